@@ -1,0 +1,19 @@
+/** An IP address (or host name, where a field says so) and a port. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** `127.0.0.1:80`, `[::1]:80`. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** The opposite; undefined when there is no port from 0 to 65535 or no host. */
+export function parseAddress(text: string): Address | undefined {
+  const colon = text.lastIndexOf(':')
+  const port = Number(text.slice(colon + 1))
+  const host = text.slice(0, Math.max(colon, 0)).replace(/^\[(.*)\]$/, '$1')
+  if (colon < 1 || host === '' || text.length === colon + 1) return undefined
+  return Number.isInteger(port) && port >= 0 && port <= 65_535 ? { host, port } : undefined
+}

@@ -1,0 +1,70 @@
+import type { Problem } from '../../base/problem.ts'
+
+/**
+ * What stands in the JSON bodies of the HTTP API (Unix socket `api.sock` in the data directory, and the `--api` port).
+ * Every error is `{ error, problems? }` with a status of 400 (malformed), 401, 404, 409 (conflict) or 422 (refused).
+ *
+ *   GET    /healthz                                   "ok"
+ *   GET    /metrics                                   Prometheus text
+ *   GET    /v1/info                                   Info
+ *   POST   /v1/apply?dryRun=true                      YAML or JSON documents → ApplyResult
+ *   POST   /v1/validate                               the same without the store's leave to write → ApplyResult
+ *   GET    /v1/resources/KIND?namespace=NS&watch=true ResourceList; with watch: one JSON line a change
+ *   GET    /v1/resources/KIND/NS/NAME                 a document with status ("-" as NS where a kind has no namespace)
+ *   DELETE /v1/resources/KIND/NS/NAME
+ *   GET    /v1/proxies                                ProxyState[]
+ *   GET    /v1/proxies/NS/NAME/config?what=...        what the sidecar itself says it runs
+ *   POST   /v1/tokens                                 TokenRequest → TokenResult
+ * KIND is singular, plural or a short name, in any case.
+ */
+export interface Info {
+  readonly version: string
+  readonly trustDomain: string
+  /** host:port of ADS and the agent service. */
+  readonly xdsAddress: string
+  readonly apiAddress: string
+  /** "sha256:…" of the root certificate's DER. */
+  readonly rootHash: string
+}
+
+export interface ApplyResult {
+  readonly results: readonly {
+    readonly resource: string
+    readonly action: 'created' | 'configured' | 'unchanged' | 'valid'
+  }[]
+  /** With an error among them nothing was written. */
+  readonly problems: readonly Problem[]
+}
+
+export interface ResourceList {
+  readonly items: readonly unknown[]
+  readonly revision: number
+}
+
+/** Sync state of one connected (or lately connected) proxy, from the ACK log. */
+export interface ProxyState {
+  /** `<namespace>/<workload>`. */
+  readonly proxy: string
+  readonly connected: boolean
+  /** ms since it connected, or since it went. */
+  readonly forMs: number
+  readonly types: readonly {
+    /** "LDS", "RDS", "CDS", "EDS", "SDS", "NDS". */
+    readonly type: string
+    readonly resources: number
+    /** Everything that was sent has been acknowledged. */
+    readonly synced: boolean
+    /** Resources whose last version was refused, with the proxy's own reason. */
+    readonly rejected: readonly { readonly name: string; readonly reason: string }[]
+  }[]
+}
+
+export interface TokenRequest {
+  readonly ttlMs?: number
+  readonly namespace?: string
+  readonly serviceAccount?: string
+}
+export interface TokenResult {
+  readonly token: string
+  readonly expiresMs: number
+}

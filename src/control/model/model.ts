@@ -1,0 +1,169 @@
+import type { Address } from '../../base/address.ts'
+
+/**
+ * THE WAIST of the control plane: policy on one side, protocol on the other. Plain read-only data, all references resolved, all
+ * defaults and conflicts settled. `link` makes it, `render` reads it; neither sees the other. Imports nothing but `base`.
+ */
+export interface Model {
+  /** Grows with every inventory change; the same inventory gives the same model otherwise. */
+  readonly revision: number
+  readonly trustDomain: string
+  /** By `<namespace>/<name>`. */
+  readonly services: ReadonlyMap<string, Service>
+  /** By `<namespace>/<name>`: every registered instance with a sidecar, ready or not. */
+  readonly workloads: ReadonlyMap<string, Workload>
+  readonly mesh: MeshSettings
+}
+
+/** Which resource and field caused a part of the configuration. `revision` is that resource's own resourceVersion. */
+export interface Origin {
+  /** "HTTPRoute default/reviews". */
+  readonly resource: string
+  /** "spec.rules[0]". */
+  readonly field: string
+  readonly revision: string
+}
+
+export interface MeshSettings {
+  /** Hosts that are no service of the mesh: forwarded, or refused with 502. */
+  readonly outboundTraffic: 'allow-any' | 'registered-only'
+  readonly accessLog: boolean
+  readonly loadBalancing: LoadBalancing
+  readonly origin: Origin | undefined
+}
+
+export type LoadBalancing = 'least-request' | 'round-robin'
+export type Protocol = 'http' | 'tcp'
+
+export interface Service {
+  readonly namespace: string
+  readonly name: string
+  readonly ports: readonly ServicePort[]
+  readonly origin: Origin
+}
+
+export interface ServicePort {
+  /** What clients name. An inferred service with one HTTP port has a second entry for port 80 with the same endpoints. */
+  readonly port: number
+  readonly name: string
+  readonly protocol: Protocol
+  /** Ordered by precedence, first match wins; never empty for HTTP: without an HTTPRoute one rule that matches all. */
+  readonly rules: readonly RouteRule[]
+  readonly endpoints: readonly Endpoint[]
+  /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
+  readonly identities: readonly string[]
+  readonly loadBalancing: LoadBalancing
+  readonly origin: Origin
+}
+
+/** One HTTPRoute rule attached to one service port, one entry per match. */
+export interface RouteRule {
+  /** Unique within the port: "default/reviews/rule-0/match-1", or "default" for the rule of a service without routes. */
+  readonly name: string
+  readonly match: RouteMatch
+  readonly action: RouteAction
+  readonly origin: Origin
+}
+export interface RouteMatch {
+  readonly path: { readonly kind: 'exact' | 'segments' | 'regex'; readonly value: string }
+  readonly method: string | undefined
+  readonly headers: readonly ValueMatch[]
+  readonly queryParameters: readonly ValueMatch[]
+}
+export interface ValueMatch {
+  readonly name: string
+  readonly kind: 'exact' | 'regex'
+  readonly value: string
+}
+export type RouteAction =
+  /** Backends with weight 0 are left out. */
+  | { readonly kind: 'forward'; readonly backends: readonly Backend[] }
+  /** Gateway API: no valid backend → 500. */
+  | { readonly kind: 'fail'; readonly status: 500; readonly reason: string }
+/** Points at `Model.services`; a backend that does not exist has `service: undefined` and answers 500 for its share. */
+export interface Backend {
+  readonly weight: number
+  readonly service: string | undefined
+  readonly port: number
+  readonly origin: Origin
+}
+
+/** One instance of a service on one port, as clients reach it: the sidecar's inbound listener. */
+export interface Endpoint {
+  readonly workload: string
+  readonly address: Address
+  /** Clients use mTLS to this one: it has a sidecar. */
+  readonly mtls: boolean
+  readonly health: 'healthy' | 'unhealthy' | 'draining'
+  readonly weight: number
+}
+
+export interface Workload {
+  readonly namespace: string
+  readonly name: string
+  /** The service it was registered for. */
+  readonly service: string
+  readonly identity: string
+  readonly inbound: readonly InboundPort[]
+  /** The explicit-mode listener. */
+  readonly outbound: Address | undefined
+  readonly origin: Origin
+}
+
+export interface InboundPort {
+  readonly name: string
+  /** Of the sidecar: bound by the agent. */
+  readonly address: Address
+  /** Of the program, on loopback. */
+  readonly targetPort: number
+  readonly protocol: Protocol
+  /** PERMISSIVE takes plain text too, and counts it. */
+  readonly mtls: 'strict' | 'permissive' | 'disable'
+  readonly mtlsOrigin: Origin | undefined
+  readonly authorization: PortAuthorization
+}
+
+/** Order of evaluation: any `deny` → refused; any `allow` policy exists and none matches → refused. Source: Istio AuthorizationPolicy. */
+export interface PortAuthorization {
+  readonly deny: readonly AuthorizationRule[]
+  readonly allow: readonly AuthorizationRule[]
+  /** At least one ALLOW policy selects this port: without a match the call is refused (an ALLOW policy without rules allows nothing). */
+  readonly allowPresent: boolean
+  /** AUDIT: counted, never refused. */
+  readonly audit: readonly AuthorizationRule[]
+}
+
+/** One `rules[]` entry: all of the given lists must match; a list matches if one of its items does. An absent list matches anything. */
+export interface AuthorizationRule {
+  /** "default/catalog-viewers/rule-0". */
+  readonly name: string
+  readonly from: readonly AuthorizationSource[]
+  readonly to: readonly AuthorizationOperation[]
+  readonly when: readonly AuthorizationCondition[]
+  readonly origin: Origin
+}
+/** Each given field must match; `not*` must not. Values as in Istio: exact, `prefix*`, `*suffix`, `*`. */
+export interface AuthorizationSource {
+  readonly principals: readonly string[]
+  readonly notPrincipals: readonly string[]
+  readonly namespaces: readonly string[]
+  readonly notNamespaces: readonly string[]
+  readonly ipBlocks: readonly string[]
+  readonly notIpBlocks: readonly string[]
+}
+export interface AuthorizationOperation {
+  readonly hosts: readonly string[]
+  readonly notHosts: readonly string[]
+  readonly ports: readonly string[]
+  readonly notPorts: readonly string[]
+  readonly methods: readonly string[]
+  readonly notMethods: readonly string[]
+  readonly paths: readonly string[]
+  readonly notPaths: readonly string[]
+}
+export interface AuthorizationCondition {
+  /** "request.headers[x-user]", "source.principal", "source.namespace", "source.ip", "destination.port". */
+  readonly key: string
+  readonly values: readonly string[]
+  readonly notValues: readonly string[]
+}

@@ -1,0 +1,119 @@
+import { formatAddress, type Address } from '../../base/address.ts'
+
+/**
+ * All that can go wrong with one call. Each case says whose fault it is, when a retry is safe, and the numbers to print.
+ * `retry: 'safe'` means that no byte of this request can have reached a program.
+ */
+export type Fault =
+  | { kind: 'no-route'; side: 'self'; retry: 'never'; authority: string; path: string }
+  | { kind: 'no-cluster'; side: 'self'; retry: 'never'; cluster: string }
+  | { kind: 'unknown-host'; side: 'self'; retry: 'never'; authority: string }
+  | { kind: 'config-timeout'; side: 'self'; retry: 'never'; name: string; timeoutMs: number }
+  | { kind: 'no-endpoint'; side: 'upstream'; retry: 'safe'; cluster: string }
+  | { kind: 'denied'; side: 'self'; retry: 'never'; principal: string | undefined; policy: string; reason: string }
+  | { kind: 'overflow'; side: 'self'; retry: 'never'; cluster: string; limit: string; max: number }
+  | { kind: 'connect-timeout'; side: 'upstream'; retry: 'safe'; endpoint: Address; timeoutMs: number }
+  | { kind: 'connect-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
+  | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
+  | { kind: 'not-processed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
+  | { kind: 'reset'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; sentBytes: number; cause: string }
+  | { kind: 'bad-reply'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; cause: string }
+  | { kind: 'timeout'; side: 'upstream'; retry: 'if-idempotent'; what: 'request' | 'idle'; timeoutMs: number }
+  | { kind: 'truncated'; side: 'upstream'; retry: 'never'; endpoint: Address; cause: string }
+  | {
+      kind: 'bad-request'
+      side: 'downstream'
+      retry: 'never'
+      status: 400 | 408 | 413 | 414 | 417 | 431 | 501 | 505
+      cause: string
+    }
+  | { kind: 'client-gone'; side: 'downstream'; retry: 'never'; cause: string }
+  | { kind: 'draining'; side: 'self'; retry: 'safe' }
+
+/** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
+export const statusOf: Record<Exclude<Fault['kind'], 'bad-request'>, number> = {
+  'no-route': 404,
+  'no-cluster': 503,
+  'unknown-host': 502,
+  'config-timeout': 503,
+  'no-endpoint': 503,
+  denied: 403,
+  overflow: 503,
+  'connect-timeout': 503,
+  'connect-failed': 503,
+  'tls-failed': 503,
+  'not-processed': 503,
+  reset: 503,
+  'bad-reply': 502,
+  timeout: 504,
+  truncated: 0,
+  'client-gone': 0,
+  draining: 503,
+}
+
+export const faultStatus = (fault: Fault): number =>
+  fault.kind === 'bad-request' ? fault.status : statusOf[fault.kind]
+
+/** Envoy's response flags, by which dashboards and people know these cases. Source: Envoy access log, `%RESPONSE_FLAGS%`. */
+export const flagOf: Record<Fault['kind'], string> = {
+  'no-route': 'NR',
+  'no-cluster': 'NC',
+  'unknown-host': 'NR',
+  'config-timeout': 'NC',
+  'no-endpoint': 'UH',
+  denied: 'UAEX',
+  overflow: 'UO',
+  'connect-timeout': 'UF',
+  'connect-failed': 'UF',
+  'tls-failed': 'UF',
+  'not-processed': 'UR',
+  reset: 'UC',
+  'bad-reply': 'UPE',
+  timeout: 'UT',
+  truncated: 'UC',
+  'bad-request': 'DPE',
+  'client-gone': 'DC',
+  draining: 'DO',
+}
+
+/** One sentence for the person who made the call: what happened, to what, with which numbers. */
+export function faultSentence(fault: Fault): string {
+  switch (fault.kind) {
+    case 'no-route':
+      return `no route of ${fault.authority} matches ${fault.path}`
+    case 'no-cluster':
+      return `the route names cluster ${fault.cluster}, which this proxy does not have`
+    case 'unknown-host':
+      return `${fault.authority} is not a service of the mesh, and MeshConfig outboundTraffic is RegisteredOnly`
+    case 'config-timeout':
+      return `the control plane did not send ${fault.name} within ${fault.timeoutMs} ms`
+    case 'no-endpoint':
+      return `${fault.cluster} has no healthy endpoint`
+    case 'denied':
+      return `${fault.principal ?? 'a caller without identity'} may not do this: ${fault.reason} (${fault.policy})`
+    case 'overflow':
+      return `${fault.cluster} is at its limit of ${fault.max} ${fault.limit}`
+    case 'connect-timeout':
+      return `no connection to ${formatAddress(fault.endpoint)} within ${fault.timeoutMs} ms`
+    case 'connect-failed':
+      return `cannot connect to ${formatAddress(fault.endpoint)}: ${fault.cause}`
+    case 'tls-failed':
+      return `no mTLS with ${formatAddress(fault.endpoint)}: ${fault.cause}`
+    case 'not-processed':
+      return `${formatAddress(fault.endpoint)} did not take the request: ${fault.cause}`
+    case 'reset':
+      return `${formatAddress(fault.endpoint)} closed before it answered: ${fault.cause}`
+    case 'bad-reply':
+      return `${formatAddress(fault.endpoint)} sent no valid reply: ${fault.cause}`
+    case 'timeout':
+      return `no answer within the ${fault.what} timeout of ${fault.timeoutMs} ms`
+    case 'truncated':
+      return `${formatAddress(fault.endpoint)} broke off its reply: ${fault.cause}`
+    case 'bad-request':
+      return fault.cause
+    case 'client-gone':
+      return `the client went away: ${fault.cause}`
+    case 'draining':
+      return 'this proxy is stopping'
+  }
+}

@@ -1,0 +1,94 @@
+import type { Address } from '../../base/address.ts'
+import type { Body, Tunnel } from './body.ts'
+import type { Fault } from './fault.ts'
+import type { Headers } from './headers.ts'
+
+/**
+ * THE WAIST of the data plane: everything from the listener's codec down to the upstream's is of this one type, and a filter is a
+ * function from service to service. Resolves at the final reply head; an expected failure is a value (`Fault`), never a rejection.
+ */
+export type Service = (call: Call) => Promise<Reply | Fault>
+
+/** Configuration is bound when it arrives, never per call. */
+export type Layer = (next: Service) => Service
+
+/** The downstream connection that a call came on. One object per connection. */
+export interface Peer {
+  readonly remote: Address
+  readonly local: Address
+  /** The SPIFFE ID that the peer's certificate proved; undefined on plain text. Never taken from a header. */
+  readonly principal: string | undefined
+  readonly tls: boolean
+}
+
+/** What has been found out about a call on its way; for records, never for decisions further out. */
+export interface Trace {
+  /** The route that matched, by the name of the resource it came from. */
+  route?: string | undefined
+  cluster?: string | undefined
+  /** Where the (last) attempt went. */
+  endpoint?: Address | undefined
+  /** Name of the workload behind `endpoint`, from its metadata. */
+  upstreamWorkload?: string | undefined
+  /** The SPIFFE ID that the upstream's certificate proved. */
+  upstreamPrincipal?: string | undefined
+  /** Endpoints that failed this call ("host:port"): a retry prefers others. */
+  tried: readonly string[]
+  /** Attempts made; 1 without retries. */
+  attempts: number
+  bytesSent: number
+  bytesReceived: number
+}
+
+/** One request. The header list may be replaced by a layer (never changed in place); everything else below `method` likewise. */
+export interface Call {
+  method: string
+  scheme: 'http' | 'https'
+  /** Host or :authority, lower case, without user info; the one name that routing, policy and the upstream all see. */
+  authority: string
+  /** Path and query as they go upstream. "*" for OPTIONS; for CONNECT the same as `authority`. */
+  path: string
+  headers: Headers
+  body: Body
+  readonly protocol: 'http/1.0' | 'http/1.1' | 'h2'
+  /** The protocol that the client asks to change to ("websocket"), from Upgrade or extended CONNECT. */
+  upgrade?: string | undefined
+  readonly peer: Peer
+  /** By the monotonic clock, when the request's head was complete. */
+  readonly startedMs: number
+  readonly trace: Trace
+  /** 1xx replies other than 101, as they come; at most 10. */
+  onInformational?: ((status: number, headers: Headers) => void) | undefined
+  /**
+   * Adds to what is told exactly once when the exchange is over: the reply's body has ended (no fault), or why it did not.
+   * Where balancing settles its counts and records are written. Called after the last byte was handed to the downstream codec.
+   */
+  onEnd(settled: (outcome: Outcome) => void): void
+  /** Ends the call from outside (client gone, deadline): the request in flight is torn down, `onEnd` gets this fault. */
+  cancel(fault: Fault): void
+  /** Layers below hear of `cancel`. Called at most once; at once if it was cancelled already. */
+  onCancel(heard: (fault: Fault) => void): void
+}
+
+/** How an exchange ended. */
+export interface Outcome {
+  readonly status: number
+  readonly fault: Fault | undefined
+}
+
+/** The final reply head; the body follows by itself. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Body
+  /** After an accepted CONNECT or upgrade (101): both directions; `body` is empty then. */
+  readonly tunnel?: Tunnel
+}
+
+/** A fault has a kind, a reply has not. */
+export const isFault = (answer: Reply | Fault): answer is Fault => 'kind' in answer
+
+/** Folds layers, outermost first, over the innermost service. Done once per configuration. */
+export function stack(layers: readonly (Layer | undefined)[], innermost: Service): Service {
+  return layers.reduceRight<Service>((next, layer) => (layer === undefined ? next : layer(next)), innermost)
+}

@@ -1,0 +1,39 @@
+import type { Address } from '../base/address.ts'
+import type { LogLevel } from '../base/log.ts'
+
+/** A workload's own certificate and key, PEM. Lives in memory only: the agent asked for it, the sidecar uses it. */
+export interface IdentityMaterial {
+  readonly spiffeId: string
+  readonly keyPem: string
+  readonly chainPem: string
+  /** Trusts the control plane at start; later bundles come by SDS. */
+  readonly trustBundlePem: string
+  readonly notAfterMs: number
+}
+
+/** What an agent tells its sidecar over Node's IPC channel. A closed channel means that the agent is gone: the sidecar exits. */
+export type ToSidecar =
+  /** A listening socket comes along as the message's handle; sent before `start`. */
+  | { readonly kind: 'listener'; readonly address: Address }
+  | {
+      readonly kind: 'start'
+      readonly nodeId: string
+      readonly xdsAddress: string
+      readonly identity: IdentityMaterial
+      readonly workload: string
+      readonly namespace: string
+      readonly service: string
+      readonly logLevel: LogLevel
+    }
+  | { readonly kind: 'identity'; readonly identity: IdentityMaterial }
+  | { readonly kind: 'ask'; readonly id: number; readonly what: 'config' | 'clusters' | 'stats' | 'certs' }
+  /** Stop accepting, let calls in flight finish for at most `deadlineMs`, then exit 0. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+
+/** What a sidecar tells its agent. */
+export type FromSidecar =
+  /** Listeners serve their first whole configuration. Said once. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly json: unknown }
+  /** For the person at the terminal; the process exits right after. */
+  | { readonly kind: 'failed'; readonly sentence: string }

@@ -1,0 +1,37 @@
+/** Names that both planes know: the contract that is not in any .proto. */
+
+/** Cluster and route configuration of one service port: `<namespace>/<service>/<port>`. */
+export const servicePortName = (namespace: string, service: string, port: number): string =>
+  `${namespace}/${service}/${port}`
+
+/** The opposite; undefined for a name of another form. */
+export function parseServicePortName(name: string): { namespace: string; service: string; port: number } | undefined {
+  const [namespace, service, port, ...rest] = name.split('/')
+  if (!namespace || !service || !port || rest.length > 0 || !/^\d{1,5}$/.test(port)) return undefined
+  return { namespace, service, port: Number(port) }
+}
+
+/** SDS secret with the mesh's trust bundle, over ADS. */
+export const trustBundleSecret = 'weft-trust-bundle'
+/** SDS secret with the workload's own certificate; never over ADS: from the agent. */
+export const ownCertificateSecret = 'weft-own-certificate'
+/** Bootstrap cluster of the agent's SDS socket (Envoy); our sidecar takes it to mean "the identity in memory". */
+export const agentCluster = 'weft-agent'
+/** Metadata namespace (`filter_metadata` key) of all that xDS itself cannot say. */
+export const weftMetadata = 'weft.dev'
+/** `filter_metadata` key by which `transport_socket_matches` are chosen. Source: Envoy. */
+export const transportSocketMatchMetadata = 'envoy.transport_socket_match'
+/** ALPN offered between sidecars on top of the real protocols: "I am the mesh". The negotiated one is always a standard name. */
+export const meshAlpn = 'weft'
+/** The same for raw TCP through mTLS. */
+export const meshTcpAlpn = 'weft-tcp'
+/** Name of the transport socket match for endpoints with a sidecar. */
+export const mtlsTransport = 'mtls'
+/** Cluster for hosts that are not in the mesh: resolved from the request's authority. */
+export const passthroughCluster = 'outbound/passthrough'
+/** Reply header by which an inbound sidecar says that the program got no byte of the request; believed only from a mesh peer over mTLS. */
+export const notProcessedHeader = 'x-weft-not-processed'
+/** node.metadata key with which our proxies say that they take NDS and `weft.dev` metadata. */
+export const weftNodeMetadata = 'WEFT_VERSION'
+/** The SPIFFE ID that the control plane's server certificate carries: what its clients check instead of a host name. */
+export const controlPlaneId = (trustDomain: string): string => `spiffe://${trustDomain}/ns/weft-system/sa/control-plane`
