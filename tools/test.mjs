@@ -18,7 +18,7 @@ function step(title, command, args) {
 const testFiles = ['src', 'tests']
   .flatMap((folder) => fs.globSync(`${folder}/**/*.test.ts`, { cwd: root }))
   .filter((file) => long || !file.endsWith('.long.test.ts'))
-  .toSorted()
+  .toSorted((a, b) => a.localeCompare(b))
 
 if (named.length === 0) {
   step('build', process.execPath, ['tools/generate-xds.mjs'])
