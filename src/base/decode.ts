@@ -171,8 +171,9 @@ export function refine<A, B>(
   }
 }
 
-/** Taken as it is. */
-export const anything: Decoder<unknown> = (value) => value
+/** Taken as it is; as a field never null, since `object` takes null for absent. */
+export const anything: Decoder<NonNullable<unknown>> = (value, path, issues) =>
+  value ?? mismatch(issues, path, 'a value', value)
 
 /** The known name within two edits of `name` (a third of its length for short ones), or undefined. For "did you mean". */
 export function nearest(name: string, known: readonly string[]): string | undefined {

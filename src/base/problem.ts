@@ -25,7 +25,7 @@ export interface Problem {
 export function formatProblem({ place, resource, field, message, severity }: Problem): string {
   const where = place ? `${place.file}${place.line === undefined ? '' : `:${place.line}`}: ` : ''
   const what = [resource, field].filter((part) => part !== '').join(': ')
-  return `${where}${severity === 'warning' ? 'warning: ' : ''}${what}: ${message}`
+  return `${where}${severity === 'warning' ? 'warning: ' : ''}${what === '' ? '' : `${what}: `}${message}`
 }
 
 export const hasErrors = (problems: readonly Problem[]): boolean => problems.some((one) => one.severity === 'error')

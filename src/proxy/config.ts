@@ -41,6 +41,8 @@ export interface Listener {
   readonly inspectTls: boolean
   /** How long the peek may wait, in ms; 0 waits for ever. xDS: listener_filters_timeout. */
   readonly inspectTimeoutMs: number
+  /** After that time go on as if plain text had come (the server may speak first); absent or false: close. xDS: continue_on_listener_filters_timeout. */
+  readonly continueOnInspectTimeout?: boolean
   readonly filterChains: readonly FilterChain[]
   /** None and no match: the connection is closed. */
   readonly defaultFilterChain: FilterChain | undefined
@@ -208,6 +210,8 @@ export type RouteAction =
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
       readonly retry: RetryPolicy | undefined
+      /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
+      readonly clusterNotFoundStatus?: 404 | 500 | 503
     }
   | { readonly kind: 'direct'; readonly status: number; readonly body: string }
 
@@ -229,9 +233,9 @@ export type RetryCause =
 export interface RetryPolicy {
   /** Further attempts after the first. */
   readonly retries: number
-  readonly on: ReadonlySet<
-    'connect-failure' | 'refused-stream' | 'reset-before-request' | 'reset' | '5xx' | 'gateway-error'
-  >
+  readonly on: ReadonlySet<RetryCause>
+  /** Besides `on`, when the method is idempotent (RFC 9110, section 9.2.2): `weft.dev` metadata `retry_on_if_idempotent`. */
+  readonly onIfIdempotent: ReadonlySet<RetryCause>
   readonly perTryTimeoutMs: number
   readonly backoffBaseMs: number
   readonly backoffMaxMs: number

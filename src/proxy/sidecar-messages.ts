@@ -23,6 +23,8 @@ export type ToSidecar =
       readonly workload: string
       readonly namespace: string
       readonly service: string
+      /** Which of the listeners is the admin port; absent: none. */
+      readonly adminAddress?: Address
       readonly logLevel: LogLevel
     }
   | { readonly kind: 'identity'; readonly identity: IdentityMaterial }

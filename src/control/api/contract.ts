@@ -2,7 +2,8 @@ import type { Problem } from '../../base/problem.ts'
 
 /**
  * What stands in the JSON bodies of the HTTP API (Unix socket `api.sock` in the data directory, and the `--api` port).
- * Every error is `{ error, problems? }` with a status of 400 (malformed), 401, 404, 409 (conflict) or 422 (refused).
+ * Every error is an `ErrorReply` with a status of 400 (malformed), 401 (no token), 403 (foreign Host header), 404, 405, 409 (conflict),
+ * 413 (over 10 MB), 422 (refused) or 503 (a proxy that does not answer).
  *
  *   GET    /healthz                                   "ok"
  *   GET    /metrics                                   Prometheus text
@@ -40,6 +41,20 @@ export interface ResourceList {
   readonly items: readonly unknown[]
   readonly revision: number
 }
+
+/** One line of a watch, as JSON. The first lines are the resources that are there. `resource` is the whole document, with status. */
+export type WatchLine =
+  | { readonly kind: 'put'; readonly resource: unknown }
+  | { readonly kind: 'delete'; readonly resource: string }
+
+/** The body of every answer that is not 2xx. */
+export interface ErrorReply {
+  readonly error: string
+  readonly problems?: readonly Problem[]
+}
+
+/** What a sidecar can be asked about itself. */
+export type ConfigQuestion = 'config' | 'clusters' | 'stats' | 'certs'
 
 /** Sync state of one connected (or lately connected) proxy, from the ACK log. */
 export interface ProxyState {

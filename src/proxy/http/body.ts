@@ -3,7 +3,10 @@ import type { Headers } from './headers.ts'
 
 /** Who takes a body's bytes. All calls are synchronous; after `end` or `fail` nothing follows. */
 export interface Sink {
-  /** Takes ownership of nothing: copy what must outlive the call. Returns false to pause until `Body.resume()`. */
+  /**
+   * Returns false to pause until `Body.resume()`. Who gave the chunk never changes it afterwards, so it may be queued for writing;
+   * copy what is kept for long, since a small chunk keeps the whole read buffer alive.
+   */
   data(chunk: Buffer): boolean
   end(trailers?: Headers): void
   fail(fault: Fault): void

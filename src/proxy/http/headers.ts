@@ -9,13 +9,23 @@ export interface HeaderField {
   readonly value: string
   /** The name as the peer wrote it; kept where header case is preserved. */
   readonly rawName: string
+  /** `rawName: value` with its line end, as HTTP/1.1 writes it; made once, so that a codec need not join it for each call. */
+  readonly line?: string
 }
 
-/** In the order of the message. Framing and hop-by-hop fields are not among them: the codecs take them off and put on their own. */
+/**
+ * In the order of the message. Framing and hop-by-hop fields are not among them, nor is Host: the codecs take them off and put on
+ * their own. One exception: in replies to HEAD and in 304, `content-length` is no framing but a statement, and stays.
+ */
 export type Headers = readonly HeaderField[]
 
 /** A field of our own making; `name` must be lower case and both must be valid, as for constants and checked values. */
-export const headerField = (name: string, value: string): HeaderField => ({ name, value, rawName: name })
+export const headerField = (name: string, value: string): HeaderField => ({
+  name,
+  value,
+  rawName: name,
+  line: `${name}: ${value}\r\n`,
+})
 
 /** The first value of `name` (lower case), or undefined. */
 export function headerValue(headers: Headers, name: string): string | undefined {

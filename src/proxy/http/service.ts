@@ -25,6 +25,8 @@ export interface Peer {
 export interface Trace {
   /** The route that matched, by the name of the resource it came from. */
   route?: string | undefined
+  /** What the user wrote that made this route. */
+  origin?: { readonly resource: string; readonly field: string; readonly revision: string } | undefined
   cluster?: string | undefined
   /** Where the (last) attempt went. */
   endpoint?: Address | undefined
@@ -36,7 +38,9 @@ export interface Trace {
   tried: readonly string[]
   /** Attempts made; 1 without retries. */
   attempts: number
+  /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */
   bytesSent: number
+  /** Bytes of the request's body read from downstream so far, without framing; counted by the downstream codec. */
   bytesReceived: number
 }
 

@@ -1,0 +1,119 @@
+// What the decisions on the path of one call cost: route match, name look-up, path hardening, authorization, picks, records.
+// Run: node bench/micro/proxy/decisions.ts. Nanoseconds a decision, the median of nine rounds.
+import { seeded } from '../../../src/base/random.ts'
+import { systemClock } from '../../../src/base/clock.ts'
+import { createTimerWheel } from '../../../src/base/timer-wheel.ts'
+import { createBalancer } from '../../../src/proxy/balance/balancer.ts'
+import { createEndpointStates } from '../../../src/proxy/balance/endpoint-state.ts'
+import type { Cluster, Endpoint, LoadBalancing, Route } from '../../../src/proxy/config.ts'
+import { compileAuthorization } from '../../../src/proxy/filter/authorize.ts'
+import { makeCall, makeReply } from '../../../src/proxy/http/testing/fake-call.ts'
+import { nameIndex } from '../../../src/proxy/route/names.ts'
+import { normalizePath } from '../../../src/proxy/route/path.ts'
+import { compileRoutes } from '../../../src/proxy/route/router.ts'
+import { createMetrics } from '../../../src/proxy/telemetry/metrics.ts'
+import { createCallMetrics } from '../../../src/proxy/telemetry/record.ts'
+
+const times = 100_000
+
+function measure(name: string, decide: () => unknown): void {
+  const rounds = Array.from({ length: 9 }, () => {
+    const startedMs = performance.now()
+    for (let count = 0; count < times; count++) decide()
+    return ((performance.now() - startedMs) * 1e6) / times
+  }).toSorted((a, b) => a - b)
+  console.log(`${name.padEnd(44)} ${(rounds[4] ?? 0).toFixed(0).padStart(6)} ns`)
+}
+
+const routes = (count: number): Route[] =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `r${index}`,
+    match: {
+      path: { kind: index % 2 === 0 ? 'segments' : 'exact', value: `/service-${index}/items`, caseSensitive: true },
+      headers: [],
+      queryParameters: [],
+    },
+    action: { kind: 'direct', status: 200, body: '' },
+    origin: undefined,
+  }))
+for (const count of [10, 10_000]) {
+  const table = {
+    name: 't',
+    virtualHosts: [{ name: 'v', domains: ['web.test'], routes: routes(count) }],
+    ignorePortInHost: false,
+    origin: undefined,
+  }
+  const router = compileRoutes(table)
+  const call = makeCall({ path: `/service-${count - 2}/items/4?x=y` })
+  measure(`route match, ${count} routes`, () => router(call))
+}
+
+const find = nameIndex(
+  new Map([['shop/web', { namespace: 'shop', name: 'web', ports: [{ port: 80, protocol: 'http' as const }] }]]),
+)
+measure('name look-up, web.shop.svc.cluster.local', () => find('web.shop.svc.cluster.local', 80, 'default'))
+measure('path, ordinary', () => normalizePath('/service-4/items/4?x=y'))
+measure('path, to be normalised', () => normalizePath('/service-4//items/../4?x=y'))
+
+const exact = (value: string) => ({ kind: 'exact' as const, value, ignoreCase: false })
+const authorization = compileAuthorization(
+  {
+    action: 'allow',
+    policies: Array.from({ length: 5 }, (_, index) => ({
+      name: `p${index}`,
+      permission: { kind: 'path', match: { ...exact('/items'), kind: 'prefix' } },
+      principal: { kind: 'principal', match: exact(`spiffe://weft.local/ns/default/sa/s${index}`) },
+      origin: undefined,
+    })),
+  },
+  { workload: 'default/web' },
+)
+const known = makeCall({ path: '/items/4', peer: { principal: 'spiffe://weft.local/ns/default/sa/s4', tls: true } })
+measure('authorization, fifth of five rules', () => authorization(known))
+
+const endpoints = (count: number, weighted: boolean): Endpoint[] =>
+  Array.from({ length: count }, (_, index) => ({
+    address: { host: `10.0.${index >> 8}.${index & 255}`, port: 80 },
+    weight: weighted ? 1 + (index % 7) : 1,
+    priority: 0,
+    health: 'healthy',
+    locality: '',
+    transport: '',
+    workload: undefined,
+  }))
+const cluster = (count: number, loadBalancing: LoadBalancing, weighted: boolean): Cluster => ({
+  name: `${count}-${loadBalancing.kind}-${weighted}`,
+  connectTimeoutMs: 1,
+  loadBalancing,
+  discovery: 'eds',
+  endpoints: endpoints(count, weighted),
+  transports: new Map(),
+  limits: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1, retryBudgetPercent: 20, minRetryConcurrency: 3 },
+  upstreamProtocol: 'h2',
+  idleTimeoutMs: 0,
+  outlierDetection: undefined,
+  panicThresholdPercent: 0,
+  origin: undefined,
+})
+const states = createEndpointStates()
+for (const loadBalancing of [{ kind: 'round-robin' }, { kind: 'least-request', choices: 2 }] as const)
+  for (const weighted of [false, true])
+    for (const count of [3, 10_000]) {
+      const balancer = createBalancer(cluster(count, loadBalancing, weighted), states, seeded(1), systemClock)
+      measure(`${loadBalancing.kind}, ${count} endpoints${weighted ? ', weights' : ''}`, () => balancer.pick([]))
+    }
+
+const metrics = createMetrics({ clock: systemClock })
+const self = { principal: 'spiffe://weft.local/ns/default/sa/web', workload: 'default/web-1', service: 'default/web' }
+const reply = Promise.resolve(makeReply())
+const record = createCallMetrics(metrics, systemClock).record('inbound', () => self)(() => reply)
+measure('a hand-made call', () => makeCall())
+measure('a hand-made call that is recorded', () => {
+  const call = makeCall()
+  void record(call)
+  call.end({ status: 200, fault: undefined })
+})
+const timer = createTimerWheel(systemClock).timer(() => {})
+measure('idle timer set anew', () => timer.start(60_000))
+timer.cancel()
+metrics.close()

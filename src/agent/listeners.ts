@@ -1,0 +1,66 @@
+import net from 'node:net'
+import { formatAddress, type Address } from '../base/address.ts'
+import { refused, type AgentOptions, type ProgramPort, type Refused } from './options.ts'
+import { bindSocket, type HeldSocket } from './sockets.ts'
+
+/** Every socket of one workload: the agent holds them, the sidecar accepts on them. */
+export interface Listeners {
+  /** In the order of the declared ports. */
+  readonly inbound: readonly { readonly port: ProgramPort; readonly socket: HeldSocket }[]
+  /** Takes the program's outbound calls. */
+  readonly outbound: HeldSocket
+  readonly admin: HeldSocket
+  readonly all: readonly HeldSocket[]
+  close(): void
+}
+
+const loopback = '127.0.0.1'
+
+/** Binds them all or none. `inboundHost`: where inbound ports go that no `--inbound` speaks of. */
+export function bindListeners(
+  { ports, inbound, admin }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin'>,
+  inboundHost: string,
+): Listeners | Refused {
+  const chosen = chooseInbound(ports, inbound, inboundHost)
+  if ('refused' in chosen) return chosen
+  const held: HeldSocket[] = []
+  const close = (): void => held.forEach((socket) => socket.close())
+  const bind = (address: Address, what: string): HeldSocket | Refused => {
+    const socket = bindSocket(address, what)
+    if ('refused' in socket) close()
+    else held.push(socket)
+    return socket
+  }
+  const pairs: { port: ProgramPort; socket: HeldSocket }[] = []
+  for (const { port, address } of chosen) {
+    const socket = bind(address, `inbound address of port ${port.servicePort}`)
+    if ('refused' in socket) return socket
+    pairs.push({ port, socket })
+  }
+  const outboundSocket = bind({ host: loopback, port: 0 }, 'outbound address')
+  if ('refused' in outboundSocket) return outboundSocket
+  const adminSocket = bind(admin ?? { host: loopback, port: 0 }, 'admin address')
+  if ('refused' in adminSocket) return adminSocket
+  return { inbound: pairs, outbound: outboundSocket, admin: adminSocket, all: held, close }
+}
+
+/** Pairs each `--inbound` with its port; what cannot be meant is wrong usage. */
+export function chooseInbound(
+  ports: AgentOptions['ports'],
+  inbound: AgentOptions['inbound'],
+  host: string,
+): readonly { readonly port: ProgramPort; readonly address: Address }[] | Refused {
+  const chosen = new Map<ProgramPort, Address>()
+  for (const { port: wanted, address } of inbound) {
+    const where = formatAddress(address)
+    if (wanted === undefined && ports.length !== 1) {
+      return refused(`--inbound ${where}: say which port is meant, as NAME=${where}`, 2)
+    }
+    const port = ports.find((one) => wanted === undefined || one.name === wanted || String(one.servicePort) === wanted)
+    if (port === undefined) return refused(`--inbound ${wanted}=${where}: no --port has that name`, 2)
+    if (chosen.has(port)) return refused(`--inbound is given twice for port ${port.servicePort}`, 2)
+    if (net.isIP(address.host) === 0) return refused(`--inbound ${where}: give an IP address`, 2)
+    chosen.set(port, address)
+  }
+  return ports.map((port) => ({ port, address: chosen.get(port) ?? { host, port: 0 } }))
+}

@@ -1,0 +1,68 @@
+import net from 'node:net'
+import { getSystemErrorMap } from 'node:util'
+import type { ChildProcess } from 'node:child_process'
+import { formatAddress, type Address } from '../base/address.ts'
+import type { ToSidecar } from '../proxy/sidecar-messages.ts'
+import { refused, type Refused } from './options.ts'
+
+/**
+ * A bound socket that this process owns and never accepts on. Whoever it is lent to listens; when that process dies the socket stays,
+ * connections wait in its queue, and the next process takes them.
+ */
+export interface HeldSocket {
+  readonly address: Address
+  /** Hands a duplicate to a child, along with its `listener` message. */
+  lend(child: ChildProcess): void
+  close(): void
+}
+
+/** Node's own handle of a bound socket: what `net.Server` has inside. The only place where we touch it. */
+interface BoundHandle {
+  getsockname(into: { address?: string; port?: number }): number
+  close(): void
+}
+
+/** Binds; port 0 takes a free one. Refused with the reason (in use, not an address of this machine, not permitted). */
+export function bindSocket(address: Address, what: string): HeldSocket | Refused {
+  const handle = createHandle(address)
+  if (typeof handle === 'number') return refused(`${what} ${formatAddress(address)}: ${reasonOf(handle)}`)
+  const bound: { address?: string; port?: number } = {}
+  // libuv reports "in use" only when listening; a failed bind shows as another port. Source: Node's own check in lib/net.js.
+  const failed =
+    handle.getsockname(bound) !== 0 || bound.port === 0 || (address.port !== 0 && bound.port !== address.port)
+  if (failed) {
+    handle.close()
+    return refused(`${what} ${formatAddress(address)}: the port is in use`)
+  }
+  const held: Address = { host: address.host, port: bound.port ?? address.port }
+  const server = new net.Server()
+  // Gives the socket the type that Node's IPC hands over, without listening here: two that accept would share the connections.
+  Object.assign(server, { _handle: handle })
+  return {
+    address: held,
+    lend(child) {
+      const message: ToSidecar = { kind: 'listener', address: held }
+      child.send(message, server, () => {})
+    },
+    close: () => handle.close(),
+  }
+}
+
+function createHandle({ host, port }: Address): BoundHandle | number {
+  // Not in Node's typings; what `node:cluster` uses for the same purpose.
+  const { _createServerHandle: create } = net as unknown as {
+    _createServerHandle: (host: string, port: number, family: 4 | 6) => BoundHandle | number
+  }
+  return create(host, port, net.isIPv6(host) ? 6 : 4)
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EADDRNOTAVAIL: 'not an address of this machine',
+  EACCES: 'not permitted (ports below 1024 need a privilege)',
+  EINVAL: 'not an IP address',
+}
+const reasonOf = (code: number): string => {
+  const name = getSystemErrorMap().get(code)?.[0] ?? `error ${code}`
+  return reasons[name] ?? name
+}

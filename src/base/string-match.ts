@@ -1,0 +1,39 @@
+import { compileRegex, type TextTest } from './regex.ts'
+
+/** What a text is compared with. Source: Envoy `type.matcher.v3.StringMatcher`. */
+export interface TextMatch {
+  readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex'
+  readonly value: string
+  readonly ignoreCase: boolean
+}
+
+/**
+ * The test for `match`, to be run on text as it came over the wire: bytes as latin1. Undefined for a regex that is none; whoever
+ * asks decides what an undecidable question means. A value that is not ASCII is compared by its UTF-8 bytes.
+ */
+export function compileStringMatch({ kind, value, ignoreCase }: TextMatch): TextTest | undefined {
+  if (kind === 'regex') return compileRegex(ignoreCase ? `(?i:${value})` : value)
+  const bytes = asWireText(value)
+  if (!ignoreCase) return plainTest(kind, bytes)
+  const test = plainTest(kind, bytes.toLowerCase())
+  return (text) => test(text.toLowerCase())
+}
+
+function plainTest(kind: Exclude<TextMatch['kind'], 'regex'>, value: string): TextTest {
+  switch (kind) {
+    case 'exact':
+      return (text) => text === value
+    case 'prefix':
+      return (text) => text.startsWith(value)
+    case 'suffix':
+      return (text) => text.endsWith(value)
+    case 'contains':
+      return (text) => text.includes(value)
+  }
+}
+
+/** A text of ours as it looks on the wire: its UTF-8 bytes as latin1. ASCII, which is nearly all, stays as it is. */
+export function asWireText(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- ASCII is meant, control characters included
+  return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}

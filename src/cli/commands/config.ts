@@ -1,0 +1,71 @@
+import type { ConfigQuestion, ProxyState } from '../../control/api/contract.ts'
+import { failedAnswer, withClient } from '../client/connect.ts'
+import type { Client } from '../client/client.ts'
+import type { PlaceOptions } from '../client/place.ts'
+import { at } from '../print/plain.ts'
+import { printOne, type Format } from '../print/structured.ts'
+import { fail, misused, status, type Terminal } from '../terminal.ts'
+
+/** Flags of `weft config`. */
+export interface ConfigFlags extends PlaceOptions {
+  readonly namespace?: string
+  readonly output?: Format
+}
+
+/** What each word asks the sidecar, and which part of the answer it means. */
+const questions: Readonly<Record<string, { readonly what: ConfigQuestion; readonly part?: string }>> = {
+  all: { what: 'config' },
+  listeners: { what: 'config', part: 'listeners' },
+  routes: { what: 'config', part: 'routes' },
+  clusters: { what: 'config', part: 'clusters' },
+  endpoints: { what: 'clusters' },
+  certs: { what: 'certs' },
+}
+
+/** Prints what a sidecar itself says it runs, as YAML unless JSON is asked for. */
+export function config(
+  proxy: string,
+  part: string | undefined,
+  flags: ConfigFlags,
+  terminal: Terminal,
+): Promise<number> {
+  const question = questions[part ?? 'all']
+  if (question === undefined)
+    return Promise.resolve(
+      misused(terminal, 'config', `${JSON.stringify(part)} is none of ${Object.keys(questions).join(', ')}`),
+    )
+  return withClient(flags, terminal, async (client) => {
+    const found = await findProxy(client, proxy, flags.namespace)
+    if ('failed' in found) return failedAnswer(terminal, found.failed)
+    if ('sentence' in found) return fail(terminal, found.sentence)
+    const [namespace = '', name = ''] = found.proxy.split('/')
+    const path = `/v1/proxies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/config?what=${question.what}`
+    const answer = await client.get<unknown>(path)
+    if (answer.kind === 'failed') return failedAnswer(terminal, answer)
+    const shown = question.part === undefined ? answer.value : (at(answer.value, question.part) ?? answer.value)
+    await printOne(terminal, shown, flags.output ?? 'yaml')
+    return status.done
+  })
+}
+
+type Found =
+  | { readonly proxy: string }
+  | { readonly sentence: string }
+  | { readonly failed: Extract<Awaited<ReturnType<Client['get']>>, { kind: 'failed' }> }
+
+/** The exact name, or the only connected one that begins like this: "reviews" for "default/reviews-3k9x2". */
+async function findProxy(client: Client, name: string, namespace = 'default'): Promise<Found> {
+  const answer = await client.get<readonly ProxyState[]>('/v1/proxies')
+  if (answer.kind === 'failed') return { failed: answer }
+  const wanted = name.includes('/') ? name : `${namespace}/${name}`
+  const known = answer.value.map(({ proxy }) => proxy)
+  const alike = answer.value
+    .filter(({ proxy, connected }) => connected && proxy.startsWith(`${wanted}-`))
+    .map(({ proxy }) => proxy)
+  if (known.includes(wanted)) return { proxy: wanted }
+  if (alike.length === 1 && alike[0] !== undefined) return { proxy: alike[0] }
+  if (alike.length > 1) return { sentence: `${name} could be any of ${alike.join(', ')}` }
+  return {
+    sentence: `no proxy ${wanted}; ${known.length === 0 ? 'none is connected' : `there are ${known.slice(0, 10).join(', ')}`}`,
+  }
+}

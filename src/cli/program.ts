@@ -1,0 +1,200 @@
+import { Command, CommanderError, Option } from 'commander'
+import { status, type Terminal } from './terminal.ts'
+import { version } from './version.ts'
+
+/** Runs one command line and gives its exit status. Never rejects for what a user may do. */
+export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  let ended: number = status.done
+  const program = weftProgram(terminal, (result) => (ended = result))
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return ended
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? status.done : status.usage
+  }
+}
+
+/** The whole command line: names, flags, help. What a command does is loaded when it is called. */
+function weftProgram(terminal: Terminal, done: (result: number) => void): Command {
+  const program = new Command('weft')
+    .description('A service mesh: both planes, no root, no Kubernetes.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .showHelpAfterError('(--help shows how it is used)')
+    .addHelpText(
+      'after',
+      `
+Two commands make a mesh:
+  weft up
+  weft run --service web --port 8080 -- node server.js
+
+Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's.`,
+    )
+  const add = (spec: string, about: string, examples: readonly string[]): Command => {
+    const command = program.command(spec).description(about).helpOption('-h, --help', 'show help')
+    return command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`)
+  }
+  const ended = (result: Promise<number>): Promise<void> => result.then(done)
+
+  add('demo', 'start a whole sample mesh, show it, and remove it on Ctrl-C', ['weft demo', 'weft demo --check'])
+    .option('--check', 'verify each operation against the running mesh; exits 0 or 1')
+    .action((flags) => ended(import('./commands/demo.ts').then(({ demo }) => demo(flags, terminal))))
+
+  add('up', 'run a control plane in the foreground', [
+    'weft up',
+    'weft up -f mesh/                     # loads and watches resource files',
+    'weft up --advertise 192.0.2.10       # takes workloads from other machines',
+  ])
+    .option('--data-dir <dir>', 'where everything is kept (WEFT_DATA_DIR; else the state directory of this user)')
+    .option('--xds <host:port>', 'where sidecars connect; port 0: any free one (default: 127.0.0.1:15012)')
+    .option('--api <host:port>', 'where the HTTP API and /metrics are (default: 127.0.0.1:15080)')
+    .option('--advertise <host>', 'name or address by which other machines reach this one')
+    .addOption(new Option('--store <kind>', 'where resources live').choices(['sqlite', 'memory']).default('sqlite'))
+    .option('-f, --filename <file|dir>', 'load and watch resource files; may be repeated', collect)
+    .addOption(
+      new Option('--log-level <level>', 'how much is written')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
+    .action((flags) => ended(import('./commands/up.ts').then(({ up }) => up(flags, terminal))))
+
+  add('run', 'register a command as an instance of a service, with a sidecar beside it', [
+    'weft run --service web --port 8080 -- node server.js',
+    'weft run --service api --port 80=3000/http --label version=v2 -- ./api --listen 3000',
+    'weft run --service batch -- python job.py          # a client only',
+    'weft run --service web --port 8080 --token-file join.token -- ./web   # control plane elsewhere',
+  ])
+    .usage('--service NAME [options] -- COMMAND…')
+    .argument('<command...>', 'the program and its arguments, after --')
+    .requiredOption('--service <name>', 'the service that this is an instance of')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .option('--service-account <name>', "whose identity it has (default: the service's name)")
+    .option('--port <[name:][serviceport=]port[/protocol]>', 'a port of the command; may be repeated', collect)
+    .option('--label <key=value>', 'a label of this instance; may be repeated', collect)
+    .option('--capture <mode>', 'auto or explicit: the command is told of its sidecar by HTTP_PROXY (default: auto)')
+    .option('--inbound <[name=]host:port>', 'where the sidecar takes calls for a port; may be repeated', collect)
+    .option('--advertise <host>', 'address by which other machines reach this one')
+    .option('--admin <host:port>', "the sidecar's admin port (default: a free one on loopback)")
+    .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
+    .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
+    .option('--no-wait', 'fail at once when the control plane cannot be reached')
+    .option('--verbose', 'tell what the agent does')
+    .passThroughOptions()
+    .action((command, flags) => ended(import('./commands/run.ts').then(({ run }) => run(command, flags, terminal))))
+
+  place(
+    add('apply', 'write resources: all of them or none', [
+      'weft apply -f examples/split.yaml',
+      'weft apply -f mesh/ --dry-run',
+      'weft get httproute reviews -o yaml | weft apply -f -',
+    ]),
+  )
+    .requiredOption('-f, --filename <file|dir|->', 'what to apply; may be repeated', collect)
+    .option('--dry-run', 'say what would happen, write nothing')
+    .addOption(output())
+    .action((flags) => ended(import('./commands/apply.ts').then(({ apply }) => apply(flags, terminal))))
+
+  place(
+    add('get', 'list resources of a kind', [
+      'weft get services',
+      'weft get workloads -A',
+      'weft get httproute reviews -o yaml',
+      'weft get workloads -w',
+    ]),
+  )
+    .argument('<kind>', 'services, workloads, httproutes, … (singular or short works too)')
+    .argument('[name]')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .option('-A, --all-namespaces', 'look in all namespaces')
+    .option('-w, --watch', 'go on with every change')
+    .addOption(output())
+    .action((kind, name, flags) =>
+      ended(import('./commands/get.ts').then(({ get }) => get(kind, name, flags, terminal))),
+    )
+
+  place(
+    add('describe', 'show all about one resource and what has to do with it', [
+      'weft describe service web',
+      'weft describe httproute reviews -n shop',
+    ]),
+  )
+    .argument('<kind>')
+    .argument('<name>')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .addOption(output())
+    .action((kind, name, flags) =>
+      ended(import('./commands/describe.ts').then(({ describe }) => describe(kind, name, flags, terminal))),
+    )
+
+  place(add('delete', 'delete resources', ['weft delete httproute reviews', 'weft delete -f examples/split.yaml']))
+    .argument('[kind]')
+    .argument('[names...]')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .option('-f, --filename <file|dir|->', 'delete what these describe; may be repeated', collect)
+    .action((kind, names, flags) =>
+      ended(import('./commands/delete.ts').then(({ remove }) => remove(kind, names, flags, terminal))),
+    )
+
+  add('validate', 'check resource files without a control plane', [
+    'weft validate -f mesh/',
+    'weft validate -f - < route.yaml',
+  ])
+    .requiredOption('-f, --filename <file|dir|->', 'what to check; may be repeated', collect)
+    .addOption(output())
+    .action((flags) => ended(import('./commands/validate.ts').then(({ validate }) => validate(flags, terminal))))
+
+  place(
+    add('proxies', 'show for each proxy whether it runs what it was sent', ['weft proxies', 'weft proxies -o json']),
+  )
+    .addOption(output())
+    .action((flags) => ended(import('./commands/proxies.ts').then(({ proxies }) => proxies(flags, terminal))))
+
+  place(
+    add('config', 'show what a sidecar itself says it runs', [
+      'weft proxies                        # names them',
+      'weft config web-3k9x2 routes',
+      'weft config web endpoints -o json   # the only instance of web',
+    ]),
+  )
+    .argument('<proxy>', 'NAME or NAMESPACE/NAME of a workload, or the beginning of one')
+    .argument('[part]', 'listeners, routes, clusters, endpoints or certs (default: all)')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .addOption(output())
+    .action((proxy, part, flags) =>
+      ended(import('./commands/config.ts').then(({ config }) => config(proxy, part, flags, terminal))),
+    )
+
+  const token = add('token', 'credentials for joining from another machine', ['weft token create > join.token'])
+  place(token.command('create').description('print a join token').helpOption('-h, --help', 'show help'))
+    .option('--ttl <duration>', 'how long it can be used, such as 30m or 24h')
+    .option('--namespace <namespace>', 'only workloads of this namespace')
+    .option('--service-account <name>', 'only this service account')
+    .addOption(output())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weft token create > join.token
+  weft token create --ttl 30m --namespace shop`,
+    )
+    .action((flags) =>
+      ended(import('./commands/token-create.ts').then(({ createToken }) => createToken(flags, terminal))),
+    )
+
+  return program
+}
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+const output = (): Option => new Option('-o, --output <format>', 'for programs').choices(['json', 'yaml'])
+
+/** The flags by which a command finds its control plane. */
+const place = (command: Command): Command =>
+  command
+    .option('--data-dir <dir>', 'data directory of the control plane (WEFT_DATA_DIR)')
+    .option('--server <url>', 'its API instead (WEFT_SERVER); wants WEFT_API_TOKEN or a readable api.token')

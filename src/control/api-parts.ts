@@ -1,0 +1,97 @@
+import type { Problem } from '../base/problem.ts'
+import type { Info, ProxyState } from './api/contract.ts'
+import type { ApiParts, ResourceView } from './api/parts.ts'
+import { check } from './check.ts'
+import { keyText } from './collect/document-change.ts'
+import type { Store } from './collect/store.ts'
+import type { Entry } from './inventory/entry.ts'
+import type { Inventory } from './inventory/inventory.ts'
+import type { LiveModel } from './live-model.ts'
+import type { AgentSessions } from './session/agent-service.ts'
+import { statusOf } from './status/status.ts'
+
+/** How long a sidecar may take to answer a question about itself. */
+const askTimeoutMs = 5000
+
+/** What the rest of the control plane is to the API. */
+export function apiParts({
+  store,
+  inventory,
+  live,
+  ads,
+  sessions,
+  info,
+  issueToken,
+}: {
+  readonly store: Store
+  readonly inventory: Inventory
+  readonly live: LiveModel
+  readonly ads: { proxies(): readonly ProxyState[]; metrics(): string }
+  readonly sessions: AgentSessions
+  readonly info: () => Info
+  readonly issueToken: ApiParts['issueToken']
+}): ApiParts {
+  const problems = (): readonly Problem[] => [...inventory.problems.value, ...live.problems.value]
+  const view = ({ resource, document, owner }: Entry): ResourceView => {
+    const status = statusOf(
+      { resource, document, owner },
+      { snapshot: inventory.current.value, problems: problems(), model: live.model.value },
+    )
+    return { document: { ...document, ...(status === undefined ? {} : { status }) }, owner }
+  }
+  return {
+    store,
+    info,
+    issueToken,
+    check: (text, file) => check(text, file, (changes) => inventory.with(changes), live.model.value.trustDomain),
+    list({ kind, namespace }) {
+      const { entries, revision } = inventory.current.value
+      const items = [...entries.values()]
+        .filter(
+          ({ resource }) =>
+            (kind === undefined || resource.kind === kind) &&
+            (namespace === undefined || resource.metadata.namespace === namespace),
+        )
+        .toSorted((a, b) => byName(a.document.metadata, b.document.metadata))
+      return { items: items.map(view), revision }
+    },
+    read(key) {
+      const entry = inventory.current.value.entries.get(keyText(key))
+      return entry === undefined ? undefined : view(entry)
+    },
+    watch(changed) {
+      const stops = [inventory.current.watch(changed), inventory.problems.watch(changed), live.problems.watch(changed)]
+      return () => stops.forEach((stop) => stop())
+    },
+    proxies: () => ads.proxies(),
+    async ask(proxy, what) {
+      const known = sessions.list().some((session) => session.workload === proxy)
+      if (!known) return { kind: 'unknown-proxy' }
+      const answered = await sessions.ask(proxy, what, {}, askTimeoutMs)
+      return 'failed' in answered
+        ? { kind: 'failed', reason: answered.failed }
+        : { kind: 'answer', json: answered.json }
+    },
+    metrics: () => `${ads.metrics()}${inventoryMetrics(inventory)}`,
+  }
+}
+
+function inventoryMetrics({ current, problems }: Inventory): string {
+  const { entries, revision } = current.value
+  const kinds = Map.groupBy(entries.values(), ({ resource }) => resource.kind)
+  return [
+    '# HELP weft_resources Resources in force, by kind.',
+    '# TYPE weft_resources gauge',
+    ...[...kinds].map(([kind, all]) => `weft_resources{kind="${kind}"} ${all.length}`),
+    '# HELP weft_resource_problems Problems of the sources: documents that are not in force.',
+    '# TYPE weft_resource_problems gauge',
+    `weft_resource_problems ${problems.value.length}`,
+    '# HELP weft_inventory_revision Changes of the inventory since the start.',
+    '# TYPE weft_inventory_revision counter',
+    `weft_inventory_revision ${revision}`,
+    '',
+  ].join('\n')
+}
+
+const byName = (a: { namespace: string; name: string }, b: { namespace: string; name: string }): number =>
+  a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : a.name < b.name ? -1 : a.name > b.name ? 1 : 0

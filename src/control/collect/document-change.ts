@@ -1,0 +1,51 @@
+import type { Document, Metadata, ResourceKey } from '../decode/resource.ts'
+import type { StoredDocument } from './store.ts'
+
+/** What identifies a document; "" is the namespace of one that says none. */
+export const keyOf = ({ kind, metadata }: Document): ResourceKey => ({
+  kind,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+})
+
+/** A key as one string, for maps: the parts cannot hold a slash. */
+export const keyText = ({ kind, namespace, name }: ResourceKey): string => `${kind}/${namespace}/${name}`
+
+/** The document as it will stand in the store: `revision` is its own, its age is that of `before`. */
+export function stored(
+  document: Document,
+  before: StoredDocument | undefined,
+  { revision, wallMs }: { revision: number; wallMs: number },
+): StoredDocument {
+  const { name, namespace = '', labels = {}, annotations = {} } = document.metadata
+  const metadata: Metadata = {
+    ...document.metadata,
+    name,
+    namespace,
+    labels,
+    annotations,
+    resourceVersion: String(revision),
+    creationTimestamp: before?.metadata.creationTimestamp ?? new Date(wallMs).toISOString(),
+  }
+  return { ...document, metadata }
+}
+
+/** Whether writing `document` over `before` would change anything but what the store sets by itself. */
+export function unchanged(document: Document, before: StoredDocument | undefined): boolean {
+  if (before === undefined) return false
+  return canonical(withoutStoreFields(document)) === canonical(withoutStoreFields(before))
+}
+
+function withoutStoreFields(document: Document): unknown {
+  const { resourceVersion: _version, creationTimestamp: _created, ...written } = document.metadata
+  return { ...document, metadata: { namespace: '', labels: {}, annotations: {}, ...written } }
+}
+
+/** JSON with sorted keys: the order in which somebody wrote fields is no change. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  )
+}

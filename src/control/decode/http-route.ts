@@ -1,0 +1,203 @@
+import {
+  integer,
+  invalid,
+  list,
+  mismatch,
+  object,
+  oneOf,
+  optional,
+  refine,
+  string,
+  unsupported,
+  withDefault,
+  type Decoder,
+  type Issue,
+} from '../../base/decode.ts'
+import { regexProblem } from '../../base/regex.ts'
+import { label, portNumber, subdomain } from './names.ts'
+
+/** Gateway API HTTPRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
+export interface HttpRouteSpec {
+  readonly parentRefs: readonly ServiceRef[]
+  readonly hostnames: readonly string[]
+  /** Never empty: without `rules` one that matches everything and has no backends. */
+  readonly rules: readonly HttpRouteRule[]
+}
+
+/** A Service as parent; without a port all of its HTTP ports. */
+export interface ServiceRef {
+  readonly namespace?: string
+  readonly name: string
+  readonly port?: number
+}
+
+export interface HttpRouteRule {
+  readonly name?: string
+  /** Never empty: without `matches` one that matches everything. */
+  readonly matches: readonly HttpRouteMatch[]
+  readonly backendRefs: readonly BackendRef[]
+}
+
+export interface HttpRouteMatch {
+  readonly path: { readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string }
+  readonly headers: readonly NamedMatch[]
+  readonly queryParams: readonly NamedMatch[]
+  readonly method?: string
+}
+export interface NamedMatch {
+  readonly name: string
+  readonly type: 'Exact' | 'RegularExpression'
+  readonly value: string
+}
+export interface BackendRef {
+  readonly namespace?: string
+  readonly name: string
+  readonly port: number
+  readonly weight: number
+}
+
+const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${what} is not supported yet; remove it`)
+
+interface WrittenParent extends ServiceRef {
+  readonly group: string
+  readonly kind: string
+}
+/** Gateways come later; Services are of the core group. */
+function serviceOnly(
+  written: { readonly group: string; readonly kind: string },
+  path: string,
+  issues: Issue[],
+): boolean {
+  if (written.kind !== 'Service') {
+    issues.push({
+      path: `${path}.kind`,
+      message: `only Service (group "") is supported yet, got ${JSON.stringify(written.kind)}; write kind: Service and group: ""`,
+    })
+  } else if (written.group !== '' && written.group !== 'core') {
+    issues.push({ path: `${path}.group`, message: `a Service is of group "", got ${JSON.stringify(written.group)}` })
+  } else return true
+  return false
+}
+const parentRef: Decoder<ServiceRef> = refine(
+  object<WrittenParent>(
+    {
+      // The standard's default is a Gateway; whoever leaves both out means one.
+      group: withDefault(string(), 'gateway.networking.k8s.io'),
+      kind: withDefault(string(), 'Gateway'),
+      namespace: optional(label),
+      name: subdomain,
+      port: optional(portNumber),
+    },
+    { sectionName: notYet('sectionName') },
+  ),
+  (written, path, issues) => {
+    const { group, kind, ...ref } = written
+    return serviceOnly(
+      { group: kind === 'Service' && group === 'gateway.networking.k8s.io' ? '' : group, kind },
+      path,
+      issues,
+    )
+      ? ref
+      : invalid
+  },
+)
+
+interface WrittenBackend extends BackendRef {
+  readonly group: string
+  readonly kind: string
+}
+const backendRef: Decoder<BackendRef> = refine(
+  object<WrittenBackend>(
+    {
+      group: withDefault(string(), ''),
+      kind: withDefault(string(), 'Service'),
+      namespace: optional(label),
+      name: subdomain,
+      port: portNumber,
+      weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
+    },
+    { filters: notYet('a filter of one backend') },
+  ),
+  (written, path, issues) => {
+    const { group, kind, ...ref } = written
+    return serviceOnly({ group, kind }, path, issues) ? ref : invalid
+  },
+)
+
+/** Compiled here already, so that no expression that cannot be used ever reaches a sidecar. */
+function checked<T extends { readonly type: string; readonly value: string }>(
+  match: T,
+  path: string,
+  issues: Issue[],
+): T | typeof invalid {
+  const problem = match.type === 'RegularExpression' ? regexProblem(match.value) : undefined
+  if (problem === undefined) return match
+  return mismatch(issues, `${path}.value`, 'a regular expression in RE2 syntax', match.value, problem)
+}
+
+const pathMatch = refine(
+  object<{ readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string }>({
+    type: withDefault(oneOf('Exact', 'PathPrefix', 'RegularExpression'), 'PathPrefix'),
+    value: withDefault(string({ form: /^[\s\S]{1,1024}$/, expected: 'a path of at most 1024 characters' }), '/'),
+  }),
+  (match, path, issues) => {
+    const odd = /\/\/|\/\.\.?(\/|$)|%2[fF]|#|\?/.test(match.value)
+    if (match.type === 'RegularExpression') return checked(match, path, issues)
+    if (match.value.startsWith('/') && !odd) return match
+    return mismatch(
+      issues,
+      `${path}.value`,
+      'a path that begins with "/" and has no "//", "/./", "/../", "%2F", "?" or "#"',
+      match.value,
+    )
+  },
+)
+
+const headerName = string({ form: /^[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}$/, expected: 'a header name' })
+const value = string({ form: /^[\s\S]{1,4096}$/, expected: 'from 1 to 4096 characters' })
+const namedMatch = (name: Decoder<string>): Decoder<NamedMatch> =>
+  refine(object<NamedMatch>({ type: withDefault(oneOf('Exact', 'RegularExpression'), 'Exact'), name, value }), checked)
+
+/** A name may stand there once: of two the standard would follow the first and ignore the other, which nobody means. */
+const namedMatches = (name: Decoder<string>): Decoder<readonly NamedMatch[]> =>
+  refine(list(namedMatch(name), { max: 16 }), (matches, path, issues) => {
+    const twice = matches.findIndex((one, index) => matches.findIndex((other) => other.name === one.name) !== index)
+    if (twice < 0) return matches
+    issues.push({ path: `${path}[${twice}].name`, message: `${JSON.stringify(matches[twice]?.name)} is there twice` })
+    return invalid
+  })
+
+const everything = { type: 'PathPrefix', value: '/' } as const
+const match: Decoder<HttpRouteMatch> = object<HttpRouteMatch>({
+  path: withDefault(pathMatch, everything),
+  headers: withDefault(namedMatches(refine(headerName, (name) => name.toLowerCase())), []),
+  queryParams: withDefault(namedMatches(string({ form: /^[\s\S]{1,256}$/, expected: 'a parameter name' })), []),
+  method: optional(oneOf('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH')),
+})
+
+const matchEverything: readonly HttpRouteMatch[] = [{ path: everything, headers: [], queryParams: [] }]
+const rule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
+  {
+    name: optional(subdomain),
+    matches: withDefault(
+      refine(list(match, { max: 64 }), (matches) => (matches.length === 0 ? matchEverything : matches)),
+      matchEverything,
+    ),
+    backendRefs: withDefault(list(backendRef, { max: 16 }), []),
+  },
+  {
+    filters: notYet('filters'),
+    timeouts: notYet('timeouts'),
+    retry: notYet('retry'),
+    sessionPersistence: notYet('sessionPersistence'),
+  },
+)
+
+export const httpRouteSpec: Decoder<HttpRouteSpec> = object<HttpRouteSpec>(
+  {
+    parentRefs: list(parentRef, { min: 1, max: 32 }),
+    hostnames: withDefault(list(string(), { max: 16 }), []),
+    rules: withDefault(list(rule, { min: 1, max: 16 }), [{ matches: matchEverything, backendRefs: [] }]),
+  },
+  { useDefaultGateways: notYet('useDefaultGateways') },
+)

@@ -1,0 +1,109 @@
+import { nearest, type Decoder } from '../../base/decode.ts'
+import { authorizationPolicySpec } from './authorization-policy.ts'
+import { httpRouteSpec } from './http-route.ts'
+import { meshConfigSpec } from './mesh-config.ts'
+import { namespaceSpec } from './namespace.ts'
+import { peerAuthenticationSpec } from './peer-authentication.ts'
+import type { Kind, Specs } from './resource-types.ts'
+import { serviceSpec } from './service.ts'
+import { workloadSpec } from './workload.ts'
+
+/** What is known of a kind besides its fields. */
+export interface KindInfo<K extends Kind = Kind> {
+  readonly kind: K
+  /** The first is the one that we write. */
+  readonly apiVersions: readonly [string, ...string[]]
+  /** Lower case, for URLs and the command line. */
+  readonly plural: string
+  readonly shortNames: readonly string[]
+  readonly namespaced: boolean
+}
+
+type Row<K extends Kind> = KindInfo<K> & { readonly spec: Decoder<Specs[K]> }
+
+const own = 'weft.dev/v1alpha1'
+const istio = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const
+
+/** The closed list of kinds, each with its decoder; exhaustive, or no compile. */
+const table: { readonly [K in Kind]: Row<K> } = {
+  Namespace: {
+    kind: 'Namespace',
+    apiVersions: ['v1'],
+    plural: 'namespaces',
+    shortNames: ['ns'],
+    namespaced: false,
+    spec: namespaceSpec,
+  },
+  Service: {
+    kind: 'Service',
+    apiVersions: ['v1'],
+    plural: 'services',
+    shortNames: ['svc'],
+    namespaced: true,
+    spec: serviceSpec,
+  },
+  Workload: {
+    kind: 'Workload',
+    apiVersions: [own],
+    plural: 'workloads',
+    shortNames: ['wl'],
+    namespaced: true,
+    spec: workloadSpec,
+  },
+  HTTPRoute: {
+    kind: 'HTTPRoute',
+    apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
+    plural: 'httproutes',
+    shortNames: [],
+    namespaced: true,
+    spec: httpRouteSpec,
+  },
+  PeerAuthentication: {
+    kind: 'PeerAuthentication',
+    apiVersions: [own, ...istio],
+    plural: 'peerauthentications',
+    shortNames: ['pa'],
+    namespaced: true,
+    spec: peerAuthenticationSpec,
+  },
+  AuthorizationPolicy: {
+    kind: 'AuthorizationPolicy',
+    apiVersions: [own, ...istio],
+    plural: 'authorizationpolicies',
+    shortNames: ['ap'],
+    namespaced: true,
+    spec: authorizationPolicySpec,
+  },
+  MeshConfig: {
+    kind: 'MeshConfig',
+    apiVersions: [own],
+    plural: 'meshconfigs',
+    shortNames: ['mc'],
+    namespaced: false,
+    spec: meshConfigSpec,
+  },
+}
+
+/** Every kind, in the order in which people list them. */
+export const kinds: readonly KindInfo[] = Object.values(table)
+
+/** By its exact name. */
+export const kindInfo = <K extends Kind>(kind: K): KindInfo<K> => table[kind]
+export const specDecoder = <K extends Kind>(kind: K): Decoder<Specs[K]> => table[kind].spec
+export const isKind = (kind: string): kind is Kind => Object.hasOwn(table, kind)
+
+/** "httproutes", "HTTPRoute", "svc": singular, plural or short, in any case. */
+export function findKind(name: string): KindInfo | undefined {
+  const wanted = name.toLowerCase()
+  return kinds.find(
+    (info) => info.kind.toLowerCase() === wanted || info.plural === wanted || info.shortNames.includes(wanted),
+  )
+}
+
+/** `there is no kind "Servise"; did you mean Service?` */
+export function unknownKind(name: string): string {
+  const names = kinds.map((info) => info.kind)
+  const near = nearest(name, names) ?? nearest(name.replace(/s$/, ''), names)
+  const remedy = near === undefined ? `known are ${names.join(', ')}` : `did you mean ${near}?`
+  return `there is no kind ${JSON.stringify(name)}; ${remedy}`
+}

@@ -1,0 +1,36 @@
+import { boolean, object, oneOf, refine, withDefault, type Decoder } from '../../base/decode.ts'
+
+/** weft.dev MeshConfig: what holds for the whole mesh. There is one, called "default". */
+export interface MeshConfigSpec {
+  readonly outboundTraffic: 'AllowAny' | 'RegisteredOnly'
+  readonly accessLog: boolean
+  readonly loadBalancing: 'LeastRequest' | 'RoundRobin'
+}
+
+/** What holds without one. */
+export const defaultMeshConfig: MeshConfigSpec = {
+  outboundTraffic: 'AllowAny',
+  accessLog: false,
+  loadBalancing: 'LeastRequest',
+}
+
+interface Written {
+  readonly outboundTraffic: { readonly mode: 'AllowAny' | 'RegisteredOnly' }
+  readonly accessLog: { readonly enabled: boolean }
+  readonly loadBalancing: 'LeastRequest' | 'RoundRobin'
+}
+
+export const meshConfigSpec: Decoder<MeshConfigSpec> = refine(
+  object<Written>({
+    outboundTraffic: withDefault(object<Written['outboundTraffic']>({ mode: oneOf('AllowAny', 'RegisteredOnly') }), {
+      mode: 'AllowAny',
+    }),
+    accessLog: withDefault(object<Written['accessLog']>({ enabled: boolean }), { enabled: false }),
+    loadBalancing: withDefault(oneOf('LeastRequest', 'RoundRobin'), 'LeastRequest'),
+  }),
+  ({ outboundTraffic, accessLog, loadBalancing }) => ({
+    outboundTraffic: outboundTraffic.mode,
+    accessLog: accessLog.enabled,
+    loadBalancing,
+  }),
+)

@@ -1,0 +1,34 @@
+import type { Place } from '../../base/problem.ts'
+import type { AuthorizationPolicySpec } from './authorization-policy.ts'
+import type { HttpRouteSpec } from './http-route.ts'
+import type { MeshConfigSpec } from './mesh-config.ts'
+import type { NamespaceSpec } from './namespace.ts'
+import type { PeerAuthenticationSpec } from './peer-authentication.ts'
+import type { Metadata } from './resource.ts'
+import type { ServiceSpec } from './service.ts'
+import type { WorkloadSpec } from './workload.ts'
+
+/** What each kind's `spec` decodes to: the closed list of kinds. */
+export interface Specs {
+  Namespace: NamespaceSpec
+  Service: ServiceSpec
+  Workload: WorkloadSpec
+  HTTPRoute: HttpRouteSpec
+  PeerAuthentication: PeerAuthenticationSpec
+  AuthorizationPolicy: AuthorizationPolicySpec
+  MeshConfig: MeshConfigSpec
+}
+export type Kind = keyof Specs
+
+/** A decoded resource of one kind. */
+export interface ResourceOf<K extends Kind> {
+  readonly apiVersion: string
+  readonly kind: K
+  readonly metadata: Metadata
+  readonly spec: Specs[K]
+  /** Where it was written, for messages: a field's path → file and line. Absent for what came over the API. */
+  readonly placeOf?: (field: string) => Place
+}
+
+/** Any decoded resource: a union tagged by `kind`. */
+export type Resource = { [K in Kind]: ResourceOf<K> }[Kind]

@@ -1,0 +1,147 @@
+import {
+  describe,
+  invalid,
+  list,
+  mismatch,
+  object,
+  oneOf,
+  optional,
+  refine,
+  unsupported,
+  withDefault,
+  type Decoder,
+  type Issue,
+} from '../../base/decode.ts'
+import { anything, integer, string } from '../../base/decode.ts'
+import { label, labels, portNumber } from './names.ts'
+
+/** A core/v1 Service: which workloads answer under a name. */
+export interface ServiceSpec {
+  /** Empty: no workload; the Service has the endpoints that workloads registered for it by name. */
+  readonly selector: Readonly<Record<string, string>>
+  readonly ports: readonly ServicePortSpec[]
+}
+
+export interface ServicePortSpec {
+  readonly name: string
+  readonly port: number
+  /** Of the workload: its port number or the name of it. */
+  readonly targetPort: number | string
+  readonly protocol: 'http' | 'tcp'
+}
+
+interface WrittenPort {
+  readonly name?: string
+  readonly port: number
+  readonly targetPort?: number | string
+  readonly protocol: 'TCP'
+  readonly appProtocol?: string
+  readonly nodePort?: number
+}
+interface WrittenService {
+  readonly selector: Readonly<Record<string, string>>
+  readonly ports: readonly WrittenPort[]
+  readonly type: 'ClusterIP'
+  readonly clusterIP?: string
+  readonly clusterIPs?: unknown
+  readonly sessionAffinity: 'None'
+  readonly ipFamilies?: unknown
+  readonly ipFamilyPolicy?: unknown
+  readonly internalTrafficPolicy: 'Cluster'
+  readonly publishNotReadyAddresses?: unknown
+}
+
+const targetPort: Decoder<number | string> = (value, path, issues) =>
+  typeof value === 'string' ? label(value, path, issues) : portNumber(value, path, issues)
+
+const writtenPort = object<WrittenPort>({
+  name: optional(label),
+  port: portNumber,
+  targetPort: optional(targetPort),
+  protocol: withDefault(oneOf('TCP'), 'TCP'),
+  appProtocol: optional(string()),
+  nodePort: optional(integer({ min: 0, max: 65_535 })),
+})
+
+/** A declared protocol, by appProtocol or by the port's name ("http", "http-web"); undeclared is HTTP until detection exists. */
+function protocolOf(port: WrittenPort, path: string, issues: Issue[]): 'http' | 'tcp' | typeof invalid {
+  if (port.appProtocol !== undefined) {
+    const known = { http: 'http', 'kubernetes.io/http': 'http', tcp: 'tcp', 'kubernetes.io/ws': 'http' } as const
+    const protocol = Object.hasOwn(known, port.appProtocol) ? known[port.appProtocol as keyof typeof known] : undefined
+    return (
+      protocol ??
+      mismatch(
+        issues,
+        `${path}.appProtocol`,
+        'http or tcp',
+        port.appProtocol,
+        'HTTP/2 and gRPC are not supported yet; tcp passes them through',
+      )
+    )
+  }
+  const named = /^(http|tcp|http2|grpc|grpc-web|h2c)(-|$)/.exec(port.name ?? '')?.[1]
+  if (named === undefined || named === 'http') return 'http'
+  if (named === 'tcp') return 'tcp'
+  issues.push({
+    path: `${path}.name`,
+    message: `the name ${describe(port.name)} declares ${named}, which is not supported yet; declare appProtocol: tcp to pass it through`,
+  })
+  return invalid
+}
+
+const ports = refine(
+  list(writtenPort, { min: 1, max: 100 }),
+  (written, path, issues): readonly ServicePortSpec[] | typeof invalid => {
+    const before = issues.length
+    const result = written.map((port, index): ServicePortSpec => {
+      const at = `${path}[${index}]`
+      if (written.length > 1 && port.name === undefined)
+        issues.push({ path: `${at}.name`, message: 'a Service with several ports must name each of them' })
+      if (written.findIndex((other) => other.port === port.port) !== index)
+        issues.push({ path: `${at}.port`, message: `port ${port.port} is there twice` })
+      if (port.name !== undefined && written.findIndex((other) => other.name === port.name) !== index)
+        issues.push({ path: `${at}.name`, message: `the name ${describe(port.name)} is there twice` })
+      const protocol = protocolOf(port, at, issues)
+      return {
+        name: port.name ?? `port-${port.port}`,
+        port: port.port,
+        targetPort: port.targetPort ?? port.port,
+        protocol: protocol === invalid ? 'http' : protocol,
+      }
+    })
+    return issues.length > before ? invalid : result
+  },
+)
+
+const written = object<Omit<WrittenService, 'ports'> & { readonly ports: readonly ServicePortSpec[] }>(
+  {
+    selector: withDefault(labels, {}),
+    ports,
+    type: withDefault(oneOf('ClusterIP'), 'ClusterIP'),
+    clusterIP: optional(
+      refine(string(), (ip, path, issues) =>
+        ip === 'None'
+          ? mismatch(issues, path, 'a virtual IP or nothing', ip, 'headless Services are not supported yet')
+          : ip,
+      ),
+    ),
+    clusterIPs: optional(anything),
+    sessionAffinity: withDefault(oneOf('None'), 'None'),
+    ipFamilies: optional(anything),
+    ipFamilyPolicy: optional(anything),
+    internalTrafficPolicy: withDefault(oneOf('Cluster'), 'Cluster'),
+    publishNotReadyAddresses: optional(anything),
+  },
+  {
+    externalName: unsupported('not supported yet: a Service here is made of workloads of the mesh'),
+    externalIPs: unsupported('not supported: a Service here is made of workloads of the mesh'),
+    loadBalancerIP: unsupported('not supported: there is no load balancer here'),
+    trafficDistribution: unsupported('locality-aware routing is not supported yet'),
+    sessionAffinityConfig: unsupported('session affinity is not supported yet'),
+  },
+)
+
+export const serviceSpec: Decoder<ServiceSpec> = refine(written, ({ selector, ports: decoded }) => ({
+  selector,
+  ports: decoded,
+}))

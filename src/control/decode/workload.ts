@@ -1,0 +1,101 @@
+import {
+  integer,
+  invalid,
+  list,
+  object,
+  oneOf,
+  optional,
+  refine,
+  string,
+  withDefault,
+  type Decoder,
+} from '../../base/decode.ts'
+import type { Address } from '../../base/address.ts'
+import { label, portNumber } from './names.ts'
+
+/** weft.dev Workload: one running instance of a service. Registered by `weft run`, or written by hand for one without a sidecar. */
+export interface WorkloadSpec {
+  /** The Service that it was started for; selectors of other Services may choose it too. */
+  readonly service: string
+  /** Gives the identity; default: the service's name. */
+  readonly serviceAccount: string
+  /** IP address at which clients reach a port without a sidecar; may be absent when there is none. */
+  readonly address?: string
+  readonly ports: readonly WorkloadPort[]
+  /** Where its sidecar takes outbound calls (explicit capture). */
+  readonly outbound?: Address
+  /** Relative share of its Service's traffic, 1 to 1000. */
+  readonly weight: number
+}
+
+export interface WorkloadPort {
+  readonly name: string
+  /** Port of the Service that is inferred for this workload. */
+  readonly servicePort: number
+  /** The program's own. */
+  readonly targetPort: number
+  readonly protocol: 'http' | 'tcp'
+  /** The sidecar's listener for this port, which clients use over mTLS; absent: no sidecar, clients use address:targetPort in plain text. */
+  readonly inbound?: Address
+}
+
+const ip = string({ form: /^[0-9a-fA-F.:]{2,45}$/, expected: 'an IP address' })
+const address: Decoder<Address> = refine(
+  object<{ readonly address: string; readonly port: number }>({ address: ip, port: portNumber }),
+  (written) => ({ host: written.address, port: written.port }),
+)
+
+interface WrittenPort {
+  readonly name?: string
+  readonly servicePort?: number
+  readonly targetPort: number
+  readonly protocol: 'http' | 'tcp'
+  readonly inbound?: Address
+}
+const port: Decoder<WorkloadPort> = refine(
+  object<WrittenPort>({
+    name: optional(label),
+    servicePort: optional(portNumber),
+    targetPort: portNumber,
+    protocol: withDefault(oneOf('http', 'tcp'), 'http'),
+    inbound: optional(address),
+  }),
+  (written) => ({
+    ...written,
+    name: written.name ?? `port-${written.targetPort}`,
+    servicePort: written.servicePort ?? written.targetPort,
+  }),
+)
+
+interface WrittenWorkload extends Omit<WorkloadSpec, 'serviceAccount'> {
+  readonly serviceAccount?: string
+}
+
+export const workloadSpec: Decoder<WorkloadSpec> = refine(
+  object<WrittenWorkload>({
+    service: label,
+    serviceAccount: optional(label),
+    address: optional(ip),
+    ports: withDefault(list(port, { max: 100 }), []),
+    outbound: optional(address),
+    weight: withDefault(integer({ min: 1, max: 1000 }), 1),
+  }),
+  (written, path, issues) => {
+    const twice = written.ports.findIndex(
+      (one, index) => written.ports.findIndex((other) => other.name === one.name) !== index,
+    )
+    const unreachable = written.ports.findIndex((one) => one.inbound === undefined && written.address === undefined)
+    if (unreachable >= 0) {
+      issues.push({
+        path: `${path}.address`,
+        message: `port ${written.ports[unreachable]?.name} has no inbound listener, so the workload's IP address is needed`,
+      })
+      return invalid
+    }
+    if (twice >= 0) {
+      issues.push({ path: `${path}.ports[${twice}].name`, message: 'this name is there twice' })
+      return invalid
+    }
+    return { ...written, serviceAccount: written.serviceAccount ?? written.service }
+  },
+)

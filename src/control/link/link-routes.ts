@@ -1,0 +1,211 @@
+import { nearest } from '../../base/decode.ts'
+import type { Problem } from '../../base/problem.ts'
+import type { BackendRef, HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { inferredAnnotation } from '../inventory/entry.ts'
+import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import type { Backend, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
+import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
+import { findService } from './select-workloads.ts'
+
+type Route = ResourceOf<'HTTPRoute'>
+type Service = ResourceOf<'Service'>
+
+/** The rules of every service port that has routes, by `<namespace>/<service>/<port>`, in order of precedence. */
+export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<string, readonly RouteRule[]>> {
+  const byPort = new Map<string, RouteRule[]>()
+  const problems: Problem[] = []
+  for (const route of resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge)) {
+    if (route.spec.hostnames.length > 0) {
+      problems.push(
+        problemAt(
+          route,
+          'spec.hostnames',
+          'hostnames mean nothing for a Service as parent (GAMMA): requests are told apart by the Service; remove them',
+        ),
+      )
+    }
+    const rules = linkRules(route, snapshot, problems)
+    for (const port of parentPorts(route, snapshot, problems)) {
+      const there = byPort.get(port)
+      if (there === undefined) byPort.set(port, [...rules])
+      else there.push(...rules)
+    }
+  }
+  const ordered = [...byPort].map(([port, rules]) => [port, rules.toSorted(byPrecedence)] as const)
+  return { value: new Map(ordered), problems }
+}
+
+/** The service ports that a route attaches to; what it cannot attach to is a problem. */
+function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlySet<string> {
+  const ports = new Set<string>()
+  route.spec.parentRefs.forEach((ref, index) => {
+    const field = `spec.parentRefs[${index}]`
+    const namespace = ref.namespace ?? route.metadata.namespace
+    if (namespace !== route.metadata.namespace) {
+      problems.push(
+        problemAt(
+          route,
+          `${field}.namespace`,
+          `a route for a Service of another namespace (consumer route) is not supported yet; write it in ${namespace}`,
+        ),
+      )
+      return
+    }
+    const service = findService(snapshot, namespace, ref.name)
+    if (service === undefined) {
+      problems.push(
+        problemAt(
+          route,
+          `${field}.name`,
+          `there is no Service ${namespace}/${ref.name}, so the route has no effect there${didYouMean(ref.name, snapshot, namespace)}`,
+        ),
+      )
+      return
+    }
+    const http = service.spec.ports.filter((port) => port.protocol === 'http')
+    const anyPort = ref.port === undefined || (ref.port === 80 && answersOn80(service))
+    const chosen = http.filter((port) => anyPort || port.port === ref.port)
+    if (chosen.length === 0) {
+      const offered = http.map((port) => port.port).join(', ')
+      problems.push(
+        problemAt(
+          route,
+          ref.port === undefined ? `${field}.name` : `${field}.port`,
+          `Service ${namespace}/${ref.name} has no HTTP port${ref.port === undefined ? '' : ` ${ref.port}`}${offered === '' ? '' : `; it has ${offered}`}`,
+        ),
+      )
+    }
+    for (const port of chosen) ports.add(`${namespace}/${ref.name}/${port.port}`)
+  })
+  return ports
+}
+
+function linkRules(route: Route, snapshot: InventorySnapshot, problems: Problem[]): readonly RouteRule[] {
+  const key = `${route.metadata.namespace}/${route.metadata.name}`
+  return route.spec.rules.flatMap((rule, ruleIndex) => {
+    const field = `spec.rules[${ruleIndex}]`
+    const action = linkAction(route, rule, field, snapshot, problems)
+    return rule.matches.map((match, matchIndex): RouteRule => ({
+      name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
+      match: linkMatch(match),
+      action,
+      origin: originOf(route, field),
+    }))
+  })
+}
+
+function linkAction(
+  route: Route,
+  rule: HttpRouteRule,
+  field: string,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): RouteAction {
+  const backends = rule.backendRefs.map((ref, index) =>
+    linkBackend(route, ref, `${field}.backendRefs[${index}]`, snapshot, problems),
+  )
+  const weighted = backends.filter((backend) => backend.weight > 0)
+  if (weighted.length > 0) return { kind: 'forward', backends: weighted }
+  const reason =
+    backends.length === 0
+      ? `${nameOf(route)} ${field} has no backendRefs`
+      : `all backendRefs of ${nameOf(route)} ${field} have weight 0`
+  problems.push(
+    problemAt(
+      route,
+      field,
+      `${backends.length === 0 ? 'there are no backendRefs' : 'all backendRefs have weight 0'}, so its requests are answered with 500`,
+    ),
+  )
+  return { kind: 'fail', status: 500, reason }
+}
+
+/** A backend that cannot be used keeps its weight and answers 500 for its share. Source: Gateway API, HTTPBackendRef. */
+function linkBackend(
+  route: Route,
+  ref: BackendRef,
+  field: string,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): Backend {
+  const namespace = ref.namespace ?? route.metadata.namespace
+  const answer = (service: string | undefined): Backend => ({
+    weight: ref.weight,
+    service,
+    port: ref.port,
+    origin: originOf(route, field),
+  })
+  const share = ref.weight > 0 ? '; its share of the requests is answered with 500' : ''
+  const refuse = (part: string, message: string, remedy = ''): Backend => {
+    problems.push(problemAt(route, `${field}.${part}`, `${message}${share}${remedy}`))
+    return answer(undefined)
+  }
+  if (namespace !== route.metadata.namespace) {
+    return refuse(
+      'namespace',
+      'a backend in another namespace needs a ReferenceGrant, which is not supported yet',
+      '; move the route or the Service',
+    )
+  }
+  const service = findService(snapshot, namespace, ref.name)
+  if (service === undefined)
+    return refuse('name', `there is no Service ${namespace}/${ref.name}`, didYouMean(ref.name, snapshot, namespace))
+  const ports = service.spec.ports.map((port) => port.port)
+  const alsoEighty = ref.port === 80 && answersOn80(service)
+  if (!ports.includes(ref.port) && !alsoEighty)
+    return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
+  return answer(`${namespace}/${ref.name}`)
+}
+
+/** An inferred service with exactly one HTTP port answers on 80 too, so that `http://web/` works without anybody having said so. */
+export function answersOn80(service: Service): boolean {
+  const http = service.spec.ports.filter((port) => port.protocol === 'http')
+  return (
+    service.metadata.annotations[inferredAnnotation] === 'true' &&
+    http.length === 1 &&
+    !service.spec.ports.some((port) => port.port === 80)
+  )
+}
+
+const pathKinds = { Exact: 'exact', PathPrefix: 'segments', RegularExpression: 'regex' } as const
+const linkMatch = ({ path, method, headers, queryParams }: HttpRouteMatch): RouteMatch => ({
+  path: { kind: pathKinds[path.type], value: path.type === 'PathPrefix' ? trimSlash(path.value) : path.value },
+  method,
+  headers: headers.map(linkValue),
+  queryParameters: queryParams.map(linkValue),
+})
+const linkValue = ({ name, type, value }: HttpRouteMatch['headers'][number]): ValueMatch => ({
+  name,
+  kind: type === 'Exact' ? 'exact' : 'regex',
+  value,
+})
+/** "/abc/" and "/abc" are the same prefix. Source: Gateway API, PathMatchPathPrefix. */
+const trimSlash = (path: string): string => (path.length > 1 ? path.replace(/\/+$/, '') || '/' : path)
+
+/**
+ * Exact path, then regular expressions (whose place the standard leaves open; behind prefixes none would be reached beside a
+ * catch-all), then the longest prefix; then a method, more headers, more query parameters. Equal ones keep
+ * their order: oldest route first, then by rule. Source: Gateway API, HTTPRouteRule.matches.
+ */
+function byPrecedence(a: RouteRule, b: RouteRule): number {
+  const rank = { exact: 0, regex: 1, segments: 2 } as const
+  return (
+    rank[a.match.path.kind] - rank[b.match.path.kind] ||
+    b.match.path.value.length - a.match.path.value.length ||
+    Number(b.match.method !== undefined) - Number(a.match.method !== undefined) ||
+    b.match.headers.length - a.match.headers.length ||
+    b.match.queryParameters.length - a.match.queryParameters.length
+  )
+}
+
+function didYouMean(name: string, snapshot: InventorySnapshot, namespace: string): string {
+  const services = resourcesOf(snapshot, 'Service')
+  const near = nearest(
+    name,
+    services.filter((one) => one.metadata.namespace === namespace).map((one) => one.metadata.name),
+  )
+  if (near !== undefined) return `; did you mean "${near}"?`
+  const elsewhere = services.find((one) => one.metadata.name === name)
+  return elsewhere === undefined ? '' : `; there is one in namespace ${elsewhere.metadata.namespace}`
+}

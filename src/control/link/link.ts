@@ -1,0 +1,137 @@
+import type { Problem } from '../../base/problem.ts'
+import { defaultMeshConfig } from '../decode/mesh-config.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
+import { identityOf, linkEndpoints } from './link-endpoints.ts'
+import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { answersOn80, linkRoutes } from './link-routes.ts'
+import { originOf, type Linked } from './linked.ts'
+
+/**
+ * Names become objects, precedence and conflicts are settled, all defaults are filled in. Pure: what does not fit is left out as the
+ * standards say, and is a problem.
+ */
+export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
+  const mesh = linkMesh(snapshot)
+  const routes = linkRoutes(snapshot)
+  const problems: Problem[] = [...routes.problems, ...policyProblems(snapshot)]
+  const services = resourcesOf(snapshot, 'Service').map((service) => {
+    const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value })
+    problems.push(...linked.problems)
+    return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
+  })
+  const workloads = resourcesOf(snapshot, 'Workload')
+    .filter(hasSidecar)
+    .map(
+      (workload) =>
+        [
+          `${workload.metadata.namespace}/${workload.metadata.name}`,
+          linkWorkload(workload, snapshot, trustDomain),
+        ] as const,
+    )
+  return {
+    value: {
+      revision: snapshot.revision,
+      trustDomain,
+      services: new Map(services),
+      workloads: new Map(workloads),
+      mesh,
+    },
+    problems,
+  }
+}
+
+function linkMesh(snapshot: InventorySnapshot): MeshSettings {
+  const [written] = resourcesOf(snapshot, 'MeshConfig')
+  const { outboundTraffic, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
+  return {
+    outboundTraffic: outboundTraffic === 'AllowAny' ? 'allow-any' : 'registered-only',
+    accessLog,
+    loadBalancing: loadBalancing === 'LeastRequest' ? 'least-request' : 'round-robin',
+    origin: written === undefined ? undefined : originOf(written, 'spec'),
+  }
+}
+
+interface Context {
+  readonly snapshot: InventorySnapshot
+  readonly trustDomain: string
+  readonly mesh: MeshSettings
+  readonly routes: ReadonlyMap<string, readonly RouteRule[]>
+}
+
+function linkService(
+  service: ResourceOf<'Service'>,
+  { snapshot, trustDomain, mesh, routes }: Context,
+): Linked<Service> {
+  const { namespace, name } = service.metadata
+  const problems: Problem[] = []
+  const ports = service.spec.ports.map((spec, index): ServicePort => {
+    const linked = linkEndpoints(service, { spec, index }, { snapshot, trustDomain })
+    problems.push(...linked.problems)
+    const origin = originOf(service, `spec.ports[${index}]`)
+    const rules =
+      spec.protocol === 'http'
+        ? (routes.get(`${namespace}/${name}/${spec.port}`) ?? [toItself(service, spec.port, index)])
+        : []
+    return {
+      port: spec.port,
+      name: spec.name,
+      protocol: spec.protocol,
+      rules,
+      ...linked.value,
+      loadBalancing: mesh.loadBalancing,
+      origin,
+    }
+  })
+  const http = ports.find((port) => port.protocol === 'http')
+  const eighty = http !== undefined && answersOn80(service) ? [{ ...http, port: 80 }] : []
+  return { value: { namespace, name, ports: [...ports, ...eighty], origin: originOf(service, 'spec') }, problems }
+}
+
+/** What holds for a service without routes: everything to its own endpoints. */
+function toItself(service: ResourceOf<'Service'>, port: number, index: number): RouteRule {
+  const origin = originOf(service, `spec.ports[${index}]`)
+  return {
+    name: 'default',
+    match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [] },
+    action: {
+      kind: 'forward',
+      backends: [{ weight: 1, service: `${service.metadata.namespace}/${service.metadata.name}`, port, origin }],
+    },
+    origin,
+  }
+}
+
+const hasSidecar = ({ spec }: ResourceOf<'Workload'>): boolean =>
+  spec.outbound !== undefined || spec.ports.some((port) => port.inbound !== undefined)
+
+function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnapshot, trustDomain: string): Workload {
+  const { metadata, spec } = workload
+  const authorization = authorizationOf(workload, { snapshot, trustDomain })
+  const inbound = spec.ports.flatMap((port): InboundPort[] => {
+    if (port.inbound === undefined) return []
+    const { mode, from, field } = mtlsMode(workload, port.targetPort, snapshot)
+    const mtlsOrigin = from === undefined ? undefined : originOf(from, field)
+    return [
+      {
+        name: port.name,
+        address: port.inbound,
+        targetPort: port.targetPort,
+        protocol: port.protocol,
+        mtls: mode,
+        mtlsOrigin,
+        authorization,
+      },
+    ]
+  })
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    service: spec.service,
+    identity: identityOf(workload, trustDomain),
+    inbound,
+    outbound: spec.outbound,
+    origin: originOf(workload, 'spec'),
+  }
+}

@@ -1,0 +1,152 @@
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
+import {
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  type Cluster_TransportSocketMatchSchema,
+  type ClusterSchema,
+} from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts'
+import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
+import { mtlsTransport, passthroughCluster, servicePortName } from '../../xds/names.ts'
+import type { LoadBalancing, Service, ServicePort } from '../model/model.ts'
+import { duration, overAds, socketAddress, typed, weft } from './parts.ts'
+import { renderUpstreamTls, tlsTransportSocket } from './tls.ts'
+
+type Cluster = MessageInitShape<typeof ClusterSchema>
+
+const connectTimeout = duration(5000)
+
+/** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
+export function renderServiceCluster(service: Service, port: ServicePort): Cluster {
+  const name = servicePortName(service.namespace, service.name, port.port)
+  return {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: overAds, serviceName: name },
+    connectTimeout,
+    ...loadBalancing(port.loadBalancing),
+    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    circuitBreakers: {
+      thresholds: [
+        {
+          maxConnections: 1024,
+          maxPendingRequests: 1024,
+          maxRequests: 1024,
+          retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 3 },
+        },
+      ],
+    },
+    outlierDetection: {
+      consecutive5xx: 5,
+      enforcingConsecutive5xx: 100,
+      interval: duration(10_000),
+      baseEjectionTime: duration(30_000),
+      maxEjectionTime: duration(300_000),
+      maxEjectionPercent: 10,
+      alwaysEjectOneHost: true,
+      enforcingSuccessRate: 0,
+    },
+    transportSocketMatches: [meshTransport(service, port)],
+    transportSocket: plainText,
+    metadata: weft(port.origin),
+  }
+}
+
+/** Endpoint metadata that chooses mTLS; under Envoy's key `envoy.transport_socket_match`. */
+export const meshEndpointMatch: JsonObject = { weft: mtlsTransport }
+
+const meshTransport = (
+  service: Service,
+  port: ServicePort,
+): MessageInitShape<typeof Cluster_TransportSocketMatchSchema> => ({
+  name: mtlsTransport,
+  match: meshEndpointMatch,
+  transportSocket: {
+    name: tlsTransportSocket,
+    configType: {
+      case: 'typedConfig',
+      value: renderUpstreamTls(
+        port.protocol,
+        `${service.name}.${service.namespace}.svc.cluster.local`,
+        port.identities,
+      ),
+    },
+  },
+})
+
+const plainText = {
+  name: 'envoy.transport_sockets.raw_buffer',
+  configType: { case: 'typedConfig' as const, value: typed(RawBufferSchema, {}) },
+}
+
+function loadBalancing(kind: LoadBalancing): Pick<Cluster, 'lbPolicy' | 'lbConfig'> {
+  if (kind === 'round-robin') return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN }
+  return {
+    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+    lbConfig: { case: 'leastRequestLbConfig', value: { choiceCount: 2 } },
+  }
+}
+
+/** The program behind one inbound port. The name says all that is in it, so that it is the same for every proxy. */
+export const inboundClusterName = (targetPort: number): string => `inbound/${targetPort}`
+
+/** The opposite; undefined for a name of another form. */
+export function parseInboundClusterName(name: string): number | undefined {
+  const [, port] = /^inbound\/(\d{1,5})$/.exec(name) ?? []
+  return port === undefined ? undefined : Number(port)
+}
+
+/** Plain text to the program on loopback. Limits are the program's own business. */
+export function renderInboundCluster(targetPort: number): Cluster {
+  const name = inboundClusterName(targetPort)
+  const unlimited = 2 ** 32 - 1
+  return {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout,
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [
+        {
+          lbEndpoints: [
+            {
+              hostIdentifier: {
+                case: 'endpoint',
+                value: { address: socketAddress({ host: '127.0.0.1', port: targetPort }) },
+              },
+            },
+          ],
+        },
+      ],
+    },
+    circuitBreakers: {
+      thresholds: [
+        { maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited },
+      ],
+    },
+  }
+}
+
+/** One cache for the cluster and the filter that fills it: Envoy wants both to say the same. */
+export const dnsCache: MessageInitShape<typeof DnsCacheConfigSchema> = {
+  name: 'weft-passthrough',
+  dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+}
+
+/** Hosts outside the mesh: wherever the request's authority points. */
+export const renderPassthroughCluster = (): Cluster => ({
+  name: passthroughCluster,
+  clusterDiscoveryType: {
+    case: 'clusterType',
+    value: {
+      name: 'envoy.clusters.dynamic_forward_proxy',
+      typedConfig: typed(ClusterConfigSchema, {
+        clusterImplementationSpecifier: { case: 'dnsCacheConfig', value: dnsCache },
+      }),
+    },
+  },
+  connectTimeout,
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+})

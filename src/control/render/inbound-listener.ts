@@ -1,0 +1,168 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
+import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
+import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
+import type { AuthorizationRule, InboundPort, Protocol, Workload } from '../model/model.ts'
+import { accessLogs } from './access-log.ts'
+import { renderAuthorization } from './authorization.ts'
+import { inboundClusterName } from './clusters.ts'
+import { renderHttp } from './http-manager.ts'
+import { duration, originJson, socketAddress, typed, weft } from './parts.ts'
+import { renderDownstreamTls, tlsTransportSocket } from './tls.ts'
+
+type FilterChain = MessageInitShape<typeof FilterChainSchema>
+type Filter = MessageInitShape<typeof FilterSchema>
+
+/** Name of the listener of one inbound port. */
+export const inboundListenerName = ({ name, targetPort }: InboundPort): string =>
+  `inbound/${name === '' ? targetPort : name}`
+
+/**
+ * How calls reach the program on one port. With mTLS the client's identity is proven, and either marker is understood: `weft` for
+ * requests, `weft-tcp` for a raw byte stream, which on an HTTP port is checked by the rules that need no request. PERMISSIVE takes
+ * plain text as well, and leaves TLS without a marker to the program itself.
+ */
+export function renderInboundListener(
+  workload: Workload,
+  port: InboundPort,
+  { accessLog }: { accessLog: boolean },
+): MessageInitShape<typeof ListenerSchema> {
+  const parts: Parts = { port, accessLog }
+  return {
+    name: inboundListenerName(port),
+    address: socketAddress(port.address),
+    trafficDirection: TrafficDirection.INBOUND,
+    ...(port.mtls === 'disable' ? {} : inspection(port)),
+    filterChains: [
+      ...(port.mtls === 'disable' ? [] : meshChains(parts)),
+      ...(port.mtls === 'strict' ? [] : [plainChain(parts)]),
+      ...(port.mtls === 'permissive' ? [foreignTlsChain(parts)] : []),
+    ],
+    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port)),
+  }
+}
+
+type Inspection = Required<
+  Pick<
+    MessageInitShape<typeof ListenerSchema>,
+    'listenerFilters' | 'listenerFiltersTimeout' | 'continueOnListenerFiltersTimeout'
+  >
+>
+
+interface Parts {
+  readonly port: InboundPort
+  readonly accessLog: boolean
+}
+
+/**
+ * A client that says nothing is either slow or speaks a protocol in which the server speaks first. Where plain text is taken it counts
+ * as plain text after 1 s on a TCP port; everywhere else it is cut after 10 s.
+ */
+function inspection({ mtls, protocol }: InboundPort): Inspection {
+  const serverMayBeFirst = mtls === 'permissive' && protocol === 'tcp'
+  return {
+    listenerFilters: [
+      {
+        name: 'envoy.filters.listener.tls_inspector',
+        configType: { case: 'typedConfig', value: typed(TlsInspectorSchema, {}) },
+      },
+    ],
+    listenerFiltersTimeout: duration(serverMayBeFirst ? 1000 : 10_000),
+    continueOnListenerFiltersTimeout: serverMayBeFirst,
+  }
+}
+
+const meshChains = (parts: Parts): readonly FilterChain[] => [
+  ...(parts.port.protocol === 'http' ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts))] : []),
+  meshChain('mesh-tcp', meshTcpAlpn, 'tcp', tcpFilters(parts)),
+]
+
+const meshChain = (name: string, marker: string, protocol: Protocol, filters: Filter[]): FilterChain => ({
+  name,
+  filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [marker] },
+  transportSocket: {
+    name: tlsTransportSocket,
+    configType: { case: 'typedConfig', value: renderDownstreamTls(protocol) },
+  },
+  filters,
+})
+
+const plainChain = (parts: Parts): FilterChain => ({
+  name: 'plain',
+  // DISABLE looks at nothing, so that there is nothing to match.
+  ...(parts.port.mtls === 'disable' ? {} : { filterChainMatch: { transportProtocol: 'raw_buffer' } }),
+  filters: parts.port.protocol === 'http' ? httpFilters(parts) : tcpFilters(parts),
+})
+
+const foreignTlsChain = (parts: Parts): FilterChain => ({
+  name: 'foreign-tls',
+  filterChainMatch: { transportProtocol: 'tls' },
+  filters: tcpFilters(parts),
+})
+
+const filter = (name: string, value: Any): Filter => ({ name, configType: { case: 'typedConfig', value } })
+
+function httpFilters({ port, accessLog }: Parts): Filter[] {
+  const cluster = inboundClusterName(port.targetPort)
+  return [
+    renderHttp({
+      statPrefix: inboundListenerName(port),
+      accessLog,
+      filters: renderAuthorization(port, { http: true }).map(({ name, rules }) => ({
+        name: `weft.authorization.${name}`,
+        configType: { case: 'typedConfig', value: typed(HttpRbacSchema, { rules }) },
+      })),
+      routes: {
+        name: cluster,
+        validateClusters: false,
+        virtualHosts: [
+          {
+            name: 'program',
+            domains: ['*'],
+            routes: [
+              {
+                name: 'program',
+                match: { pathSpecifier: { case: 'prefix', value: '/' } },
+                action: {
+                  case: 'route',
+                  value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) },
+                },
+              },
+            ],
+          },
+        ],
+      },
+    }),
+  ]
+}
+
+function tcpFilters({ port, accessLog }: Parts): Filter[] {
+  const statPrefix = inboundListenerName(port)
+  return [
+    ...renderAuthorization(port, { http: false }).map(({ name, rules }) =>
+      filter(`weft.authorization.${name}`, typed(NetworkRbacSchema, { rules, statPrefix })),
+    ),
+    filter(
+      'envoy.filters.network.tcp_proxy',
+      typed(TcpProxySchema, {
+        statPrefix,
+        clusterSpecifier: { case: 'cluster', value: inboundClusterName(port.targetPort) },
+        idleTimeout: duration(3_600_000),
+        accessLog: accessLogs(accessLog),
+      }),
+    ),
+  ]
+}
+
+/** An RBAC policy has no room for metadata: their origins stand on the listener, by the policy's name. */
+function policyOrigins({ authorization: { deny, allow, audit } }: InboundPort): ReturnType<typeof originJson> {
+  const rules: readonly AuthorizationRule[] = [...deny, ...allow, ...audit]
+  if (rules.length === 0) return {}
+  return { policies: Object.fromEntries(rules.map((rule) => [rule.name, originJson(rule.origin)])) }
+}

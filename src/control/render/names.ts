@@ -1,0 +1,18 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
+import type { Service } from '../model/model.ts'
+
+/** Name of a service's entry in the name table. */
+export const serviceEntryName = ({ namespace, name }: Pick<Service, 'namespace' | 'name'>): string =>
+  `${namespace}/${name}`
+
+/** One service as every Weft proxy knows it, whether it uses it or not. */
+export const renderServiceEntry = ({
+  namespace,
+  name,
+  ports,
+}: Service): MessageInitShape<typeof ServiceEntrySchema> => ({
+  namespace,
+  name,
+  ports: ports.map(({ port, protocol }) => ({ port, protocol })),
+})

@@ -1,0 +1,81 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Address } from '../../base/address.ts'
+import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
+import { passthroughCluster } from '../../xds/names.ts'
+import type { MeshSettings } from '../model/model.ts'
+import { dnsCache } from './clusters.ts'
+import { renderHttp } from './http-manager.ts'
+import { duration, socketAddress, typed, weft } from './parts.ts'
+
+/** Name of the listener that a program reaches by `HTTP_PROXY`. */
+export const explicitListenerName = 'outbound/explicit'
+
+/**
+ * Takes the program's outbound calls in explicit mode. `routing: names` tells our proxy to look a host up in the name table first and
+ * to use the route configuration of that service; the routes here are for hosts that the table lacks.
+ */
+export const renderExplicitListener = (
+  address: Address,
+  mesh: MeshSettings,
+): MessageInitShape<typeof ListenerSchema> => ({
+  name: explicitListenerName,
+  address: socketAddress(address),
+  trafficDirection: TrafficDirection.OUTBOUND,
+  filterChains: [
+    {
+      name: 'explicit',
+      filters: [
+        renderHttp({
+          statPrefix: explicitListenerName,
+          accessLog: mesh.accessLog,
+          filters: mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [],
+          routes: {
+            name: explicitListenerName,
+            validateClusters: false,
+            virtualHosts: [{ name: 'outside', domains: ['*'], routes: [outside(mesh)] }],
+            metadata: weft(mesh.origin),
+          },
+        }),
+      ],
+    },
+  ],
+  metadata: weft(mesh.origin, { routing: 'names' }),
+})
+
+/** Resolves the host for the passthrough cluster; our proxy needs no filter for that. */
+const resolveAuthority = {
+  name: 'envoy.filters.http.dynamic_forward_proxy',
+  isOptional: true,
+  configType: {
+    case: 'typedConfig' as const,
+    value: typed(FilterConfigSchema, { implementationSpecifier: { case: 'dnsCacheConfig', value: dnsCache } }),
+  },
+}
+
+function outside({ outboundTraffic, origin }: MeshSettings): MessageInitShape<typeof RouteSchema> {
+  const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } }
+  if (outboundTraffic === 'allow-any') {
+    return {
+      name: 'outside',
+      match,
+      action: {
+        case: 'route',
+        value: { clusterSpecifier: { case: 'cluster', value: passthroughCluster }, timeout: duration(0) },
+      },
+      metadata: weft(origin),
+    }
+  }
+  const sentence = 'this host is no service of the mesh, and the mesh forwards to registered services only\n'
+  return {
+    name: 'outside',
+    match,
+    action: {
+      case: 'directResponse',
+      value: { status: 502, body: { specifier: { case: 'inlineString', value: sentence } } },
+    },
+    metadata: weft(origin),
+  }
+}

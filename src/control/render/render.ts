@@ -1,0 +1,231 @@
+import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
+import { parseServicePortName, passthroughCluster, servicePortName, trustBundleSecret } from '../../xds/names.ts'
+import type { XdsType } from '../../xds/type-urls.ts'
+import type { Model, Service, ServicePort, Workload } from '../model/model.ts'
+import {
+  inboundClusterName,
+  parseInboundClusterName,
+  renderInboundCluster,
+  renderPassthroughCluster,
+  renderServiceCluster,
+} from './clusters.ts'
+import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
+import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
+import { renderServiceEntry, serviceEntryName } from './names.ts'
+import { explicitListenerName, renderExplicitListener } from './outbound-listener.ts'
+import { createResourceCache, type RenderedResource, type ResourceCache } from './resource-cache.ts'
+import { renderRoutes } from './routes.ts'
+import { renderTrustBundle } from './secrets.ts'
+
+export type { RenderedResource } from './resource-cache.ts'
+
+/** Who asks. A foreign proxy (Envoy) holds everything that it might use; ours asks for services by name. */
+export interface Proxy {
+  readonly workload: Workload
+  readonly kind: 'weft' | 'foreign'
+}
+
+/** All xDS resources that one state of the mesh gives, made when they are first asked for. Good until the next `render`. */
+export interface Rendering {
+  readonly model: Model
+  /** The names that `*` stands for, for this proxy and type: sorted, every one with a resource. */
+  wildcard(type: XdsType, proxy: Proxy): readonly string[]
+  /** Undefined: there is no such resource for this proxy. */
+  resource(type: XdsType, name: string, proxy: Proxy): RenderedResource | undefined
+  /** Equal for two renderings whose whole name table is the same: spares every proxy the comparison of every name. */
+  namesVersion(): string
+}
+
+/** Turns models into resources and remembers the last ones, so that what did not change is not encoded again. */
+export interface Renderer {
+  render(model: Model, trustBundlePem: string): Rendering
+  /** Resources encoded since the start: tells what a change cost. */
+  readonly encoded: number
+}
+
+/** One for all proxies: what they share is encoded once. */
+export function createRenderer(): Renderer {
+  const cache = createResourceCache()
+  return {
+    render(model, trustBundlePem) {
+      cache.turn()
+      return rendering(model, trustBundlePem, cache)
+    },
+    get encoded() {
+      return cache.encoded
+    },
+  }
+}
+
+function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): Rendering {
+  const all = allNames(model)
+  const namesVersion = once(() =>
+    all
+      .services()
+      .map((name) => serviceEntry(name, model, cache)?.version)
+      .join(' '),
+  )
+  return {
+    model,
+    namesVersion,
+    wildcard: (type, proxy) => wildcard(type, proxy, model, all),
+    resource(type, name, proxy) {
+      switch (type) {
+        case 'LDS':
+          return listener(name, proxy, model, cache)
+        case 'CDS':
+          return cluster(name, proxy, model, cache)
+        case 'RDS':
+          return ofPort(name, model, ({ service, port }) =>
+            port.protocol === 'http'
+              ? cache.get(`RDS ${name}`, name, [port.rules, port.origin], RouteConfigurationSchema, () =>
+                  renderRoutes(service, port),
+                )
+              : undefined,
+          )
+        case 'EDS':
+          return ofPort(name, model, ({ service, port }) =>
+            cache.get(
+              `EDS ${name}`,
+              name,
+              [port.endpoints],
+              ClusterLoadAssignmentSchema,
+              () => renderEndpoints(service, port),
+              () => healthyWorkloads(port),
+            ),
+          )
+        case 'SDS':
+          return name === trustBundleSecret
+            ? cache.get('SDS', name, [trustBundlePem], SecretSchema, () => renderTrustBundle(trustBundlePem))
+            : undefined
+        case 'NDS':
+          return serviceEntry(name, model, cache)
+      }
+    },
+  }
+}
+
+function listener(
+  name: string,
+  { workload }: Proxy,
+  { mesh }: Model,
+  cache: ResourceCache,
+): RenderedResource | undefined {
+  const key = `LDS ${workload.namespace}/${workload.name} ${name}`
+  const { outbound, origin } = workload
+  if (name === explicitListenerName && outbound !== undefined) {
+    return cache.get(key, name, [outbound, mesh], ListenerSchema, () => renderExplicitListener(outbound, mesh))
+  }
+  const port = workload.inbound.find((one) => inboundListenerName(one) === name)
+  if (port === undefined) return undefined
+  return cache.get(key, name, [port, origin, mesh.accessLog], ListenerSchema, () =>
+    renderInboundListener(workload, port, mesh),
+  )
+}
+
+function cluster(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
+  if (name === passthroughCluster) {
+    if (model.mesh.outboundTraffic !== 'allow-any') return undefined
+    return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderPassthroughCluster)
+  }
+  const targetPort = parseInboundClusterName(name)
+  if (targetPort !== undefined) {
+    if (!workload.inbound.some((port) => inboundClusterName(port.targetPort) === name)) return undefined
+    return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(targetPort))
+  }
+  return ofPort(name, model, ({ service, port }) =>
+    cache.get(
+      `CDS ${name}`,
+      name,
+      // Not the endpoints: they come and go without a change of the cluster.
+      [port.protocol, port.identities, port.loadBalancing, port.origin],
+      ClusterSchema,
+      () => renderServiceCluster(service, port),
+    ),
+  )
+}
+
+function serviceEntry(name: string, model: Model, cache: ResourceCache): RenderedResource | undefined {
+  const service = model.services.get(name)
+  if (service === undefined || serviceEntryName(service) !== name) return undefined
+  const ports = service.ports.flatMap(({ port, protocol }) => [port, protocol])
+  return cache.get(`NDS ${name}`, name, ports, ServiceEntrySchema, () => renderServiceEntry(service))
+}
+
+interface Found {
+  readonly service: Service
+  readonly port: ServicePort
+}
+
+function findPort(model: Model, name: string): Found | undefined {
+  const parsed = parseServicePortName(name)
+  const service = parsed && model.services.get(`${parsed.namespace}/${parsed.service}`)
+  const port = service?.ports.find((one) => one.port === parsed?.port)
+  // Only the name as we write it: "default/web/080" is none of ours.
+  if (service === undefined || port === undefined) return undefined
+  return servicePortName(service.namespace, service.name, port.port) === name ? { service, port } : undefined
+}
+
+const ofPort = (
+  name: string,
+  model: Model,
+  render: (found: Found) => RenderedResource | undefined,
+): RenderedResource | undefined => {
+  const found = findPort(model, name)
+  return found === undefined ? undefined : render(found)
+}
+
+function wildcard(type: XdsType, { workload, kind }: Proxy, model: Model, all: AllNames): readonly string[] {
+  const foreign = kind === 'foreign'
+  switch (type) {
+    case 'LDS':
+      return [
+        ...workload.inbound.map(inboundListenerName),
+        ...(workload.outbound === undefined ? [] : [explicitListenerName]),
+      ].toSorted()
+    case 'CDS': {
+      const own = new Set(workload.inbound.map((port) => inboundClusterName(port.targetPort)))
+      if (model.mesh.outboundTraffic === 'allow-any') own.add(passthroughCluster)
+      return [...own, ...(foreign ? all.ports() : [])].toSorted()
+    }
+    case 'RDS':
+      return foreign ? all.httpPorts() : []
+    case 'EDS':
+      return foreign ? all.ports() : []
+    case 'SDS':
+      return [trustBundleSecret]
+    case 'NDS':
+      return all.services()
+  }
+}
+
+/** Names of everything in a model; each list is made once, when it is first needed. */
+interface AllNames {
+  services(): readonly string[]
+  ports(): readonly string[]
+  httpPorts(): readonly string[]
+}
+
+function allNames(model: Model): AllNames {
+  const portNames = (wanted: (port: ServicePort) => boolean): readonly string[] =>
+    [...model.services.values()]
+      .flatMap(({ namespace, name, ports }) =>
+        ports.filter(wanted).map(({ port }) => servicePortName(namespace, name, port)),
+      )
+      .toSorted()
+  return {
+    services: once(() => [...model.services.values()].map(serviceEntryName).toSorted()),
+    ports: once(() => portNames(() => true)),
+    httpPorts: once(() => portNames(({ protocol }) => protocol === 'http')),
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}

@@ -1,0 +1,140 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import {
+  RouteAction_ClusterNotFoundResponseCode,
+  type HeaderMatcherSchema,
+  type RetryPolicySchema,
+  type RouteActionSchema,
+  type RouteMatchSchema,
+  type RouteSchema,
+} from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
+import { servicePortName } from '../../xds/names.ts'
+import type { Backend, RouteAction, RouteMatch, RouteRule, Service, ServicePort, ValueMatch } from '../model/model.ts'
+import { duration, typed, weft } from './parts.ts'
+import { regexMatch, type StringMatch } from './value-pattern.ts'
+
+type Route = MessageInitShape<typeof RouteSchema>
+type Action = NonNullable<Route['action']>
+type PathSpecifier = NonNullable<MessageInitShape<typeof RouteMatchSchema>['pathSpecifier']>
+
+/**
+ * The routes of one HTTP port of a service. One virtual host for every name: whoever asks for this route configuration has already
+ * found the service by its name and port, and a service has many names (`svc`, `svc.ns`, `svc.ns.svc`, …, each with and without a
+ * port), so that matching them again could only lose requests.
+ */
+export function renderRoutes(service: Service, port: ServicePort): MessageInitShape<typeof RouteConfigurationSchema> {
+  const name = servicePortName(service.namespace, service.name, port.port)
+  return {
+    name,
+    virtualHosts: [{ name, domains: ['*'], routes: port.rules.map(renderRule), metadata: weft(port.origin) }],
+    ignorePortInHostMatching: true,
+    validateClusters: false,
+    metadata: weft(port.origin),
+  }
+}
+
+const renderRule = ({ name, match, action, origin }: RouteRule): Route => ({
+  name,
+  match: renderMatch(match),
+  action: renderAction(action),
+  metadata: weft(origin, action.kind === 'forward' ? idempotentRetries : {}),
+})
+
+/** Retried besides, when the method is idempotent: Envoy's `retry_on` cannot tell methods apart. */
+const idempotentRetries = { retry_on_if_idempotent: 'reset,reset-before-request' }
+
+function renderMatch({
+  path,
+  method,
+  headers,
+  queryParameters,
+}: RouteMatch): MessageInitShape<typeof RouteMatchSchema> {
+  return {
+    pathSpecifier: renderPath(path),
+    headers: [
+      ...(method === undefined ? [] : [headerMatch({ name: ':method', kind: 'exact', value: method })]),
+      ...headers.map(headerMatch),
+    ],
+    queryParameters: queryParameters.map((one) => ({
+      name: one.name,
+      queryParameterMatchSpecifier: { case: 'stringMatch', value: valueMatch(one) },
+    })),
+  }
+}
+
+function renderPath({ kind, value }: RouteMatch['path']): PathSpecifier {
+  switch (kind) {
+    case 'exact':
+      return { case: 'path', value }
+    case 'regex':
+      return { case: 'safeRegex', value: { regex: value } }
+    case 'segments': {
+      // Envoy refuses an empty one and one that ends with a slash: "/" is any path, "/a/" is "/a".
+      const trimmed = value.replace(/\/+$/, '')
+      return trimmed === '' ? { case: 'prefix', value: '/' } : { case: 'pathSeparatedPrefix', value: trimmed }
+    }
+  }
+}
+
+const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSchema> => ({
+  name: one.name.toLowerCase(),
+  headerMatchSpecifier: { case: 'stringMatch', value: valueMatch(one) },
+})
+
+const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
+  kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
+
+function renderAction(action: RouteAction): Action {
+  if (action.kind === 'fail') return answer(action.status, action.reason)
+  const [first, ...rest] = action.backends
+  // Only weights of 0: Gateway API answers 500.
+  if (first === undefined) return answer(500, 'no backend of this route has a weight')
+  if (rest.length === 0 && first.service === undefined) return answer(500, 'the backend of this route does not exist')
+  return { case: 'route', value: renderForward([first, ...rest]) }
+}
+
+const answer = (status: number, sentence: string): Action => ({
+  case: 'directResponse',
+  value: { status, body: { specifier: { case: 'inlineString', value: `${sentence}\n` } } },
+})
+
+const retryPolicy: MessageInitShape<typeof RetryPolicySchema> = {
+  retryOn: 'connect-failure,refused-stream',
+  numRetries: 2,
+  retryHostPredicate: [
+    {
+      name: 'envoy.retry_host_predicates.previous_hosts',
+      configType: { case: 'typedConfig', value: typed(PreviousHostsPredicateSchema, {}) },
+    },
+  ],
+  hostSelectionRetryMaxAttempts: 5n,
+  retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
+}
+
+/** A cluster of this name never exists: the share of a backend that does not exist. */
+export const missingBackendCluster = 'missing-backend'
+
+function renderForward(backends: readonly [Backend, ...Backend[]]): MessageInitShape<typeof RouteActionSchema> {
+  const [first] = backends
+  return {
+    clusterSpecifier:
+      backends.length === 1
+        ? { case: 'cluster', value: clusterOf(first) }
+        : {
+            case: 'weightedClusters',
+            value: { clusters: backends.map((one) => ({ name: clusterOf(one), weight: one.weight })) },
+          },
+    ...(backends.some((one) => one.service === undefined)
+      ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
+      : {}),
+    timeout: duration(0),
+    retryPolicy,
+  }
+}
+
+function clusterOf({ service, port }: Backend): string {
+  if (service === undefined) return missingBackendCluster
+  const [namespace = '', name = ''] = service.split('/')
+  return servicePortName(namespace, name, port)
+}

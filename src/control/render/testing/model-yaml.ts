@@ -1,0 +1,174 @@
+import { parse } from 'yaml'
+import type {
+  AuthorizationCondition,
+  AuthorizationOperation,
+  AuthorizationRule,
+  AuthorizationSource,
+  Endpoint,
+  InboundPort,
+  MeshSettings,
+  Model,
+  Origin,
+  RouteRule,
+  Service,
+  ServicePort,
+  Workload,
+} from '../../model/model.ts'
+
+/** What a test writes: any part of a model; the rest is filled with the plainest value. */
+type Loose<T> = T extends readonly (infer Item)[]
+  ? readonly Loose<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Loose<T[Key]> | undefined }
+    : T
+
+/** A model as tests write it: lists instead of maps, and only what matters. */
+export interface LooseModel {
+  readonly revision?: number
+  readonly mesh?: Loose<MeshSettings>
+  readonly services?: readonly Loose<Service>[]
+  readonly workloads?: readonly Loose<Workload>[]
+}
+
+/** For tests: YAML text to a complete model. */
+export const modelFromYaml = (text: string): Model => completeModel(parse(text) as LooseModel)
+
+/** For tests: fills in everything that is not said. */
+export function completeModel({ revision = 1, mesh = {}, services = [], workloads = [] }: LooseModel): Model {
+  return {
+    revision,
+    trustDomain: 'weft.local',
+    mesh: {
+      outboundTraffic: 'allow-any',
+      accessLog: false,
+      loadBalancing: 'least-request',
+      origin: undefined,
+      ...(mesh as Partial<MeshSettings>),
+    },
+    services: byName(services.map(service)),
+    workloads: byName(workloads.map(workload)),
+  }
+}
+
+const byName = <T extends { namespace: string; name: string }>(items: readonly T[]): ReadonlyMap<string, T> =>
+  new Map(items.map((item) => [`${item.namespace}/${item.name}`, item]))
+
+const origin = (resource: string, given?: Loose<Origin>): Origin => ({
+  resource,
+  field: 'spec',
+  revision: '7',
+  ...(given as Partial<Origin>),
+})
+
+function service(given: Loose<Service>): Service {
+  const { namespace = 'default', name = 'web', ports = [] } = given
+  const resource = `Service ${namespace}/${name}`
+  return {
+    namespace,
+    name,
+    ports: ports.map((port) => servicePort(port, resource)),
+    origin: origin(resource, given.origin),
+  }
+}
+
+function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
+  const { port = 80, name = '', protocol = 'http', rules = [], endpoints = [], identities = [] } = given
+  return {
+    port,
+    name,
+    protocol,
+    rules: rules.map(rule),
+    endpoints: endpoints.map(endpoint),
+    identities,
+    loadBalancing: given.loadBalancing ?? 'least-request',
+    origin: origin(resource, { field: 'spec.ports[0]', ...given.origin }),
+  }
+}
+
+function rule(given: Loose<RouteRule>): RouteRule {
+  const { name = 'default', match, action } = given
+  const filled = {
+    name,
+    match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [], ...match },
+    action: action ?? { kind: 'fail', status: 500, reason: 'no action' },
+    origin: origin('HTTPRoute default/web', { field: 'spec.rules[0]', ...given.origin }),
+  }
+  if (filled.action.kind === 'forward') {
+    const backends = filled.action.backends ?? []
+    filled.action = {
+      kind: 'forward',
+      backends: backends.map((one) => ({ weight: 1, service: undefined, port: 80, origin: filled.origin, ...one })),
+    }
+  }
+  return filled as RouteRule
+}
+
+const endpoint = (given: Loose<Endpoint>): Endpoint =>
+  ({
+    workload: 'default/web-1',
+    address: { host: '127.0.0.1', port: 10_001 },
+    mtls: true,
+    health: 'healthy',
+    weight: 1,
+    ...given,
+  }) as Endpoint
+
+function workload(given: Loose<Workload>): Workload {
+  const { namespace = 'default', name = 'web-1', service: of = 'web', inbound = [] } = given
+  return {
+    namespace,
+    name,
+    service: of,
+    identity: given.identity ?? `spiffe://weft.local/ns/${namespace}/sa/${of}`,
+    inbound: inbound.map(inboundPort),
+    outbound: given.outbound as Workload['outbound'],
+    origin: origin(`Workload ${namespace}/${name}`, given.origin),
+  }
+}
+
+function inboundPort(given: Loose<InboundPort>): InboundPort {
+  const { name = 'http', targetPort = 8080, protocol = 'http', mtls = 'permissive', authorization } = given
+  const rules = (list: readonly Loose<AuthorizationRule>[] = []): readonly AuthorizationRule[] => list.map(policy)
+  return {
+    name,
+    address: { host: given.address?.host ?? '127.0.0.1', port: given.address?.port ?? 15_006 },
+    targetPort,
+    protocol,
+    mtls,
+    mtlsOrigin:
+      given.mtlsOrigin === undefined ? undefined : origin('PeerAuthentication default/mtls', given.mtlsOrigin),
+    authorization: {
+      deny: rules(authorization?.deny),
+      allow: rules(authorization?.allow),
+      allowPresent: authorization?.allowPresent ?? (authorization?.allow ?? []).length > 0,
+      audit: rules(authorization?.audit),
+    },
+  }
+}
+
+const policy = (given: Loose<AuthorizationRule>): AuthorizationRule => ({
+  name: given.name ?? 'default/policy/rule-0',
+  from: (given.from ?? []).map((one) => ({ ...emptySource, ...one }) as AuthorizationSource),
+  to: (given.to ?? []).map((one) => ({ ...emptyOperation, ...one }) as AuthorizationOperation),
+  when: (given.when ?? []).map((one) => ({ values: [], notValues: [], ...one }) as unknown as AuthorizationCondition),
+  origin: origin('AuthorizationPolicy default/policy', { field: 'spec.rules[0]', ...given.origin }),
+})
+
+const emptySource: AuthorizationSource = {
+  principals: [],
+  notPrincipals: [],
+  namespaces: [],
+  notNamespaces: [],
+  ipBlocks: [],
+  notIpBlocks: [],
+}
+const emptyOperation: AuthorizationOperation = {
+  hosts: [],
+  notHosts: [],
+  ports: [],
+  notPorts: [],
+  methods: [],
+  notMethods: [],
+  paths: [],
+  notPaths: [],
+}

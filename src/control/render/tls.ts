@@ -1,0 +1,83 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { ApiConfigSource_ApiType, ApiVersion } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import {
+  SubjectAltNameMatcher_SanType,
+  TlsParameters_TlsProtocol,
+  type SubjectAltNameMatcherSchema,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import type { SdsSecretConfigSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import {
+  CommonTlsContext_CombinedCertificateValidationContextSchema,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { agentCluster, meshAlpn, meshTcpAlpn, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
+import type { Protocol } from '../model/model.ts'
+import { overAds, typed } from './parts.ts'
+
+type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
+
+/** The workload's own certificate: from the agent beside the proxy, never over ADS. */
+const ownCertificate: SecretSource = {
+  name: ownCertificateSecret,
+  sdsConfig: {
+    configSourceSpecifier: {
+      case: 'apiConfigSource',
+      value: {
+        apiType: ApiConfigSource_ApiType.GRPC,
+        transportApiVersion: ApiVersion.V3,
+        grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: agentCluster } } }],
+      },
+    },
+    resourceApiVersion: ApiVersion.V3,
+  },
+}
+const trustBundle: SecretSource = { name: trustBundleSecret, sdsConfig: overAds }
+const tlsParams = { tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2 }
+
+/** Envoy's name for TLS of its own making. */
+export const tlsTransportSocket = 'envoy.transport_sockets.tls'
+
+/**
+ * Receives the mesh: a client certificate that the trust bundle vouches for is required. For HTTP a standard name is negotiated, never
+ * the marker; a raw byte stream negotiates nothing.
+ */
+export const renderDownstreamTls = (protocol: Protocol): Any =>
+  typed(DownstreamTlsContextSchema, {
+    requireClientCertificate: true,
+    commonTlsContext: {
+      tlsParams,
+      tlsCertificateSdsSecretConfigs: [ownCertificate],
+      validationContextType: { case: 'validationContextSdsSecretConfig', value: trustBundle },
+      alpnProtocols: protocol === 'http' ? ['http/1.1'] : [],
+    },
+  })
+
+/** Calls a mesh endpoint: its identity must be one of `identities`, exactly. Without any known identity nobody is believed. */
+export const renderUpstreamTls = (protocol: Protocol, sni: string, identities: readonly string[]): Any =>
+  typed(UpstreamTlsContextSchema, {
+    sni,
+    commonTlsContext: {
+      tlsParams,
+      tlsCertificateSdsSecretConfigs: [ownCertificate],
+      validationContextType: {
+        case: 'combinedValidationContext',
+        value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
+          defaultValidationContext: {
+            matchTypedSubjectAltNames: (identities.length === 0 ? [nobody] : identities).map(exactUri),
+          },
+          validationContextSdsSecretConfig: trustBundle,
+        }),
+      },
+      alpnProtocols: protocol === 'http' ? [meshAlpn, 'http/1.1'] : [meshTcpAlpn],
+    },
+  })
+
+const exactUri = (identity: string): MessageInitShape<typeof SubjectAltNameMatcherSchema> => ({
+  sanType: SubjectAltNameMatcher_SanType.URI,
+  matcher: { matchPattern: { case: 'exact', value: identity } },
+})
+
+/** An identity that is never issued: an empty list of names would mean "anybody". */
+const nobody = 'spiffe://nobody.invalid'

@@ -1,0 +1,125 @@
+import { isIP } from 'node:net'
+import type { Address } from '../../base/address.ts'
+import type { JoinRequest, Port } from '../../xds/gen/weft/agent/v1/agent_pb.ts'
+
+/** What an agent wants to be, checked. */
+export interface JoinWish {
+  readonly namespace: string
+  readonly service: string
+  readonly serviceAccount: string
+  readonly instance: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly ports: readonly WishedPort[]
+  readonly outbound: Address | undefined
+  readonly adminAddress: string
+  readonly version: string
+}
+
+export interface WishedPort {
+  readonly name: string
+  readonly servicePort: number
+  readonly targetPort: number
+  /** "http" or "tcp"; undefined: to be detected. */
+  readonly protocol: 'http' | 'tcp' | undefined
+  readonly inbound: Address
+}
+
+/** The namespace of the mesh's own parts: nobody joins as one of them. */
+export const reservedNamespace = 'weft-system'
+
+const maxPorts = 64
+const maxLabels = 64
+/** RFC 1035 label, as Kubernetes wants service names. */
+const dnsLabel = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+const anyDnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+const accountForm = anyDnsLabel
+const instanceForm = /^[a-z0-9-]{8,64}$/
+const labelKey = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
+const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
+
+/** Every problem at once, each a sentence for the person who typed `weft run`. */
+export function readJoinRequest(request: JoinRequest): JoinWish | { readonly problems: readonly string[] } {
+  const problems: string[] = []
+  const { service, instance } = request
+  const namespace = request.namespace || 'default'
+  const serviceAccount = request.serviceAccount || service
+  const expect = (ok: boolean, problem: string): void => void (ok || problems.push(problem))
+
+  expect(
+    dnsLabel.test(service),
+    `service ${quote(service)} is no name: lower-case letters, digits and "-", a letter first, at most 63`,
+  )
+  expect(
+    anyDnsLabel.test(namespace),
+    `namespace ${quote(namespace)} is no name: lower-case letters, digits and "-", at most 63`,
+  )
+  expect(namespace !== reservedNamespace, `namespace ${reservedNamespace} is the mesh's own`)
+  expect(
+    accountForm.test(serviceAccount),
+    `service account ${quote(serviceAccount)} is no name: lower-case letters, digits and "-", at most 63`,
+  )
+  expect(instanceForm.test(instance), 'the agent gave no proper instance')
+  checkLabels(request.labels, service, problems)
+  const ports = readPorts(request.ports, problems)
+  const outbound = request.outboundPort === 0 ? undefined : { host: request.outboundHost, port: request.outboundPort }
+  if (outbound !== undefined) checkAddress('the outbound address', outbound, problems)
+  if (problems.length > 0) return { problems }
+  return {
+    namespace,
+    service,
+    serviceAccount,
+    instance,
+    labels: { ...request.labels, app: service },
+    ports,
+    outbound,
+    adminAddress: clip(request.adminAddress),
+    version: clip(request.version),
+  }
+}
+
+function checkLabels(labels: Readonly<Record<string, string>>, service: string, problems: string[]): void {
+  const entries = Object.entries(labels)
+  if (entries.length > maxLabels) problems.push(`${entries.length} labels, at most ${maxLabels} are taken`)
+  for (const [key, value] of entries.slice(0, maxLabels)) {
+    if (!labelKey.test(key)) problems.push(`label ${quote(key)}: the key has a wrong form`)
+    else if (!labelValue.test(value)) problems.push(`label ${quote(key)}: the value ${quote(value)} has a wrong form`)
+    else if (key === 'app' && value !== service) {
+      problems.push(`label app is the service's name (${quote(service)}), it cannot be ${quote(value)}`)
+    }
+  }
+}
+
+function readPorts(ports: readonly Port[], problems: string[]): readonly WishedPort[] {
+  if (ports.length > maxPorts) problems.push(`${ports.length} ports, at most ${maxPorts} are taken`)
+  const servicePorts = new Set<number>()
+  const names = new Set<string>()
+  return ports.slice(0, maxPorts).map((port) => {
+    const { servicePort, targetPort, inboundHost, inboundPort } = port
+    const what = `port ${servicePort}`
+    const protocol = port.protocol === 'http' || port.protocol === 'tcp' ? port.protocol : undefined
+    const name = port.name || `${protocol ?? 'port'}-${servicePort}`
+    const inbound = { host: inboundHost, port: inboundPort }
+    if (!isPort(servicePort)) problems.push(`${what} is not from 1 to 65535`)
+    if (!isPort(targetPort)) problems.push(`${what}: the program's port ${targetPort} is not from 1 to 65535`)
+    if (!anyDnsLabel.test(name)) problems.push(`${what}: ${quote(name)} is no name for a port`)
+    if (port.protocol !== '' && protocol === undefined) {
+      problems.push(`${what}: protocol ${quote(port.protocol)} is not known (known are "http" and "tcp")`)
+    }
+    if (servicePorts.has(servicePort)) problems.push(`${what} is declared twice`)
+    else if (names.has(name)) problems.push(`two ports are called ${quote(name)}`)
+    servicePorts.add(servicePort)
+    names.add(name)
+    checkAddress(`${what}: the sidecar's address`, inbound, problems)
+    return { name, servicePort, targetPort, protocol, inbound }
+  })
+}
+
+function checkAddress(what: string, { host, port }: Address, problems: string[]): void {
+  if (isIP(host) === 0) problems.push(`${what}: ${quote(host)} is no IP address`)
+  else if (host === '0.0.0.0' || host === '::') problems.push(`${what}: ${host} is no address that others can reach`)
+  if (!isPort(port)) problems.push(`${what}: port ${port} is not from 1 to 65535`)
+}
+
+const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535
+const clip = (text: string): string => text.slice(0, 200)
+const quote = (text: string): string => JSON.stringify(clip(text))

@@ -1,0 +1,83 @@
+import type { Problem } from '../../base/problem.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { selects } from '../link/link-policies.ts'
+import { nameOf } from '../link/linked.ts'
+import { inferredAnnotation, type Entry } from '../inventory/entry.ts'
+import { resourcesOf, stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import type { Model } from '../model/model.ts'
+import { routeStatus } from './route-status.ts'
+import { condition, sentence } from './condition.ts'
+
+/** What the status is made from: the moment, what link made of it, and what was wrong with it. */
+export interface StatusContext {
+  readonly snapshot: InventorySnapshot
+  readonly problems: readonly Problem[]
+  readonly model: Model
+}
+
+/**
+ * `status` of a resource in force, as people read it; undefined when there is nothing to say. `problems` is there for every kind that
+ * has some, one sentence each. Pure; times of transition are left out, so that equal moments have equal statuses.
+ */
+export function statusOf({ resource }: Entry, context: StatusContext): object | undefined {
+  const name = nameOf(resource)
+  const problems = context.problems.filter((one) => one.resource === name)
+  const status = {
+    ...ownStatus(resource, problems, context),
+    ...(problems.length === 0 ? {} : { problems: problems.map(sentence) }),
+  }
+  return Object.keys(status).length === 0 ? undefined : status
+}
+
+function ownStatus(
+  resource: Entry['resource'],
+  problems: readonly Problem[],
+  { snapshot, model }: StatusContext,
+): object {
+  switch (resource.kind) {
+    case 'HTTPRoute':
+      return routeStatus(resource, problems)
+    case 'Service':
+      return serviceStatus(resource, model)
+    case 'Workload':
+      return workloadStatus(resource, snapshot, model)
+    case 'PeerAuthentication':
+    case 'AuthorizationPolicy':
+      return policyStatus(resource, snapshot)
+    case 'Namespace':
+    case 'MeshConfig':
+      return {}
+  }
+}
+
+/** An instance counts once, however many ports it has; it is ready when clients may be sent to it. */
+function serviceStatus({ metadata }: ResourceOf<'Service'>, { services }: Model): object {
+  const ports = services.get(`${metadata.namespace}/${metadata.name}`)?.ports ?? []
+  const endpoints = ports.flatMap((port) => port.endpoints)
+  const ready = endpoints.filter((one) => one.health === 'healthy')
+  return {
+    endpoints: { ready: instances(ready), total: instances(endpoints) },
+    inferred: metadata.annotations[inferredAnnotation] === 'true',
+  }
+}
+const instances = (endpoints: readonly { readonly workload: string }[]): number =>
+  new Set(endpoints.map((one) => one.workload)).size
+
+/** Only a workload with a sidecar can prove an identity. */
+function workloadStatus(workload: ResourceOf<'Workload'>, snapshot: InventorySnapshot, model: Model): object {
+  const state = stateOf(workload, snapshot)
+  const identity = model.workloads.get(`${workload.metadata.namespace}/${workload.metadata.name}`)?.identity
+  return { ready: state === 'ready', state, ...(identity === undefined ? {} : { identity }) }
+}
+
+function policyStatus(
+  policy: ResourceOf<'PeerAuthentication'> | ResourceOf<'AuthorizationPolicy'>,
+  snapshot: InventorySnapshot,
+): object {
+  const workloads = resourcesOf(snapshot, 'Workload')
+    .filter((one) => selects(policy, one, snapshot))
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  if (workloads.length > 0) return { workloads }
+  const nobody = condition('Accepted', 'TargetNotFound', 'it selects no workload, so it has no effect now')
+  return { workloads, conditions: [nobody] }
+}

@@ -1,0 +1,100 @@
+import { parseAddress, type Address } from '../base/address.ts'
+import { select } from './balance/select.ts'
+import type { Balancer } from './balance/balancer.ts'
+import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction } from './config.ts'
+import { bytesBody } from './http/body.ts'
+import type { Fault } from './http/fault.ts'
+import { headerField } from './http/headers.ts'
+import { stack, type Reply, type Service } from './http/service.ts'
+import { deadline } from './recovery/deadline.ts'
+import { retry } from './recovery/retry.ts'
+import { pickCluster } from './route/split.ts'
+import type { Shared } from './shared.ts'
+
+/** The configuration that a route belongs to. */
+export interface World {
+  readonly config: ProxyConfig
+  readonly balancerOf: (cluster: Cluster) => Balancer
+}
+
+/** What happens once the route is known. Built once per route and configuration, on first use. */
+export function alongRoute(route: Route, snapshot: World, shared: Shared): Service {
+  const { action } = route
+  if (action.kind === 'direct') return direct(action)
+  const toCluster = new Map(
+    action.clusters.map(({ cluster }) => [cluster, alongCluster(cluster, action, snapshot, shared)]),
+  )
+  return stack(
+    [
+      deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
+    ],
+    (call) => {
+      // The split is decided once: a retry stays with the version that it was meant for.
+      const cluster = pickCluster(action.clusters, shared.random)
+      const service = toCluster.get(cluster)
+      if (service === undefined) throw new Error(`${cluster} was picked and is not in the split`)
+      return service(call)
+    },
+  )
+}
+
+function alongCluster(
+  name: string,
+  { retry: policy }: RouteAction & { kind: 'forward' },
+  { config, balancerOf }: World,
+  shared: Shared,
+): Service {
+  const cluster = config.clusters.get(name)
+  if (cluster === undefined) {
+    const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name }
+    return () => Promise.resolve(fault)
+  }
+  if (cluster.discovery === 'dynamic-forward') return forward(cluster, shared)
+  const { upstream, budgets, random, wheel } = shared
+  return stack(
+    [
+      retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
+    ],
+    select({
+      cluster: name,
+      balancer: balancerOf(cluster), // chooses the endpoint, counts it as active until the answer ends
+      furtherPicks: policy?.hostSelectionAttempts,
+      send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
+    }),
+  )
+}
+
+/** Hosts outside of the mesh: where to is what the call says. Never retried: nothing is known about them. */
+function forward(cluster: Cluster, { upstream }: Shared): Service {
+  return (call) => {
+    const address = authorityAddress(call.authority, 80)
+    call.trace.cluster = cluster.name
+    call.trace.endpoint = address
+    call.trace.attempts++
+    return upstream.send(cluster, dynamicEndpoint(address), call)
+  }
+}
+
+/** The place that an authority names, with brackets and default port resolved. */
+export function authorityAddress(authority: string, defaultPort: number): Address {
+  const bare = authority.replace(/^\[(.*)\]$/, '$1')
+  const named = /:\d+$/.test(authority) ? parseAddress(authority) : undefined
+  return named ?? { host: bare, port: defaultPort }
+}
+
+/** An endpoint made up for one host. */
+export const dynamicEndpoint = (address: Address): Endpoint => ({
+  address,
+  weight: 1,
+  priority: 0,
+  health: 'healthy',
+  locality: '',
+  transport: '',
+  workload: undefined,
+})
+
+function direct({ status, body }: RouteAction & { kind: 'direct' }): Service {
+  const bytes = Buffer.from(body)
+  const headers = bytes.length === 0 ? [] : [headerField('content-type', 'text/plain; charset=utf-8')]
+  return () => Promise.resolve<Reply>({ status, headers, body: bytesBody(bytes) })
+}

@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seeded } from '../../base/random.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
+import type { Cluster, Endpoint, LoadBalancing, OutlierDetection } from '../config.ts'
+import { isFault } from '../http/service.ts'
+import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { createBalancer, type Balancer } from './balancer.ts'
+import { createEndpointStates } from './endpoint-state.ts'
+import { select } from './select.ts'
+
+const outlierDetection: OutlierDetection = {
+  consecutive5xx: 5,
+  consecutiveGatewayFailure: 0,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  maxEjectionPercent: 10,
+  intervalMs: 10_000,
+}
+const endpoint = (port: number, more: Partial<Endpoint> = {}): Endpoint => ({
+  address: { host: '10.0.0.1', port },
+  weight: 1,
+  priority: 0,
+  health: 'healthy',
+  locality: '',
+  transport: '',
+  workload: `default/w-${port}`,
+  ...more,
+})
+const endpoints = (count: number, more: Partial<Endpoint> = {}): Endpoint[] =>
+  Array.from({ length: count }, (_, index) => endpoint(index + 1, more))
+const cluster = (of: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster => ({
+  name: 'default/web/80',
+  connectTimeoutMs: 5_000,
+  loadBalancing: { kind: 'round-robin' },
+  discovery: 'eds',
+  endpoints: of,
+  transports: new Map([['', undefined]]),
+  limits: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1, retryBudgetPercent: 20, minRetryConcurrency: 3 },
+  upstreamProtocol: 'http/1.1',
+  idleTimeoutMs: 0,
+  outlierDetection,
+  panicThresholdPercent: 0,
+  origin: undefined,
+  ...more,
+})
+const leastRequest: LoadBalancing = { kind: 'least-request', choices: 2 }
+const build = (of: Cluster, clock = manualClock(), states = createEndpointStates()): Balancer =>
+  createBalancer(of, states, seeded(5), clock)
+
+function tally(balancer: Balancer, picks: number): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (let count = 0; count < picks; count++) {
+    const port = balancer.pick([])?.endpoint.address.port ?? 0
+    counts.set(port, (counts.get(port) ?? 0) + 1)
+  }
+  return counts
+}
+const ports = (balancer: Balancer): number[] => [...tally(balancer, 200).keys()].toSorted((a, b) => a - b)
+
+test('round robin takes each in turn', () => {
+  const balancer = build(cluster(endpoints(7)))
+  for (const count of tally(balancer, 700).values()) assert.equal(count, 100)
+  const once = Array.from({ length: 7 }, () => balancer.pick([])?.address)
+  assert.equal(new Set(once).size, 7)
+})
+
+test('round robin follows weights exactly and spreads them', () => {
+  const balancer = build(cluster([endpoint(1, { weight: 5 }), endpoint(2, { weight: 1 }), endpoint(3, { weight: 2 })]))
+  const counts = tally(balancer, 8_000)
+  for (const [port, wanted] of [
+    [1, 5_000],
+    [2, 1_000],
+    [3, 2_000],
+  ] as const)
+    assert.ok(Math.abs((counts.get(port) ?? 0) - wanted) <= 2, `${port}: ${counts.get(port)}`)
+  let row = 0
+  for (let count = 0; count < 800; count++) {
+    row = balancer.pick([])?.endpoint.address.port === 1 ? row + 1 : 0
+    assert.ok(row <= 5, 'not five of one weight and more in a row')
+  }
+})
+
+test('least request prefers the less busy, by weight', () => {
+  const states = createEndpointStates()
+  const balancer = build(cluster(endpoints(10), { loadBalancing: leastRequest }), manualClock(), states)
+  for (let count = 0; count < 5_000; count++) {
+    const chosen = balancer.pick([])
+    if (chosen) chosen.activeCalls++
+  }
+  const loads = [...(states.clusters.get('default/web/80')?.endpoints.values() ?? [])].map((one) => one.activeCalls)
+  assert.ok(Math.max(...loads) - Math.min(...loads) <= 8, `two choices stay close: ${loads.join(' ')}`)
+
+  const weighted = createEndpointStates()
+  const heavy = build(
+    cluster([endpoint(1, { weight: 3 }), endpoint(2)], { loadBalancing: leastRequest }),
+    manualClock(),
+    weighted,
+  )
+  for (let count = 0; count < 4_000; count++) {
+    const chosen = heavy.pick([])
+    if (chosen) chosen.activeCalls++
+  }
+  const [first, second] = [...(weighted.clusters.get('default/web/80')?.endpoints.values() ?? [])]
+  assert.ok(Math.abs((first?.activeCalls ?? 0) - 3_000) < 100, `${first?.activeCalls} and ${second?.activeCalls}`)
+})
+
+test('idle endpoints with weights are picked by weight', () => {
+  const counts = tally(
+    build(
+      cluster([endpoint(1, { weight: 8 }), endpoint(2, { weight: 1 }), endpoint(3, { weight: 1 })], {
+        loadBalancing: leastRequest,
+      }),
+    ),
+    20_000,
+  )
+  assert.ok(Math.abs((counts.get(1) ?? 0) - 16_000) < 400, String(counts.get(1)))
+})
+
+test('health: healthy before degraded, never unhealthy or draining', () => {
+  const all = [
+    endpoint(1, { health: 'unhealthy' }),
+    endpoint(2, { health: 'draining' }),
+    endpoint(3, { health: 'degraded' }),
+    endpoint(4),
+  ]
+  assert.deepEqual(ports(build(cluster(all))), [4])
+  assert.deepEqual(ports(build(cluster(all.slice(0, 3)))), [3])
+  assert.equal(build(cluster(all.slice(0, 2))).pick([]), undefined)
+  assert.equal(build(cluster([])).pick([]), undefined)
+})
+
+test('panic: with too small a share of healthy ones health is ignored, draining still is not', () => {
+  const all = [
+    endpoint(1, { health: 'unhealthy' }),
+    endpoint(2, { health: 'draining' }),
+    endpoint(3, { health: 'unhealthy' }),
+    endpoint(4),
+  ]
+  assert.deepEqual(ports(build(cluster(all, { panicThresholdPercent: 50 }))), [1, 3, 4])
+  assert.deepEqual(ports(build(cluster(all, { panicThresholdPercent: 25 }))), [4])
+  assert.deepEqual(ports(build(cluster(all.slice(0, 3), { panicThresholdPercent: 50 }))), [1, 3])
+})
+
+test('priorities: the lowest level that has anybody', () => {
+  const all = [endpoint(1, { priority: 1 }), endpoint(2, { health: 'unhealthy' }), endpoint(3, { priority: 2 })]
+  assert.deepEqual(ports(build(cluster(all))), [1])
+})
+
+test('a retry goes elsewhere if it can', () => {
+  for (const loadBalancing of [leastRequest, { kind: 'round-robin' } as const]) {
+    const balancer = build(cluster(endpoints(3), { loadBalancing }))
+    for (let count = 0; count < 200; count++)
+      assert.equal(balancer.pick(['10.0.0.1:1', '10.0.0.1:3'], 50)?.endpoint.address.port, 2)
+    assert.notEqual(balancer.pick(['10.0.0.1:1', '10.0.0.1:2', '10.0.0.1:3']), undefined, 'else a tried one')
+  }
+})
+
+test('outlier detection ejects, returns, and ejects for longer', () => {
+  const clock = manualClock(1)
+  const balancer = build(cluster(endpoints(3)), clock)
+  const fail = (port: number, times: number): void => {
+    for (let count = 0; count < times; count++) {
+      const state = Array.from({ length: 3 }, () => balancer.pick([])).find(
+        (one) => one?.endpoint.address.port === port,
+      )
+      if (state) balancer.report(state, '5xx')
+    }
+  }
+  fail(1, 4)
+  assert.deepEqual(ports(balancer), [1, 2, 3])
+  const state = Array.from({ length: 3 }, () => balancer.pick([])).find((one) => one?.endpoint.address.port === 1)
+  assert.ok(state)
+  balancer.report(state, 'success')
+  fail(1, 4)
+  assert.deepEqual(ports(balancer), [1, 2, 3], 'a success in between starts over')
+  fail(1, 1)
+  assert.deepEqual(ports(balancer), [2, 3])
+  fail(2, 9)
+  assert.deepEqual(ports(balancer), [2, 3], 'at most 10 %, at least one: no second')
+  clock.advance(29_999)
+  assert.deepEqual(ports(balancer), [2, 3])
+  clock.advance(1)
+  assert.deepEqual(ports(balancer), [1, 2, 3])
+  for (let count = 0; count < 5; count++) balancer.report(state, 'gateway-failure')
+  clock.advance(59_999)
+  assert.ok(!ports(balancer).includes(1), 'twice the base the second time')
+  clock.advance(1)
+  assert.ok(ports(balancer).includes(1))
+})
+
+test('the last endpoint that is left is never ejected', () => {
+  const clock = manualClock(1)
+  const balancer = build(cluster(endpoints(1)), clock)
+  const state = balancer.pick([])
+  assert.ok(state)
+  for (let count = 0; count < 50; count++) balancer.report(state, 'gateway-failure')
+  assert.equal(balancer.pick([]), state)
+})
+
+test('what is known about an endpoint outlives configurations, until its address goes', () => {
+  const states = createEndpointStates()
+  const clock = manualClock(1)
+  const old = build(cluster(endpoints(3)), clock, states)
+  const one = states.clusters.get('default/web/80')?.endpoints.get('10.0.0.1:1')
+  assert.ok(one)
+  one.activeCalls = 7
+  for (let count = 0; count < 5; count++) old.report(one, '5xx')
+  const newer = build(cluster(endpoints(2, { weight: 4 })), clock, states)
+  assert.deepEqual(ports(newer), [2], 'still ejected')
+  assert.equal(states.clusters.get('default/web/80')?.endpoints.get('10.0.0.1:1'), one)
+  assert.equal(one.endpoint.weight, 4)
+  assert.deepEqual(ports(old), [2, 3], 'a call that began with the old configuration goes on with it')
+  build(cluster([endpoint(2)]), clock, states)
+  assert.deepEqual([...(states.clusters.get('default/web/80')?.endpoints.keys() ?? [])], ['10.0.0.1:2'])
+  states.retain(new Set())
+  assert.equal(states.clusters.size, 0)
+})
+
+test('10,000 endpoints: a pick stays cheap, with weights too', () => {
+  for (const loadBalancing of [leastRequest, { kind: 'round-robin' } as const]) {
+    const many = Array.from({ length: 10_000 }, (_, index) => endpoint(index + 1, { weight: 1 + (index % 7) }))
+    const balancer = build(cluster(many, { loadBalancing }))
+    balancer.pick([])
+    const startedMs = performance.now()
+    for (let count = 0; count < 10_000; count++) balancer.pick([])
+    assert.ok(performance.now() - startedMs < 500, `${loadBalancing.kind}: under 50 µs a pick on any machine`)
+  }
+})
+
+test('select: notes the endpoint, counts it as active until the end, reports the outcome', async () => {
+  const states = createEndpointStates()
+  const balancer = build(cluster(endpoints(1)), manualClock(), states)
+  const state = states.clusters.get('default/web/80')?.endpoints.get('10.0.0.1:1')
+  assert.ok(state)
+  const call = makeCall()
+  const answer = await select({
+    cluster: 'default/web/80',
+    balancer,
+    send: () => {
+      assert.equal(state.activeCalls, 1)
+      return Promise.resolve(makeReply(503))
+    },
+  })(call)
+  assert.ok(!isFault(answer))
+  assert.equal(state.activeCalls, 1)
+  assert.equal(state.consecutive5xx, 1)
+  call.end({ status: 503, fault: undefined })
+  assert.equal(state.activeCalls, 0)
+  assert.deepEqual(
+    { ...call.trace },
+    {
+      tried: [],
+      attempts: 1,
+      bytesSent: 0,
+      bytesReceived: 0,
+      cluster: 'default/web/80',
+      endpoint: { host: '10.0.0.1', port: 1 },
+      upstreamWorkload: 'default/w-1',
+      upstreamPrincipal: undefined,
+    },
+  )
+})
+
+test('select: a fault ends the attempt at once, a bug too; the client leaving says nothing about the endpoint', async () => {
+  const states = createEndpointStates()
+  const balancer = build(cluster(endpoints(1)), manualClock(), states)
+  const state = states.clusters.get('default/web/80')?.endpoints.get('10.0.0.1:1')
+  assert.ok(state)
+  const sending = (send: () => Promise<never>) => select({ cluster: 'c', balancer, send })(makeCall())
+  const gone = select({
+    cluster: 'c',
+    balancer,
+    send: () => Promise.resolve({ kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'closed' }),
+  })
+  await gone(makeCall())
+  assert.deepEqual([state.activeCalls, state.consecutive5xx], [0, 0])
+  await assert.rejects(
+    sending(() => Promise.reject(new Error('bug'))),
+    /bug/,
+  )
+  assert.equal(state.activeCalls, 0)
+  const none = select({ cluster: 'c', balancer: build(cluster([])), send: () => assert.fail() })
+  assert.deepEqual(await none(makeCall()), { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: 'c' })
+})

@@ -1,0 +1,86 @@
+import type { Clock } from '../../base/clock.ts'
+import { formatAddress } from '../../base/address.ts'
+import type { Random } from '../../base/random.ts'
+import type { Cluster } from '../config.ts'
+import type { Trace } from '../http/service.ts'
+import type { EndpointState, EndpointStates } from './endpoint-state.ts'
+import { noteAnswer, returnEjected, type Verdict } from './outlier.ts'
+import { leastRequest, roundRobin, type Choices, type Picker } from './picker.ts'
+
+/** Chooses endpoints of one cluster, as one configuration has it. */
+export interface Balancer {
+  /**
+   * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that); undefined:
+   * there is none. O(1), with unequal weights O(log n).
+   */
+  pick(tried: Trace['tried'], furtherPicks?: number): EndpointState | undefined
+  /** Tells outlier detection how a call ended. */
+  report(state: EndpointState, verdict: Verdict): void
+}
+
+/**
+ * Of the lowest priority level that has any, the healthy endpoints that are not ejected; if it has none, the degraded ones. With a
+ * panic threshold, a level with a smaller share of them is used whole. Draining endpoints get nothing new in any case.
+ */
+export function createBalancer(cluster: Cluster, states: EndpointStates, random: Random, clock: Clock): Balancer {
+  const shared = states.adopt(cluster)
+  const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
+  const rules = cluster.outlierDetection
+  let version = -1
+  /** When the next ejected endpoint comes back. */
+  let nextReturnMs = Infinity
+  let picker: Picker | undefined
+
+  const rebuild = (): void => {
+    nextReturnMs = returnEjected(own, clock.nowMs())
+    const choices = available(own, cluster.panicThresholdPercent)
+    picker = isSome(choices) ? pickerFor(cluster, choices, random) : undefined
+    version = shared.version
+  }
+  return {
+    pick(tried, furtherPicks = 8) {
+      if (version !== shared.version || (nextReturnMs !== Infinity && nextReturnMs <= clock.nowMs())) rebuild()
+      let chosen = picker?.()
+      if (chosen === undefined || tried.length === 0) return chosen
+      for (let left = furtherPicks; left > 0 && tried.includes(chosen.address); left--) chosen = picker?.() ?? chosen
+      return chosen
+    },
+    report(state, verdict) {
+      if (rules === undefined || (verdict === 'success' && state.consecutive5xx === 0)) return
+      if (noteAnswer(own, state, verdict, rules, clock.nowMs())) shared.version++
+    },
+  }
+}
+
+function pickerFor({ loadBalancing }: Cluster, choices: Choices, random: Random): Picker {
+  switch (loadBalancing.kind) {
+    case 'round-robin':
+      return roundRobin(choices, random)
+    case 'least-request':
+      return leastRequest(choices, loadBalancing.choices, random)
+  }
+}
+
+/** The endpoints that may be picked; empty when there is none. */
+function available(all: readonly EndpointState[], panicPercent: number): readonly EndpointState[] {
+  const levels = [...Map.groupBy(all, ({ endpoint }) => endpoint.priority)].toSorted(([a], [b]) => a - b)
+  for (const [, level] of levels) {
+    const usable = level.filter(isUsable)
+    if (usable.length > 0 && usable.length * 100 >= level.length * panicPercent) return preferHealthy(usable)
+    if (usable.length > 0) return level.filter(isNotDraining)
+  }
+  if (panicPercent === 0) return []
+  return levels.map(([, level]) => level.filter(isNotDraining)).find((level) => level.length > 0) ?? []
+}
+
+const isUsable = ({ endpoint, ejected }: EndpointState): boolean =>
+  !ejected && (endpoint.health === 'healthy' || endpoint.health === 'degraded')
+
+const isNotDraining = ({ endpoint }: EndpointState): boolean => endpoint.health !== 'draining'
+
+function preferHealthy(usable: readonly EndpointState[]): readonly EndpointState[] {
+  const healthy = usable.filter(({ endpoint }) => endpoint.health === 'healthy')
+  return healthy.length > 0 ? healthy : usable
+}
+
+const isSome = (states: readonly EndpointState[]): states is Choices => states.length > 0

@@ -1,0 +1,59 @@
+import type { Fault } from '../http/fault.ts'
+import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
+import type { Balancer } from './balancer.ts'
+import type { EndpointState } from './endpoint-state.ts'
+import type { Verdict } from './outlier.ts'
+
+/** Sends one attempt to one endpoint: pool and codec. */
+export type Send = (call: Call, to: EndpointState) => Promise<Reply | Fault>
+
+/** What `select` needs. */
+export interface SelectParts {
+  /** Name of the cluster, for records and the fault. */
+  readonly cluster: string
+  readonly balancer: Balancer
+  readonly send: Send
+  /** Further picks to find an endpoint that was not tried: `RetryPolicy.hostSelectionAttempts`. */
+  readonly furtherPicks?: number | undefined
+}
+
+/**
+ * The innermost decision: picks the endpoint, notes it in the call's trace, counts the call there as active until it ends (or this
+ * attempt fails), and tells outlier detection how it went. No endpoint: fault `no-endpoint`. Counts `trace.attempts` up.
+ */
+export function select({ cluster, balancer, send, furtherPicks }: SelectParts): Service {
+  const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster }
+  return (call) => {
+    const { trace } = call
+    trace.cluster = cluster
+    const state = balancer.pick(trace.tried, furtherPicks)
+    if (state === undefined) return Promise.resolve(noEndpoint)
+    trace.endpoint = state.endpoint.address
+    trace.upstreamWorkload = state.endpoint.workload
+    trace.upstreamPrincipal = undefined
+    trace.attempts++
+    state.activeCalls++
+    return send(call, state).then(
+      (answer) => {
+        const verdict = verdictOf(answer)
+        if (verdict !== undefined) balancer.report(state, verdict)
+        if (isFault(answer)) state.activeCalls--
+        else call.onEnd(() => void state.activeCalls--)
+        return answer
+      },
+      (bug: unknown) => {
+        state.activeCalls--
+        throw bug
+      },
+    )
+  }
+}
+
+/** What the answer says about the endpoint; undefined: nothing, as when the client went away. */
+export function verdictOf(answer: Reply | Fault): Verdict | undefined {
+  if (!isFault(answer)) {
+    if (answer.status < 500) return 'success'
+    return answer.status >= 502 && answer.status <= 504 ? 'gateway-failure' : '5xx'
+  }
+  return answer.side === 'upstream' && answer.kind !== 'no-endpoint' ? 'gateway-failure' : undefined
+}

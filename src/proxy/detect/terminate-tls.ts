@@ -1,0 +1,105 @@
+import { constants } from 'node:crypto'
+import type { Socket } from 'node:net'
+import tls, { type TLSSocket } from 'node:tls'
+import { parseSpiffeId } from '../../base/spiffe-id.ts'
+import { tlsProfile } from '../../base/tls-profile.ts'
+import { uriSubjectAltNames } from '../../base/uri-san.ts'
+import type { Watchable } from '../../base/watchable.ts'
+import type { DownstreamTls } from '../config.ts'
+import type { IdentityMaterial } from '../sidecar-messages.ts'
+
+/** How long a client may take for its handshake, ms. */
+export const handshakeTimeoutMs = 5000
+
+/** A TLS end point that connections are handed to. */
+export interface TlsTerminator {
+  /** Takes over a raw connection, what was peeked put back; `done` is called once, unless the connection closes before. */
+  accept(socket: Socket, done: (secured: Secured) => void): void
+  /** No further changes of the certificate are followed. */
+  close(): void
+}
+
+/** A client whose handshake is done, or (closed already) why it is not. */
+export type Secured =
+  | { readonly socket: TLSSocket; /** The SPIFFE ID that the client proved. */ readonly principal: string | undefined }
+  | { readonly refused: string }
+
+/** What a terminator needs from outside. */
+export interface TerminateParts {
+  readonly identity: Watchable<IdentityMaterial>
+  /** PEM; undefined: client certificates are not asked for. */
+  readonly trustPem: string | undefined
+}
+
+/**
+ * Ends TLS with the workload's own certificate; a handshake uses the newest there is. A client certificate that is given must be
+ * good, also where none is required. Nothing is resumed: no tickets, and no session cache.
+ */
+export function terminateTls(config: DownstreamTls, parts: TerminateParts): TlsTerminator {
+  const { identity, trustPem } = parts
+  const context = ({ keyPem, chainPem }: IdentityMaterial): tls.SecureContextOptions => ({
+    ...tlsProfile,
+    key: keyPem,
+    cert: chainPem,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    ...(trustPem === undefined ? {} : { ca: trustPem }),
+  })
+  const server = tls.createServer({
+    ...context(identity.value),
+    allowHalfOpen: true,
+    requestCert: trustPem !== undefined,
+    // What is given is checked below, so that a bad certificate is refused where a missing one is allowed.
+    rejectUnauthorized: trustPem !== undefined && config.requireClientCertificate,
+    handshakeTimeout: handshakeTimeoutMs,
+    ...(config.alpn.length > 0 ? { ALPNProtocols: [...config.alpn] } : {}),
+  })
+  const waiting = new Map<string, (secured: Secured) => void>()
+  const tell = (socket: Socket, secured: Secured): void => {
+    const key = connectionKey(socket)
+    const done = waiting.get(key)
+    waiting.delete(key)
+    if (done === undefined || 'refused' in secured) socket.destroy()
+    done?.(secured)
+  }
+  server.on('secureConnection', (socket) => {
+    socket.on('error', ignore)
+    const proof = clientPrincipal(socket)
+    socket.pause()
+    tell(socket, proof.refused === undefined ? { socket, principal: proof.principal } : { refused: proof.refused })
+  })
+  server.on('tlsClientError', (error, socket) => {
+    socket.on('error', ignore)
+    tell(socket, { refused: error.message })
+  })
+  const stop = identity.watch((next) => server.setSecureContext(context(next)))
+
+  function clientPrincipal(socket: TLSSocket): { principal?: string | undefined; refused?: string } {
+    const certificate = trustPem === undefined ? undefined : socket.getPeerX509Certificate()
+    if (certificate === undefined) {
+      return config.requireClientCertificate ? { refused: 'no client certificate' } : { principal: undefined }
+    }
+    if (!socket.authorized) return { refused: `client certificate refused: ${String(socket.authorizationError)}` }
+    const uris = uriSubjectAltNames(certificate.raw) ?? []
+    const [uri] = uris
+    // SPIFFE X.509-SVID, section 2: exactly one URI; anything else proves nobody.
+    if (uri !== undefined && uris.length === 1 && parseSpiffeId(uri) !== undefined) return { principal: uri }
+    return { refused: 'the client certificate has no SPIFFE ID' }
+  }
+  return {
+    accept(socket, done) {
+      const key = connectionKey(socket)
+      waiting.set(key, done)
+      socket.once('close', () => {
+        if (waiting.get(key) === done) waiting.delete(key)
+      })
+      server.emit('connection', socket)
+    },
+    close: stop,
+  }
+}
+
+/** The TLS socket that Node makes does not name the raw one, but both have its addresses. */
+const connectionKey = (socket: Socket): string =>
+  `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`
+
+const ignore = (): void => {}

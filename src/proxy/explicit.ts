@@ -1,0 +1,93 @@
+import type { Socket } from 'node:net'
+import { formatAddress } from '../base/address.ts'
+import { passthroughCluster } from '../xds/names.ts'
+import { authorityAddress } from './along-route.ts'
+import type { HttpTerminal } from './config.ts'
+import { peek } from './detect/peek.ts'
+import type { Fault } from './http/fault.ts'
+import type { ConnectTaker } from './http/http1/server.ts'
+import type { Peer } from './http/service.ts'
+import type { Tracked } from './listener/listener.ts'
+import { isOwnListener } from './outbound.ts'
+import type { Shared } from './shared.ts'
+import type { Snapshot } from './snapshot.ts'
+import { serveTcp } from './tcp.ts'
+
+/** How long a tunnel's client may stay silent before the server is taken to speak first, ms. */
+const silenceMs = 300
+/** Nobody idles longer in a raw tunnel, ms. xDS: TcpProxy.idle_timeout, whose default this is. */
+const tunnelIdleMs = 3_600_000
+
+/** What tunnels of one connection need. */
+export interface TunnelParts {
+  readonly terminal: HttpTerminal
+  readonly shared: Shared
+  readonly current: () => Snapshot
+  readonly demand: (name: string) => Promise<boolean>
+  /** Serves HTTP inside the tunnel, calls going to `authority`. */
+  readonly serveHttp: (socket: Socket, authority: string) => void
+}
+
+/**
+ * CONNECT on an explicit listener: answered at once, and then the tunnel is looked into. HTTP/1 takes the same path as without a
+ * tunnel; anything else goes as raw bytes to the service port that was named, or past the mesh if that is allowed.
+ */
+export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): ConnectTaker {
+  const { shared, current } = parts
+  return {
+    refuse: (authority) => refuseTunnel(authority, peer, parts),
+    take: (socket, authority) => {
+      tracked.become({ drain: () => void socket.destroy(), destroy: () => void socket.destroy() })
+      void peek(socket, looksLikeHttp1, silenceMs, shared.clock).then(async (peeked) => {
+        if (peeked.kind === 'closed') return socket.destroy()
+        if (peeked.kind === 'seen' && peeked.seen === 'http/1') return parts.serveHttp(socket, authority)
+        // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
+        tracked.become({ drain() {}, destroy: () => void socket.destroy() })
+        const { host, port } = authorityAddress(authority, 443)
+        const name = current().nameOf(host, port, shared.ownNamespace)
+        if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
+        const cluster = name ?? passthroughCluster
+        return serveTcp(socket, {
+          direction: 'outbound',
+          peer,
+          clusters: [{ cluster, weight: 1 }],
+          target: { host, port },
+          idleTimeoutMs: tunnelIdleMs,
+          snapshot: current(),
+          shared,
+        })
+      })
+    },
+  }
+}
+
+function refuseTunnel(authority: string, peer: Peer, { terminal, shared, current }: TunnelParts): Fault | undefined {
+  const { config, nameOf } = current()
+  const { host, port } = authorityAddress(authority, 443)
+  if (isOwnListener(host, port, peer, config)) {
+    const cause = `${formatAddress({ host, port })} is this proxy itself`
+    return { kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause }
+  }
+  if (nameOf(host, port, shared.ownNamespace) !== undefined || allowsOthers(terminal)) return undefined
+  return { kind: 'unknown-host', side: 'self', retry: 'never', authority }
+}
+
+/** The fallback routes lead out of the mesh. */
+function allowsOthers({ routes }: HttpTerminal): boolean {
+  if (!('inline' in routes)) return false
+  return routes.inline.virtualHosts.some((host) =>
+    host.routes.some(
+      ({ action }) =>
+        action.kind === 'forward' && action.clusters.some(({ cluster }) => cluster === passthroughCluster),
+    ),
+  )
+}
+
+const methods = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']
+
+/** Decided by the method and the character after it; HTTP/2's preface is no HTTP/1. */
+export function looksLikeHttp1(bytes: Buffer): 'http/1' | 'raw' | 'more' {
+  const start = bytes.toString('latin1', 0, 9)
+  if (methods.some((method) => start.startsWith(`${method} `))) return 'http/1'
+  return methods.some((method) => `${method} `.startsWith(start)) ? 'more' : 'raw'
+}

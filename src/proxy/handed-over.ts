@@ -1,0 +1,94 @@
+import { Server, type Socket } from 'node:net'
+import { formatAddress, type Address } from '../base/address.ts'
+
+/**
+ * Listening sockets that the agent made and handed over. Node accepts on them from the moment they arrive, so whoever comes before the
+ * configuration is kept until it is there.
+ */
+export interface HandedOver {
+  add(address: Address, server: Server): void
+  /**
+   * What accepts on this address; rejects when no such socket was handed over. It may be closed and taken again as listeners come and
+   * go: the socket itself stays open.
+   */
+  take(address: Address): Promise<Server>
+  /** Accepts no more. Connections wait in the kernel for the next process that the agent hands the socket to. */
+  close(): void
+}
+
+/** Connections kept until a listener is there; more are closed. */
+const maxEarly = 1024
+
+interface Held {
+  readonly server: Server
+  readonly early: Set<Socket>
+  /** Undefined: nobody has taken it yet. "gone": its listener was removed. */
+  taker: Server | 'gone' | undefined
+}
+
+/** Empty. */
+export function createHandedOver(): HandedOver {
+  const held = new Map<string, Held>()
+  return {
+    add(address, server) {
+      const key = formatAddress(address)
+      held.get(key)?.server.close()
+      held.set(key, hold(server))
+    },
+    take(address) {
+      const one = held.get(formatAddress(address))
+      return one === undefined
+        ? Promise.reject(new Error(`no socket was handed over for ${formatAddress(address)}`))
+        : Promise.resolve(handTo(one))
+    },
+    close() {
+      for (const { server, early } of held.values()) {
+        server.close(ignore)
+        for (const socket of early) socket.destroy()
+      }
+      held.clear()
+    },
+  }
+}
+
+function hold(server: Server): Held {
+  const one: Held = { server, early: new Set(), taker: undefined }
+  // Read by Node at each accept: a connection may end one way before the other, and nothing is read before somebody wants it.
+  Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
+  server.on('error', ignore)
+  server.on('connection', (socket: Socket) => {
+    if (one.taker instanceof Server) return pass(socket, one.taker)
+    if (one.taker === 'gone' || one.early.size >= maxEarly) return void socket.destroy()
+    one.early.add(socket)
+    socket.on('error', ignore)
+    socket.once('close', () => one.early.delete(socket))
+  })
+  return one
+}
+
+/** A server that never listens itself: it says what the held one accepts. */
+function handTo(one: Held): Server {
+  const taker = new Server()
+  taker.close = (closed) => {
+    if (one.taker === taker) one.taker = 'gone'
+    closed?.()
+    return taker
+  }
+  one.taker = taker
+  // After whoever takes it has begun to listen for connections.
+  setImmediate(() => {
+    for (const socket of one.early) {
+      one.early.delete(socket)
+      if (!socket.destroyed) pass(socket, taker)
+    }
+  })
+  return taker
+}
+
+/** Paused still if the taker wants it so (an option of `net.Server` that its types know only in `createServer`). */
+function pass(socket: Socket, taker: Server & { readonly pauseOnConnect?: boolean }): void {
+  taker.emit('connection', socket)
+  if (taker.pauseOnConnect !== true) socket.resume()
+}
+
+const ignore = (): void => {}

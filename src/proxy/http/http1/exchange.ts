@@ -1,0 +1,65 @@
+import { emptyBody, type Body } from '../body.ts'
+import type { Fault } from '../fault.ts'
+import type { Headers } from '../headers.ts'
+import type { Call, Outcome, Peer, Trace } from '../service.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** A call as the server codec makes it; it alone knows when the call is over. */
+export class Exchange implements Call {
+  method: string
+  scheme: 'http' | 'https' = 'http'
+  authority: string
+  path: string
+  headers: Headers
+  body: Body
+  readonly protocol: Call['protocol']
+  upgrade: string | undefined
+  readonly peer: Peer
+  readonly startedMs: number
+  readonly trace: Trace = { tried: noneTried, attempts: 0, bytesSent: 0, bytesReceived: 0 }
+  onInformational: ((status: number, headers: Headers) => void) | undefined
+  #outcome: Outcome | undefined
+  #fault: Fault | undefined
+  #settled: ((outcome: Outcome) => void)[] | undefined
+  #heard: ((fault: Fault) => void)[] | undefined
+
+  constructor(head: RequestHead, body: Body | undefined, peer: Peer, startedMs: number) {
+    this.method = head.method
+    this.authority = head.authority
+    this.path = head.path
+    this.headers = head.headers
+    this.body = body ?? emptyBody
+    this.protocol = head.minor === 1 ? 'http/1.1' : 'http/1.0'
+    this.upgrade = head.upgrade
+    this.peer = peer
+    this.startedMs = startedMs
+  }
+
+  onEnd(settled: (outcome: Outcome) => void): void {
+    if (this.#outcome !== undefined) settled(this.#outcome)
+    else (this.#settled ??= []).push(settled)
+  }
+
+  onCancel(heard: (fault: Fault) => void): void {
+    if (this.#fault !== undefined) heard(this.#fault)
+    else if (this.#outcome === undefined) (this.#heard ??= []).push(heard)
+  }
+
+  cancel(fault: Fault): void {
+    if (this.#fault !== undefined || this.#outcome !== undefined) return
+    this.#fault = fault
+    const heard = this.#heard
+    this.#heard = undefined
+    if (heard !== undefined) for (const one of heard) one(fault)
+  }
+
+  settle(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
+    const settled = this.#settled
+    this.#settled = this.#heard = undefined
+    if (settled !== undefined) for (const one of settled) one(outcome)
+  }
+}
+
+const noneTried: readonly string[] = []

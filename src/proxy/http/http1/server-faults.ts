@@ -1,0 +1,30 @@
+import type { Body } from '../body.ts'
+import type { Fault } from '../fault.ts'
+import type { Reply } from '../service.ts'
+import type { Refusal } from './framing.ts'
+import type { HeadTrouble } from './inbox.ts'
+
+/** The rest of a request that has been answered already. */
+export const answeredEarly: Fault = {
+  kind: 'client-gone',
+  side: 'downstream',
+  retry: 'never',
+  cause: 'the answer ended before the request did',
+}
+/** The body of a reply to HEAD. */
+export const noBodyWanted: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'the reply has no body' }
+
+/** What a head that never ends well is answered with. */
+export const refusalOf = (trouble: HeadTrouble | undefined): Refusal =>
+  trouble === 'bare line end'
+    ? { status: 400, cause: 'a line that does not end with CR LF' }
+    : trouble === 'head too long'
+      ? { status: 431, cause: 'the request head is over 60 KiB' }
+      : { status: 414, cause: 'the request line is over 8 KiB' }
+
+/** An answer that nobody can be given. */
+export function dropReply({ body, tunnel }: Reply, fault: Fault = answeredEarly): void {
+  const drop = (one: Body | undefined): void => one?.cancel(fault)
+  drop(body)
+  drop(tunnel?.incoming)
+}

@@ -1,0 +1,426 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../../../base/clock.ts'
+import type { Sweeper, Swept } from '../../../base/sweeper.ts'
+import type { Body, Tunnel } from '../body.ts'
+import type { Fault } from '../fault.ts'
+import type { Headers } from '../headers.ts'
+import { isFault, type Peer, type Reply, type Service } from '../service.ts'
+import { Exchange } from './exchange.ts'
+import { chunked, isRefusal, untilClose, type Refusal } from './framing.ts'
+import { Inbox, type HeadTrouble } from './inbox.ts'
+import { IncomingBody, type BodyOwner } from './incoming-body.ts'
+import { limits } from './limits.ts'
+import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
+import { readRequestHead, type RequestHead } from './request-head.ts'
+import { fieldLines, framingLine, statusLine } from './write-head.ts'
+import { SocketWriter } from './writer.ts'
+
+/** Idle: no request. Head: part of one. Call: a request is being answered. Tunnel: no HTTP any more. Closing: last bytes go out. */
+type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
+
+/** How long a peer may take to hear our last words before the connection is cut; ms. */
+const lingerMs = 2000
+
+/** Serves HTTP/1.1 and 1.0 on a connected socket, plain or TLS. */
+export function serveHttp1(socket: Socket, parts: Http1ServerParts): Http1ServerConnection {
+  return new ServerConnection(socket, parts)
+}
+
+class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwner, Swept {
+  readonly #socket: Socket
+  readonly #parts: Http1ServerParts
+  readonly #writer: SocketWriter
+  readonly #inbox = new Inbox()
+  #state: State = 'idle'
+  #draining = false
+  #peerEnded = false
+  #movedBytes = 0
+  /** Coarse time of the last byte that mattered for the deadline of `#state`. */
+  #sinceMs: number
+  #paused = false
+  // The call in flight.
+  #exchange: Exchange | undefined
+  #head: RequestHead | undefined
+  #request: IncomingBody | undefined
+  #reply: Reply | undefined
+  #outgoing: OutgoingBody | undefined
+  #fault: Fault | undefined
+  #status = 0
+  #keepAlive = false
+  readonly #answered: (answer: Reply | Fault) => void
+  readonly #threw: (error: unknown) => void
+
+  constructor(socket: Socket, parts: Http1ServerParts) {
+    this.#socket = socket
+    this.#parts = parts
+    this.#writer = new SocketWriter(socket)
+    this.#sinceMs = parts.sweeper.nowMs
+    this.#answered = (answer) => this.#answer(answer)
+    this.#threw = (error) => {
+      parts.failed(error)
+      this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
+    }
+    socket.on('data', this.#onData)
+    socket.on('drain', this.#onDrain)
+    socket.on('end', this.#onEnd)
+    socket.on('error', ignore)
+    socket.on('close', this.#onClose)
+    parts.sweeper.add(this)
+    socket.resume()
+  }
+
+  drain(): void {
+    this.#draining = true
+    if (this.#state === 'idle') this.#close()
+  }
+
+  destroy(): void {
+    this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#sinceMs = this.#state === 'head' ? this.#sinceMs : this.#parts.sweeper.nowMs
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    try {
+      this.#inbox.push(chunk)
+      this.#work()
+    } catch (error) {
+      // Bytes from a peer must never end the process, whatever bug they find.
+      this.#threw(error)
+    }
+  }
+
+  readonly #onDrain = (): void => {
+    this.#sinceMs = this.#parts.sweeper.nowMs
+    try {
+      if (this.#outgoing !== undefined) this.#reply?.body.resume()
+      if (this.#outgoing !== undefined) this.#reply?.tunnel?.incoming.resume()
+    } catch (error) {
+      this.#threw(error)
+    }
+  }
+
+  readonly #onEnd = (): void => {
+    this.#peerEnded = true
+    if (this.#state === 'tunnel') this.#finishRequestIfEnded()
+    else if (this.#state === 'call') this.#clientGone('it closed the connection')
+    else this.#close()
+  }
+
+  /** In a tunnel the client's end is passed on, behind its last byte. */
+  #finishRequestIfEnded(): void {
+    if (!this.#peerEnded || this.#state !== 'tunnel' || this.#inbox.length > 0) return
+    this.#request?.finish()
+    this.#endTunnelIfDone()
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#state === 'closed') return
+    const wasTunnel = this.#state === 'tunnel'
+    if (this.#state === 'call' || wasTunnel) this.#clientGone('the connection was lost')
+    this.#state = 'closed'
+    this.#inbox.clear()
+    this.#parts.sweeper.remove(this)
+    this.#parts.closed()
+  }
+
+  /** Reads on as far as the state allows. */
+  #work(): void {
+    while (this.#inbox.length > 0) {
+      if (this.#state === 'idle' || this.#state === 'head') {
+        if (!this.#readHead()) return
+      } else if (this.#request !== undefined && !this.#request.done) {
+        if (this.#request.dropped) return this.#inbox.clear()
+        if (!this.#request.flowing) return this.#pause()
+        this.#feed(this.#request)
+      } else {
+        if (this.#inbox.length > limits.pipelinedBytes) this.#pause()
+        return
+      }
+    }
+  }
+
+  /** False: the head is not complete, or never will be. */
+  #readHead(): boolean {
+    if (this.#state === 'idle') {
+      if (!this.#inbox.skipEmptyLine()) return false
+      this.#state = 'head'
+      this.#sinceMs = this.#parts.sweeper.nowMs
+    }
+    const text = this.#inbox.takeHead()
+    const { trouble } = this.#inbox
+    if (text === undefined && trouble === undefined) return false
+    const head = text === undefined ? refusalOf(trouble) : readRequestHead(text)
+    if (isRefusal(head)) {
+      this.#refuse(head)
+      return false
+    }
+    const relative = head.absolute ? undefined : this.#parts.refuseRelative?.(head.authority)
+    if (relative !== undefined) {
+      this.#refuse({ status: 400, cause: relative })
+      return false
+    }
+    const { connect } = this.#parts
+    if (head.method === 'CONNECT' && connect !== undefined) {
+      const fault = connect.refuse(head.authority)
+      if (fault === undefined) this.#handOver(connect, head.authority)
+      else this.#refuseWith(fault)
+      return false
+    }
+    this.#begin(head)
+    return true
+  }
+
+  #begin(head: RequestHead): void {
+    const request = head.framing === 0 ? undefined : new IncomingBody(this, head.framing)
+    const exchange = new Exchange(head, request, this.#parts.peer, this.#parts.clock.nowMs())
+    if (head.minor === 1) exchange.onInformational = this.#onInformational
+    this.#state = 'call'
+    this.#exchange = exchange
+    this.#head = head
+    this.#request = request
+    this.#keepAlive = head.keepAlive
+    this.#status = 0
+    this.#fault = undefined
+    let answer: Promise<Reply | Fault>
+    try {
+      answer = this.#parts.service(exchange)
+    } catch (error) {
+      return this.#threw(error)
+    }
+    answer.then(this.#answered, this.#threw)
+  }
+
+  readonly #onInformational = (status: number, headers: Headers): void => {
+    if (this.#state !== 'call' || this.#reply !== undefined) return
+    this.#writer.text(`${statusLine(status)}${fieldLines(headers)}\r\n`)
+  }
+
+  #answer(answer: Reply | Fault): void {
+    if (this.#state !== 'call') return void (isFault(answer) || dropReply(answer))
+    let reply: Reply
+    if (isFault(answer)) {
+      this.#fault = answer
+      if (answer.kind === 'client-gone' || answer.kind === 'truncated') return this.#cut(answer)
+      reply = this.#parts.refusal(answer)
+    } else reply = answer
+    this.#reply = reply
+    this.#status = reply.status
+    this.#sinceMs = this.#parts.sweeper.nowMs
+    if (reply.tunnel !== undefined) return this.#openTunnel(reply, reply.tunnel)
+    this.#writeReply(reply)
+  }
+
+  #writeReply(reply: Reply): void {
+    const head = this.#head
+    const bodiless = reply.status === 204 || reply.status === 304 || head?.method === 'HEAD'
+    const length = reply.body.length
+    const framing = length ?? (head?.minor === 1 ? chunked : untilClose)
+    const stillComing = this.#request !== undefined && !this.#request.done
+    if (this.#draining || stillComing || (framing === untilClose && !bodiless)) this.#keepAlive = false
+    let text = statusLine(reply.status) + fieldLines(reply.headers)
+    if (!bodiless) text += framingLine(framing)
+    // A local answer to HEAD has a body that only says its length; a foreign one kept its content-length as a field.
+    else if (head?.method === 'HEAD' && length !== undefined && length > 0) text += framingLine(length)
+    if (!this.#keepAlive) text += 'connection: close\r\n'
+    else if (head?.minor === 0) text += 'connection: keep-alive\r\n'
+    this.#writer.text(`${text}\r\n`)
+    if (bodiless) {
+      if (length !== 0) reply.body.cancel(noBodyWanted)
+      return this.#replyWritten()
+    }
+    this.#outgoing = new OutgoingBody(this.#writer, this, framing)
+    reply.body.start(this.#outgoing)
+  }
+
+  outgoingEnded(): void {
+    if (this.#state === 'tunnel') {
+      this.#writer.end()
+      return this.#endTunnelIfDone()
+    }
+    this.#replyWritten()
+  }
+
+  outgoingFailed(fault: Fault | undefined): void {
+    this.#cut(fault ?? { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'a body of another length' })
+  }
+
+  #replyWritten(): void {
+    const request = this.#request
+    if (request !== undefined && !request.done) {
+      this.#keepAlive = false
+      request.cancel(answeredEarly)
+    }
+    this.#settle(this.#fault)
+    if (!this.#keepAlive || this.#draining) return this.#close()
+    this.#state = 'idle'
+    this.#sinceMs = this.#parts.sweeper.nowMs
+    this.#unpause()
+    this.#work()
+  }
+
+  #settle(fault: Fault | undefined): void {
+    const exchange = this.#exchange
+    if (exchange !== undefined) {
+      exchange.trace.bytesReceived = this.#request?.bytes ?? 0
+      exchange.trace.bytesSent = this.#outgoing?.bytes ?? 0
+    }
+    const status = this.#status
+    this.#outgoing?.stop()
+    this.#exchange = this.#head = this.#request = this.#reply = this.#outgoing = undefined
+    exchange?.settle({ status, fault })
+  }
+
+  #openTunnel(reply: Reply, tunnel: Tunnel): void {
+    const upgrade = this.#head?.upgrade
+    const connection = reply.status === 101 ? `connection: upgrade\r\nupgrade: ${upgrade ?? ''}\r\n` : ''
+    this.#writer.text(`${statusLine(reply.status)}${fieldLines(reply.headers)}${connection}\r\n`)
+    this.#state = 'tunnel'
+    this.#request = new IncomingBody(this, untilClose)
+    this.#outgoing = new OutgoingBody(this.#writer, this, untilClose)
+    tunnel.incoming.start(this.#outgoing)
+    tunnel.send(this.#request)
+    this.#work()
+  }
+
+  #endTunnelIfDone(): void {
+    if (this.#state !== 'tunnel' || this.#request?.done !== true || !this.#socket.writableEnded) return
+    this.#settle(undefined)
+    this.#state = 'closing'
+  }
+
+  bodyWanted(): void {
+    // Bytes that are here already first; then the socket's.
+    if (this.#inbox.length > 0) this.#work()
+    this.#unpause()
+  }
+
+  bodyCancelled(): void {
+    if (this.#state === 'tunnel') return this.#cut(undefined)
+    // What the client still sends is dropped; the reply says `connection: close`.
+    this.#keepAlive = false
+    this.#inbox.clear()
+    this.#unpause()
+  }
+
+  #feed(request: IncomingBody): void {
+    const bytes = this.#inbox.peek()
+    const taken = request.feed(bytes)
+    if (this.#state === 'closed') return
+    if (taken === bytes.length) this.#inbox.clear()
+    else this.#inbox.skip(taken)
+    if (this.#peerEnded) this.#finishRequestIfEnded()
+    if (request.trouble === undefined) return
+    const fault: Fault = {
+      kind: 'bad-request',
+      side: 'downstream',
+      retry: 'never',
+      status: 400,
+      cause: `the request body is broken: ${request.trouble}`,
+    }
+    this.#inbox.clear()
+    this.#keepAlive = false
+    request.fail(fault)
+    this.#exchange?.cancel(fault)
+  }
+
+  /** No request: an answer all the same, and the end of the connection. */
+  #refuse({ status, cause }: Refusal): void {
+    this.#refuseWith({ kind: 'bad-request', side: 'downstream', retry: 'never', status, cause })
+  }
+
+  #refuseWith(fault: Fault): void {
+    this.#parts.refused(fault)
+    this.#inbox.clear()
+    this.#state = 'call'
+    this.#keepAlive = false
+    this.#reply = this.#parts.refusal(fault)
+    this.#status = this.#reply.status
+    this.#writeReply(this.#reply)
+  }
+
+  #handOver(taker: ConnectTaker, authority: string): void {
+    const rest = this.#inbox.peek()
+    this.#state = 'closed'
+    const socket = this.#socket
+    this.#parts.sweeper.remove(this)
+    socket.pause()
+    socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd).off('close', this.#onClose)
+    socket.write(`${statusLine(200)}\r\n`, 'latin1')
+    if (rest.length > 0) socket.unshift(Buffer.from(rest))
+    this.#inbox.clear()
+    this.#parts.closed()
+    taker.take(socket, authority)
+  }
+
+  #clientGone(cause: string): void {
+    const fault: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause }
+    this.#cut(fault)
+  }
+
+  /** Ends everything now. The client sees a broken connection, so never an answer that looks complete. */
+  #cut(fault: Fault | undefined): void {
+    const state = this.#state
+    const socket = this.#socket
+    if (state === 'closed' || state === 'closing') return void socket.destroy()
+    this.#state = 'closing'
+    this.#writer.flush()
+    const lengthUnknown = this.#outgoing !== undefined && this.#reply?.body.length === undefined
+    if (lengthUnknown && this.#head?.minor === 0 && !('encrypted' in socket)) socket.resetAndDestroy()
+    else socket.destroy()
+    if (state !== 'call' && state !== 'tunnel') return
+    const ending: Fault = fault ?? { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'tunnel closed' }
+    const reply = this.#reply
+    this.#outgoing?.stop()
+    this.#exchange?.cancel(ending)
+    this.#request?.fail(ending)
+    if (reply !== undefined) dropReply(reply, ending)
+    this.#settle(state === 'tunnel' && fault === undefined ? undefined : ending)
+  }
+
+  /** Our last words, then the end: what still comes is read and dropped for a while, or a reset could overtake the words. */
+  #close(): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    this.#state = 'closing'
+    this.#sinceMs = this.#parts.sweeper.nowMs
+    this.#inbox.clear()
+    this.#writer.end()
+    this.#unpause()
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket.resume()
+  }
+
+  sweep(nowMs: number): void {
+    const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
+    const { idleTimeoutMs, headersTimeoutMs, streamIdleTimeoutMs } = this.#parts
+    if (this.#state === 'idle' && idleTimeoutMs > 0 && waitedMs >= idleTimeoutMs) this.#close()
+    else if (this.#state === 'head' && headersTimeoutMs > 0 && waitedMs >= headersTimeoutMs) {
+      this.#socket.destroy()
+    } else if (this.#state === 'closing' && waitedMs >= lingerMs) this.#socket.destroy()
+    else if (this.#state === 'call' || this.#state === 'tunnel') this.#sweepCall(waitedMs, streamIdleTimeoutMs)
+  }
+
+  #sweepCall(waitedMs: number, timeoutMs: number): void {
+    const moved = (this.#outgoing?.bytes ?? 0) + this.#socket.bytesWritten
+    if (moved !== this.#movedBytes) {
+      this.#movedBytes = moved
+      this.#sinceMs = this.#parts.sweeper.nowMs
+    } else if (timeoutMs > 0 && waitedMs >= timeoutMs) {
+      const fault: Fault = { kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'idle', timeoutMs }
+      if (this.#reply === undefined) this.#exchange?.cancel(fault)
+      else this.#cut(fault)
+    }
+  }
+}
+
+const ignore = (): void => {}

@@ -1,0 +1,56 @@
+import type { Headers } from '../headers.ts'
+import { chunked } from './framing.ts'
+
+const reasons: ReadonlyMap<number, string> = new Map([
+  [100, 'Continue'],
+  [101, 'Switching Protocols'],
+  [103, 'Early Hints'],
+  [200, 'OK'],
+  [201, 'Created'],
+  [202, 'Accepted'],
+  [204, 'No Content'],
+  [206, 'Partial Content'],
+  [301, 'Moved Permanently'],
+  [302, 'Found'],
+  [303, 'See Other'],
+  [304, 'Not Modified'],
+  [307, 'Temporary Redirect'],
+  [308, 'Permanent Redirect'],
+  [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [408, 'Request Timeout'],
+  [409, 'Conflict'],
+  [412, 'Precondition Failed'],
+  [413, 'Content Too Large'],
+  [414, 'URI Too Long'],
+  [417, 'Expectation Failed'],
+  [422, 'Unprocessable Content'],
+  [426, 'Upgrade Required'],
+  [429, 'Too Many Requests'],
+  [431, 'Request Header Fields Too Large'],
+  [500, 'Internal Server Error'],
+  [501, 'Not Implemented'],
+  [502, 'Bad Gateway'],
+  [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
+  [505, 'HTTP Version Not Supported'],
+])
+
+/** `HTTP/1.1 200 OK`; always 1.1, which is what we speak (RFC 9110, section 6.2). */
+export const statusLine = (status: number): string => `HTTP/1.1 ${status} ${reasons.get(status) ?? ''}\r\n`
+
+/** All fields as lines. */
+export function fieldLines(headers: Headers): string {
+  let text = ''
+  for (const field of headers) text += field.line ?? `${field.rawName}: ${field.value}\r\n`
+  return text
+}
+
+/** The field that announces `framing` (bytes or `chunked`); nothing for a body that ends with the connection. */
+export function framingLine(framing: number): string {
+  if (framing >= 0) return `content-length: ${framing}\r\n`
+  return framing === chunked ? 'transfer-encoding: chunked\r\n' : ''
+}

@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net'
+import { flushSoon } from './flush.ts'
+
+/** Below this, copying into the batch is cheaper than a second write. */
+const smallBytes = 4 * 1024
+const batchBytes = 16 * 1024
+
+/**
+ * The only writer of a socket. Heads and small pieces gather in one string that is written once per turn of the event loop; large
+ * pieces go out at once, behind what has gathered.
+ */
+export class SocketWriter {
+  readonly #socket: Socket
+  #batch = ''
+  #waiting = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Bytes as latin1. */
+  text(text: string): void {
+    this.#batch += text
+    if (this.#waiting) return
+    this.#waiting = true
+    flushSoon(this)
+  }
+
+  /** `before` and `after` are framing. Returns false when the peer reads too slowly: wait for the socket's "drain". */
+  data(chunk: Buffer, before = '', after = ''): boolean {
+    if (chunk.length <= smallBytes) {
+      this.text(before + chunk.toString('latin1') + after)
+      if (this.#batch.length > batchBytes) this.flush()
+    } else if (!this.#socket.destroyed) {
+      const head = this.#batch + before
+      this.#batch = after
+      if (head !== '') {
+        this.#socket.cork()
+        this.#socket.write(head, 'latin1')
+      }
+      this.#socket.write(chunk)
+      if (head !== '') this.#socket.uncork()
+      if (after !== '') this.text('')
+    }
+    return !this.#socket.writableNeedDrain
+  }
+
+  flush(): void {
+    this.#waiting = false
+    const batch = this.#batch
+    this.#batch = ''
+    if (batch !== '' && this.#socket.writable) this.#socket.write(batch, 'latin1')
+  }
+
+  /** Writes what is there and ends our direction. */
+  end(): void {
+    this.flush()
+    this.#socket.end()
+  }
+}

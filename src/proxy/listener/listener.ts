@@ -1,0 +1,107 @@
+import type { Server, Socket } from 'node:net'
+import type { Clock } from '../../base/clock.ts'
+
+/** Whatever became of an accepted socket: it can be asked to finish, or be cut. */
+export interface Served {
+  /** No new work; ends by itself when the work in flight is done. */
+  drain(): void
+  destroy(): void
+}
+
+/** A listening socket at work. */
+export interface ListenerHandle {
+  /** Connections that are open. */
+  readonly open: number
+  /**
+   * Stops accepting, asks every connection to finish, and cuts what is left after `deadlineMs`. Resolves when none is open; further
+   * calls share the first one's end.
+   */
+  drain(deadlineMs: number): Promise<void>
+  /** Cuts everything now. */
+  close(): void
+}
+
+/** What happens with accepted sockets. */
+export interface ListenParts {
+  /** The socket is paused and has an error listener. What it becomes is told through `track`. */
+  readonly accepted: (socket: Socket, connection: Tracked) => void
+  /** The listening socket itself failed. */
+  readonly failed: (error: Error) => void
+  readonly clock: Clock
+}
+
+/** The account of one connection. */
+export interface Tracked {
+  /** The socket is served by this now; replaces what was said before. */
+  become(served: Served): void
+  /** The listener is draining: finish soon. */
+  readonly draining: boolean
+}
+
+/** Accepts on a server that listens already, handed over or our own. */
+export function listenOn(server: Server, { accepted, failed, clock }: ListenParts): ListenerHandle {
+  const open = new Set<Connection>()
+  let draining: Promise<void> | undefined
+  let emptied: (() => void) | undefined
+
+  class Connection implements Tracked {
+    served: Served
+    constructor(socket: Socket) {
+      this.served = { drain: () => void socket.destroy(), destroy: () => void socket.destroy() }
+    }
+    get draining(): boolean {
+      return draining !== undefined
+    }
+    become(served: Served): void {
+      this.served = served
+      if (draining !== undefined) served.drain()
+    }
+  }
+
+  // Each way may end before the other (TCP tunnels); Node reads these three from the server at each accept, its types know them
+  // only as options of `createServer`, and a server that was handed over was created by somebody else.
+  Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
+  const onConnection = (socket: Socket): void => {
+    const connection = new Connection(socket)
+    open.add(connection)
+    socket.on('error', ignore)
+    socket.once('close', () => {
+      open.delete(connection)
+      if (open.size === 0) emptied?.()
+    })
+    accepted(socket, connection)
+  }
+  server.on('connection', onConnection)
+  server.on('error', failed)
+
+  const close = (): void => {
+    server.close(ignore)
+    for (const { served } of open) served.destroy()
+  }
+  return {
+    get open() {
+      return open.size
+    },
+    drain(deadlineMs) {
+      draining ??= new Promise<void>((resolve) => {
+        server.close(ignore)
+        const timer = clock.after(deadlineMs, () => {
+          for (const { served } of open) served.destroy()
+        })
+        emptied = () => {
+          timer.cancel()
+          resolve()
+        }
+        // `draining` is not set yet while this runs.
+        queueMicrotask(() => {
+          for (const { served } of open) served.drain()
+          if (open.size === 0) emptied?.()
+        })
+      })
+      return draining
+    },
+    close,
+  }
+}
+
+const ignore = (): void => {}

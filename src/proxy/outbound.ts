@@ -1,0 +1,107 @@
+import { formatAddress } from '../base/address.ts'
+import { authorityAddress } from './along-route.ts'
+import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
+import { authorize } from './filter/authorize.ts'
+import type { Fault } from './http/fault.ts'
+import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
+import { normalize, requestHeaders } from './request-headers.ts'
+import type { Shared } from './shared.ts'
+import type { Snapshot } from './snapshot.ts'
+import { accessLog } from './telemetry/access-log.ts'
+
+/** What the stacks of both directions are built from. */
+export interface HttpStackParts {
+  readonly terminal: HttpTerminal
+  /** Explicit mode: services of the mesh by name first. */
+  readonly routeByName: boolean
+  readonly shared: Shared
+  /** The newest configuration, made ready. */
+  readonly current: () => Snapshot
+  /** Asks for a route configuration that is not here yet; true: it is in the newest configuration now. */
+  readonly demand: (name: string) => Promise<boolean>
+  /** Where a tunnel was opened to: what is asked inside goes there, whatever Host says. */
+  readonly tunnelTarget: (peer: Peer) => string | undefined
+}
+
+/** The path of one outbound call, outermost layer first. Built once per filter chain, never per call. */
+export function outbound(parts: HttpStackParts): Service {
+  const { terminal, shared } = parts
+  return stack(
+    [
+      shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too
+      log('outbound', terminal, shared), // the same for the log; undefined when it is off
+      normalize, // one form of the path for all that follows
+      requestHeaders(terminal, () => shared.self.principal), // what a hop adds; below the log, which shows what the caller said
+      ...filters(terminal, shared), // the listener's own, before any route is known
+    ],
+    route(parts), // from here on the path of one route: see along-route.ts
+  )
+}
+
+/** The access log, where the listener has one. */
+export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, shared: Shared): Layer | undefined {
+  if (terminal.accessLog === undefined) return undefined
+  return accessLog({ direction, clock: shared.clock, write: shared.accessLog })
+}
+
+/** The terminal's filters, in the order given. */
+export function filters({ filters: list }: HttpTerminal, { self }: Shared): readonly Layer[] {
+  return list.map((filter) => {
+    switch (filter.kind) {
+      case 'authorize':
+        return authorize(filter.rules, { workload: self.workload })
+    }
+  })
+}
+
+/** Finds the route in the newest configuration, which the call keeps from then on. */
+export function route(parts: HttpStackParts): Service {
+  const { terminal, current } = parts
+  const toRoute = (call: Call, table: RouteTable, snapshot: Snapshot): Promise<Reply | Fault> => {
+    const found = snapshot.routerOf(table)(call)
+    if (found === undefined) {
+      return refuse({ kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path })
+    }
+    call.trace.route = found.origin?.resource ?? found.name
+    return snapshot.serviceOf(found)(call)
+  }
+  const fallback = (call: Call, snapshot: Snapshot): Promise<Reply | Fault> => {
+    const { routes } = terminal
+    if ('inline' in routes) return toRoute(call, routes.inline, snapshot)
+    return byName(call, routes.named, snapshot)
+  }
+  const byName = (call: Call, name: string, snapshot: Snapshot): Promise<Reply | Fault> => {
+    const table = snapshot.config.routes.get(name)
+    return table === undefined ? onDemand(call, name) : toRoute(call, table, snapshot)
+  }
+  const onDemand = async (call: Call, name: string): Promise<Reply | Fault> => {
+    const startedMs = parts.shared.clock.nowMs()
+    const here = await parts.demand(name)
+    const snapshot = current()
+    const table = here ? snapshot.config.routes.get(name) : undefined
+    if (table !== undefined) return toRoute(call, table, snapshot)
+    const timeoutMs = Math.round(parts.shared.clock.nowMs() - startedMs)
+    return refuse({ kind: 'config-timeout', side: 'self', retry: 'never', name, timeoutMs })
+  }
+  if (!parts.routeByName) return (call) => fallback(call, current())
+  return (call) => {
+    const snapshot = current()
+    const { host, port } = authorityAddress(parts.tunnelTarget(call.peer) ?? call.authority, 80)
+    if (isOwnListener(host, port, call.peer, snapshot.config)) {
+      const cause = `${formatAddress({ host, port })} is this proxy itself`
+      return refuse({ kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause })
+    }
+    const name = snapshot.nameOf(host, port, parts.shared.ownNamespace)
+    return name === undefined ? fallback(call, snapshot) : byName(call, name, snapshot)
+  }
+}
+
+/** A call for an explicit listener's own address would go round for ever. */
+export function isOwnListener(host: string, port: number, peer: Peer, { listeners }: ProxyConfig): boolean {
+  if (port === peer.local.port && (host === peer.local.host || host === 'localhost')) return true
+  for (const { routeByName, address } of listeners.values())
+    if (routeByName && address.port === port && (host === address.host || host === 'localhost')) return true
+  return false
+}
+
+const refuse = (fault: Fault): Promise<Fault> => Promise.resolve(fault)

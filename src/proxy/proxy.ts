@@ -1,0 +1,233 @@
+import type { Server } from 'node:net'
+import { formatAddress, type Address } from '../base/address.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import { createSweeper } from '../base/sweeper.ts'
+import { createTimerWheel } from '../base/timer-wheel.ts'
+import type { Watchable } from '../base/watchable.ts'
+import { notProcessedHeader } from '../xds/names.ts'
+import { createEndpointStates } from './balance/endpoint-state.ts'
+import type { Listener, ProxyConfig } from './config.ts'
+import { http1Client } from './http/http1/client.ts'
+import { listenOn, type ListenerHandle } from './listener/listener.ts'
+import { createRetryBudgets } from './recovery/budget.ts'
+import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
+import type { Shared } from './shared.ts'
+import type { IdentityMaterial } from './sidecar-messages.ts'
+import { createSnapshots } from './snapshot.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import { createTcpMetrics } from './telemetry/record-tcp.ts'
+import { createCallMetrics } from './telemetry/record.ts'
+import { createUpstream } from './upstream/upstream.ts'
+
+/** What a proxy needs from outside. */
+export interface ProxyParts {
+  readonly config: Watchable<ProxyConfig>
+  /** Asks for a route configuration that is known by name but not here yet; resolves true when it is in `config`, false when it does not exist or did not come in time. */
+  readonly demand: (routeName: string) => Promise<boolean>
+  readonly identity: Watchable<IdentityMaterial>
+  /** A listening socket for this address: handed over, or newly bound. */
+  readonly listen: (address: Address) => Promise<Server>
+  readonly self: {
+    /** `<namespace>/<name>`. */
+    readonly workload: string
+    readonly namespace: string
+    /** Its name, without the namespace. */
+    readonly service: string
+    readonly spiffeId: string
+  }
+  readonly metrics: Metrics
+  readonly accessLog: (line: string) => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** A running data plane. */
+export interface Proxy {
+  /** All listeners of the first configuration that has any are open. */
+  readonly ready: Promise<void>
+  /** Stops accepting and resolves when nothing is in flight any more; what is left after `deadlineMs` is cut. */
+  drain(deadlineMs: number): Promise<void>
+  /** Cuts everything. */
+  close(): void
+  /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. */
+  describeClusters(): unknown
+}
+
+/** Idle and header deadlines are looked at this often, ms. */
+const sweepMs = 250
+/** Connections of a listener that was removed or moved may go on for so long, ms. */
+const removedListenerMs = 30_000
+
+interface Open {
+  listener: Listener
+  service: ListenerService
+  /** Undefined while the socket is being opened. */
+  handle: ListenerHandle | undefined
+}
+
+/** Starts at once with the configuration that there is, and follows it. */
+export function createProxy(parts: ProxyParts): Proxy {
+  const { config, identity, clock, random, log, self } = parts
+  const sweeper = createSweeper(clock, sweepMs)
+  const upstream = createUpstream({
+    codec: http1Client,
+    identity,
+    trust: (name) => config.value.trust.get(name),
+    notProcessedHeader,
+    clock,
+    sweeper,
+  })
+  const shared: Shared = {
+    upstream,
+    states: createEndpointStates(),
+    budgets: createRetryBudgets(),
+    calls: createCallMetrics(parts.metrics, clock),
+    tcp: createTcpMetrics(parts.metrics),
+    self: {
+      principal: self.spiffeId,
+      workload: self.workload,
+      service: `${self.namespace}/${self.service}`,
+    },
+    ownNamespace: self.namespace,
+    accessLog: parts.accessLog,
+    clock,
+    random,
+    wheel: createTimerWheel(clock),
+    sweeper,
+    log,
+  }
+  const refusals = parts.metrics.counter(
+    'weft_refused_total',
+    'Connections and requests that were refused before they became calls.',
+    ['listener', 'reason'],
+  )
+  const snapshotOf = createSnapshots(shared)
+  let snapshot = snapshotOf(config.value)
+  const serveParts: ServeParts = {
+    shared,
+    identity,
+    current: () => snapshot,
+    demand: parts.demand,
+    refused: (listener, reason) => refusals.of(listener, reason).add(1),
+  }
+
+  const open = new Map<string, Open>()
+  const leaving = new Set<Promise<void>>()
+  let stopped = false
+  let becomeReady = (): void => {}
+  const ready = new Promise<void>((resolve) => {
+    becomeReady = resolve
+  })
+
+  const apply = (next: ProxyConfig): void => {
+    if (next !== snapshot.config) snapshot = snapshotOf(next)
+    upstream.adopt(next.clusters)
+    shared.states.retain(next.clusters)
+    shared.budgets.retain(next.clusters)
+    if (stopped) return
+    for (const [name, one] of open) {
+      const wanted = next.listeners.get(name)
+      if (wanted === undefined || formatAddress(wanted.address) !== formatAddress(one.listener.address))
+        remove(name, one)
+    }
+    for (const [name, listener] of next.listeners) {
+      const known = open.get(name)
+      if (known === undefined) void add(name, listener)
+      else if (known.listener !== listener) replace(known, listener)
+    }
+    checkReady()
+  }
+  const replace = (known: Open, listener: Listener): void => {
+    known.service.close()
+    known.listener = listener
+    known.service = serveListener(listener, serveParts)
+  }
+  const remove = (name: string, one: Open): void => {
+    open.delete(name)
+    one.service.close()
+    if (one.handle === undefined) return
+    const gone = one.handle.drain(removedListenerMs).finally(() => leaving.delete(gone))
+    leaving.add(gone)
+  }
+  const add = async (name: string, listener: Listener): Promise<void> => {
+    const one: Open = { listener, service: serveListener(listener, serveParts), handle: undefined }
+    open.set(name, one)
+    let server: Server
+    try {
+      server = await parts.listen(listener.address)
+    } catch (error) {
+      log.error('cannot listen', { listener: name, address: formatAddress(listener.address), error: String(error) })
+      if (open.get(name) === one) open.delete(name)
+      return
+    }
+    if (open.get(name) !== one || stopped) return void server.close()
+    one.handle = listenOn(server, {
+      accepted: (socket, tracked) => one.service.serve(socket, tracked),
+      failed: (error) => log.error('a listener failed', { listener: name, error: error.message }),
+      clock,
+    })
+    checkReady()
+  }
+  const checkReady = (): void => {
+    const { size } = config.value.listeners
+    if (size > 0 && open.size === size && [...open.values()].every(({ handle }) => handle !== undefined)) becomeReady()
+  }
+
+  const unwatch = config.watch(apply)
+  apply(config.value)
+
+  const stop = (): void => {
+    stopped = true
+    unwatch()
+  }
+  const close = (): void => {
+    stop()
+    for (const { handle, service } of open.values()) {
+      service.close()
+      handle?.close()
+    }
+    upstream.close()
+    sweeper.close()
+  }
+  return {
+    ready,
+    async drain(deadlineMs) {
+      stop()
+      for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs))
+      await Promise.all(leaving)
+      close()
+    },
+    close,
+    describeClusters: () => describe(shared, snapshot.config),
+  }
+}
+
+function describe({ upstream, states }: Shared, { clusters }: ProxyConfig): unknown {
+  const connections = upstream.describe()
+  return [...clusters.values()].map((cluster) => ({
+    name: cluster.name,
+    discovery: cluster.discovery,
+    origin: cluster.origin,
+    limits: cluster.limits,
+    ...connections[cluster.name],
+    endpoints: cluster.endpoints.map((endpoint) => {
+      const address = formatAddress(endpoint.address)
+      const state = states.clusters.get(cluster.name)?.endpoints.get(address)
+      const pool = connections[cluster.name]?.endpoints[`${address} ${endpoint.transport}`.trim()]
+      return {
+        address,
+        workload: endpoint.workload,
+        health: endpoint.health,
+        transport: endpoint.transport,
+        weight: endpoint.weight,
+        ejected: state?.ejected ?? false,
+        activeCalls: state?.activeCalls ?? 0,
+        connections: pool?.connections ?? 0,
+        idle: pool?.idle ?? 0,
+      }
+    }),
+  }))
+}

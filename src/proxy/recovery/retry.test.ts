@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seeded } from '../../base/random.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
+import { createTimerWheel } from '../../base/timer-wheel.ts'
+import type { RetryPolicy } from '../config.ts'
+import { bytesBody, type Body } from '../http/body.ts'
+import type { Fault } from '../http/fault.ts'
+import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
+import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { createRetryBudget, createRetryBudgets } from './budget.ts'
+import { deadline } from './deadline.ts'
+import { retry } from './retry.ts'
+
+const at = (port: number) => ({ host: '10.0.0.1', port })
+const refused = (port = 1): Fault => ({
+  kind: 'connect-failed',
+  side: 'upstream',
+  retry: 'safe',
+  endpoint: at(port),
+  cause: 'refused',
+})
+const unprocessed: Fault = { kind: 'not-processed', side: 'upstream', retry: 'safe', endpoint: at(1), cause: 'GOAWAY' }
+const reset = (sentBytes: number): Fault => ({
+  kind: 'reset',
+  side: 'upstream',
+  retry: 'if-idempotent',
+  endpoint: at(1),
+  sentBytes,
+  cause: 'RST',
+})
+
+const policy = (more: Partial<RetryPolicy> = {}): RetryPolicy => ({
+  retries: 2,
+  on: new Set(['connect-failure', 'refused-stream', 'reset-before-request']),
+  onIfIdempotent: new Set(['reset']),
+  perTryTimeoutMs: 0,
+  backoffBaseMs: 25,
+  backoffMaxMs: 250,
+  hostSelectionAttempts: 5,
+  ...more,
+})
+
+/** Answers in order, the last one for ever; each attempt goes to another endpoint. */
+function world(
+  answers: readonly (Fault | Reply)[],
+  more: Partial<RetryPolicy> = {},
+  limits = { retryBudgetPercent: 20, minRetryConcurrency: 3 },
+) {
+  const clock = manualClock()
+  const budget = createRetryBudget(limits)
+  const wheel = createTimerWheel(clock, 1)
+  const seen: string[] = []
+  const next: Service = async (call) => {
+    const answer = answers[Math.min(call.trace.attempts, answers.length - 1)] ?? makeReply()
+    call.trace.attempts++
+    call.trace.endpoint = at(call.trace.attempts)
+    seen.push(await textOf(call.body))
+    return answer
+  }
+  const service = retry(policy(more), { budget, random: seeded(1), wheel })(next)
+  /** Lets time pass until the call is answered. */
+  const run = async (call: Call): Promise<Reply | Fault> => {
+    let answer: Reply | Fault | undefined
+    void service(call).then((one) => (answer = one))
+    for (let turns = 0; answer === undefined && turns < 1_000; turns++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(1)
+    }
+    assert.ok(answer, 'answered')
+    return answer
+  }
+  return { clock, budget, seen, run, service }
+}
+
+function textOf(body: Body): Promise<string> {
+  let text = ''
+  return new Promise((resolve) =>
+    body.start({
+      data: (chunk) => ((text += chunk.toString('latin1')), true),
+      end: () => resolve(text),
+      fail: (fault) => resolve(`${text}!${fault.kind}`),
+    }),
+  )
+}
+
+test('a connect failure is tried again at once, elsewhere, with any method and the same body', async () => {
+  const { run, seen, clock, budget } = world([refused(1), makeReply(201)])
+  const call = makeCall({ method: 'POST', body: bytesBody(Buffer.from('order')) })
+  const answer = await run(call)
+  assert.equal(!isFault(answer) && answer.status, 201)
+  assert.deepEqual(seen, ['order', 'order'])
+  assert.deepEqual(call.trace.tried, ['10.0.0.1:1'])
+  assert.equal(call.trace.attempts, 2)
+  assert.ok(clock.nowMs() <= 1, 'no backoff')
+  assert.equal(budget.activeRetries, 0)
+  assert.equal(budget.activeCalls, 1)
+  call.end({ status: 201, fault: undefined })
+  assert.equal(budget.activeCalls, 0)
+})
+
+test('never more attempts than the policy allows', async () => {
+  const { run } = world([refused()])
+  const call = makeCall()
+  assert.ok(isFault(await run(call)))
+  assert.equal(call.trace.attempts, 3)
+  assert.deepEqual(call.trace.tried, ['10.0.0.1:1', '10.0.0.1:2'])
+})
+
+const verdicts: readonly (readonly [
+  name: string,
+  method: string,
+  answer: Fault | Reply,
+  more: Partial<RetryPolicy>,
+  again: boolean,
+])[] = [
+  ['POST after a reset that got bytes across', 'POST', reset(10), {}, false],
+  ['GET after a reset', 'GET', reset(10), {}, true],
+  ['POST after a reset before any byte', 'POST', reset(0), {}, true],
+  ['POST that was provably not processed', 'POST', unprocessed, {}, true],
+  ['PUT after a reset', 'PUT', reset(10), {}, true],
+  ['PATCH after a reset', 'PATCH', reset(10), {}, false],
+  ['GET after a reset that the policy does not name', 'GET', reset(10), { onIfIdempotent: new Set() }, false],
+  [
+    'connect failure that the policy does not name',
+    'GET',
+    refused(),
+    { on: new Set(['reset']), onIfIdempotent: new Set() },
+    false,
+  ],
+  ['GET answered 503 under 5xx', 'GET', makeReply(503), { on: new Set(['5xx']) }, true],
+  ['GET answered 500 under gateway-error', 'GET', makeReply(500), { on: new Set(['gateway-error']) }, false],
+  ['GET answered 502 under gateway-error', 'GET', makeReply(502), { onIfIdempotent: new Set(['gateway-error']) }, true],
+  ['POST answered 503 under 5xx', 'POST', makeReply(503), { on: new Set(['5xx']) }, false],
+  ['GET answered 404 under 5xx', 'GET', makeReply(404), { on: new Set(['5xx']) }, false],
+  [
+    'denied',
+    'GET',
+    { kind: 'denied', side: 'self', retry: 'never', principal: undefined, policy: '', reason: '' },
+    { on: new Set(['5xx', 'reset']) },
+    false,
+  ],
+  [
+    'no endpoint',
+    'GET',
+    { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: 'c' },
+    { on: new Set(['5xx', 'connect-failure']) },
+    false,
+  ],
+]
+for (const [name, method, answer, more, again] of verdicts)
+  test(`${name}: ${again ? 'tried again' : 'final'}`, async () => {
+    const { run } = world([answer, makeReply()], more)
+    const call = makeCall({ method })
+    await run(call)
+    assert.equal(call.trace.attempts, again ? 2 : 1)
+  })
+
+test('an upgrade is not idempotent', async () => {
+  const call = makeCall({ upgrade: 'websocket' })
+  await world([reset(10), makeReply()]).run(call)
+  assert.equal(call.trace.attempts, 1)
+})
+
+test('a reply that is given up is cancelled', async () => {
+  let cancelled = 0
+  const body: Body = { length: undefined, start() {}, resume() {}, cancel: () => void cancelled++ }
+  await world([{ status: 503, headers: [], body }, makeReply()], { on: new Set(['5xx']) }).run(makeCall())
+  assert.equal(cancelled, 1)
+})
+
+test('the budget ends retries: a share of the active calls, and a few in any case', async () => {
+  const { run, budget } = world([refused(), makeReply()], {}, { retryBudgetPercent: 20, minRetryConcurrency: 1 })
+  assert.ok(budget.take())
+  const call = makeCall()
+  assert.ok(isFault(await run(call)), 'the one place is taken')
+  for (let count = 0; count < 9; count++) budget.began()
+  assert.ok(!isFault(await run(makeCall())), '20 % of 11 calls are 2')
+})
+
+test('budgets stay when limits change, and go with their cluster', () => {
+  const budgets = createRetryBudgets()
+  const limits = { retryBudgetPercent: 0, minRetryConcurrency: 1 }
+  const budget = budgets.of('a', limits)
+  assert.ok(budget.take())
+  assert.ok(!budget.take())
+  assert.equal(budgets.of('a', { ...limits, minRetryConcurrency: 2 }), budget)
+  assert.ok(budget.take())
+  budgets.retain(new Set(['b']))
+  assert.notEqual(budgets.of('a', limits), budget)
+})
+
+test('later retries wait, and a cancelled call does not wait on', async () => {
+  const { service, clock, budget } = world([refused()], { retries: 3, backoffBaseMs: 1_000, backoffMaxMs: 5_000 })
+  const call = makeCall()
+  let answer: Reply | Fault | undefined
+  void service(call).then((one) => (answer = one))
+  for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(call.trace.attempts, 2, 'the second retry waits')
+  assert.equal(answer, undefined)
+  assert.equal(budget.activeRetries, 1, 'a retry in backoff counts')
+  const gone: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'closed' }
+  call.cancel(gone)
+  for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(answer, gone)
+  assert.equal(budget.activeRetries, 0)
+  clock.advance(10_000)
+  assert.equal(call.trace.attempts, 2)
+  assert.equal(clock.pending, 0)
+})
+
+/** An upstream that never answers until it is cancelled. */
+const silent: Service = (call) =>
+  new Promise((resolve) => {
+    call.trace.attempts++
+    call.onCancel(resolve)
+  })
+
+test('the deadline ends the call and is not retried; a call that ended leaves no timer', async () => {
+  const clock = manualClock()
+  const wheel = createTimerWheel(clock, 1)
+  const layer = deadline(100, wheel)
+  assert.ok(layer)
+  assert.equal(deadline(0, wheel), undefined)
+  const service = layer(
+    retry(policy({ on: new Set(['reset']) }), {
+      budget: createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 }),
+      random: seeded(1),
+      wheel,
+    })(silent),
+  )
+  const call = makeCall()
+  const answer = service(call)
+  clock.advance(103)
+  assert.deepEqual(await answer, {
+    kind: 'timeout',
+    side: 'upstream',
+    retry: 'if-idempotent',
+    what: 'request',
+    timeoutMs: 100,
+  })
+  assert.equal(call.trace.attempts, 1)
+  const second = makeCall()
+  void service(second)
+  second.end({ status: 200, fault: undefined })
+  clock.advance(1_000)
+  assert.equal(clock.pending, 0)
+})
+
+test('an attempt that takes too long is given up and tried again, the call stays alive', async () => {
+  const clock = manualClock()
+  const wheel = createTimerWheel(clock, 1)
+  const parts = {
+    budget: createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 }),
+    random: seeded(1),
+    wheel,
+  }
+  const service = retry(
+    policy({ perTryTimeoutMs: 50 }),
+    parts,
+  )((call) => (call.trace.attempts === 0 ? silent(call) : Promise.resolve(makeReply())))
+  let answer: Reply | Fault | undefined
+  const call = makeCall()
+  void service(call).then((one) => (answer = one))
+  for (let turns = 0; turns < 200 && answer === undefined; turns++) {
+    clock.advance(1)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(answer && !isFault(answer))
+  assert.ok(clock.nowMs() >= 50)
+  const cancelled = makeCall()
+  const other = service(cancelled)
+  const gone: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'closed' }
+  cancelled.cancel(gone)
+  assert.equal(await other, gone, 'the attempt hears of the whole call, too')
+})
+
+test('without retries the layer only counts', async () => {
+  const budget = createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 0 })
+  const wheel = createTimerWheel(manualClock())
+  const call = makeCall()
+  const service = retry(undefined, { budget, random: seeded(1), wheel })(() => Promise.resolve(refused()))
+  assert.ok(isFault(await service(call)))
+  assert.equal(budget.activeCalls, 1)
+  call.end({ status: 503, fault: refused() })
+  assert.equal(budget.activeCalls, 0)
+})
+
+test('a body of which more than 64 KiB went out is not sent again; one that nobody asked for is', async () => {
+  const large = () => makeCall({ method: 'POST', body: bytesBody(Buffer.alloc(64 * 1024 + 1, 'x')) })
+  const sent = large()
+  assert.equal(await world([unprocessed, makeReply()]).run(sent), unprocessed)
+  assert.equal(sent.trace.attempts, 1)
+  const unsent = large()
+  const wheel = createTimerWheel(manualClock(), 1)
+  const budget = createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 })
+  const service = retry(policy(), { budget, random: seeded(1), wheel })((call) =>
+    call.trace.attempts++ === 0
+      ? Promise.resolve(refused())
+      : textOf(call.body).then((text) => makeReply(text.length > 65_536 ? 201 : 500)),
+  )
+  const answer = await service(unsent)
+  assert.equal(!isFault(answer) && answer.status, 201)
+})

@@ -1,0 +1,108 @@
+import { formatAddress } from '../../base/address.ts'
+import type { Random } from '../../base/random.ts'
+import type { TimerWheel } from '../../base/timer-wheel.ts'
+import type { RetryPolicy } from '../config.ts'
+import type { Fault } from '../http/fault.ts'
+import { isFault, type Call, type Layer, type Reply, type Service } from '../http/service.ts'
+import { backoffMs } from './backoff.ts'
+import type { RetryBudget } from './budget.ts'
+import { createReplay, type Replay } from './replay.ts'
+import { tryWithin } from './try-timeout.ts'
+import { worthRetrying } from './worth-retrying.ts'
+
+/** What retries need beside their policy. */
+export interface RetryParts {
+  /** Of the cluster that the call goes to. */
+  readonly budget: RetryBudget
+  readonly random: Random
+  readonly wheel: TimerWheel
+}
+
+/** A request body is kept for another attempt up to this size. */
+export const replayLimitBytes: number = 64 * 1024
+
+/**
+ * Attempts again what `worthRetrying` allows, while the policy, the budget and the body do; each attempt notes the endpoint before
+ * in `trace.tried`. The first retry after a safe fault is immediate, later ones wait with full jitter. Counts every call in the
+ * budget. Without retries in the policy the layer only counts.
+ */
+export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer {
+  const { budget } = parts
+  if (policy === undefined || (policy.retries === 0 && policy.perTryTimeoutMs === 0))
+    return (next) => (call) => {
+      budget.began()
+      call.onEnd(budget.ended)
+      return next(call)
+    }
+  return (next) => {
+    const once = policy.perTryTimeoutMs > 0 ? tryWithin(policy.perTryTimeoutMs, parts.wheel)(next) : next
+    return (call) => {
+      budget.began()
+      call.onEnd(budget.ended)
+      const replay = call.body.length === 0 ? undefined : createReplay(call.body, replayLimitBytes)
+      if (replay !== undefined) call.body = replay.attempt()
+      return once(call).then((answer) => {
+        if (worthRetrying(policy, call, answer)) return attemptAgain(policy, parts, once, call, replay, answer)
+        replay?.settle()
+        return answer
+      })
+    }
+  }
+}
+
+async function attemptAgain(
+  policy: RetryPolicy,
+  { budget, random, wheel }: RetryParts,
+  once: Service,
+  call: Call,
+  replay: Replay | undefined,
+  first: Reply | Fault,
+): Promise<Reply | Fault> {
+  let cancelled: Fault | undefined
+  let wake: (() => void) | undefined
+  call.onCancel((fault) => {
+    cancelled = fault
+    wake?.()
+  })
+  const pause = (delayMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = wheel.after(delayMs, resolve)
+      wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  const stopped = (): Fault | undefined => cancelled
+
+  let answer = first
+  for (let attempt = 1; attempt <= policy.retries; attempt++) {
+    if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
+    if (replay?.possible === false || !budget.take()) break
+    const immediate = attempt === 1 && isFault(answer) && answer.retry === 'safe'
+    giveUp(call, answer)
+    if (!immediate) await pause(backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
+    const over = stopped()
+    if (over === undefined) {
+      if (replay !== undefined) call.body = replay.attempt()
+      answer = await once(call)
+    } else answer = over
+    budget.gaveBack()
+  }
+  replay?.settle()
+  return answer
+}
+
+/** Notes where this attempt went, and lets go of a reply that nobody will read. */
+function giveUp({ trace }: Call, answer: Reply | Fault): void {
+  const { endpoint } = trace
+  if (endpoint === undefined) return
+  trace.tried = [...trace.tried, formatAddress(endpoint)]
+  if (isFault(answer)) return
+  answer.body.cancel({
+    kind: 'bad-reply',
+    side: 'upstream',
+    retry: 'if-idempotent',
+    endpoint,
+    cause: `status ${answer.status}, tried again`,
+  })
+}

@@ -1,0 +1,50 @@
+import type { RetryPolicy } from '../config.ts'
+import type { Fault } from '../http/fault.ts'
+import { isFault, type Call, type Reply } from '../http/service.ts'
+
+/** Source: RFC 9110, section 9.2.2. */
+const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/**
+ * Whether another attempt is allowed: `on` names the cause and no byte of the request can have reached a program; or `on` or
+ * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
+ * repeat any method. Pure.
+ */
+export function worthRetrying(
+  { on, onIfIdempotent }: Pick<RetryPolicy, 'on' | 'onIfIdempotent'>,
+  { method, upgrade }: Pick<Call, 'method' | 'upgrade'>,
+  answer: Reply | Fault,
+): boolean {
+  if (!isFault(answer) && answer.status < 500) return false
+  const repeatable = upgrade === undefined && idempotentMethods.has(method)
+  if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
+  return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)
+}
+
+const covers = (on: RetryPolicy['on'], answer: Reply | Fault): boolean =>
+  isFault(answer) ? coversFault(on, answer) : coversStatus(on, answer.status)
+
+function coversStatus(on: RetryPolicy['on'], status: number): boolean {
+  return on.has('5xx') || (on.has('gateway-error') && status >= 502 && status <= 504)
+}
+
+const neverReachedProgram = (fault: Fault): boolean =>
+  fault.retry === 'safe' || (fault.kind === 'reset' && fault.sentBytes === 0)
+
+function coversFault(on: RetryPolicy['on'], fault: Fault): boolean {
+  switch (fault.kind) {
+    case 'connect-timeout':
+    case 'connect-failed':
+    case 'tls-failed':
+      return on.has('connect-failure') || on.has('5xx')
+    case 'not-processed':
+      return on.has('refused-stream') || on.has('reset-before-request') || on.has('reset') || on.has('5xx')
+    case 'reset':
+      return (fault.sentBytes === 0 && on.has('reset-before-request')) || on.has('reset') || on.has('5xx')
+    case 'bad-reply':
+    case 'timeout':
+      return on.has('reset') || on.has('5xx') || on.has('gateway-error')
+    default:
+      return false
+  }
+}

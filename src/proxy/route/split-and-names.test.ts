@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seeded } from '../../base/random.ts'
+import { nameIndex } from './names.ts'
+import { pickCluster } from './split.ts'
+
+test('a split follows its weights', () => {
+  const random = seeded(1)
+  const counts = new Map<string, number>()
+  const clusters = [
+    { cluster: 'v1', weight: 90 },
+    { cluster: 'v2', weight: 10 },
+    { cluster: 'v3', weight: 0 },
+  ]
+  for (let count = 0; count < 100_000; count++) {
+    const cluster = pickCluster(clusters, random)
+    counts.set(cluster, (counts.get(cluster) ?? 0) + 1)
+  }
+  assert.ok(Math.abs((counts.get('v2') ?? 0) - 10_000) < 400, `v2: ${counts.get('v2')}`)
+  assert.equal(counts.get('v3'), undefined)
+})
+
+test('a single cluster costs no chance; none is a bug', () => {
+  const never = { unit: () => assert.fail(), below: () => assert.fail(), index: () => assert.fail() }
+  assert.equal(pickCluster([{ cluster: 'only', weight: 0 }], never), 'only')
+  assert.throws(() => pickCluster([], never), RangeError)
+})
+
+test('services are found by the names that programs use', () => {
+  const find = nameIndex(
+    new Map([
+      [
+        'shop/web',
+        {
+          namespace: 'shop',
+          name: 'web',
+          ports: [
+            { port: 80, protocol: 'http' },
+            { port: 8080, protocol: 'http' },
+          ],
+        },
+      ],
+      ['default/web', { namespace: 'default', name: 'web', ports: [{ port: 80, protocol: 'http' }] }],
+    ]),
+  )
+  assert.equal(find('web', 80, 'shop'), 'shop/web/80')
+  assert.equal(find('web', 80, 'default'), 'default/web/80')
+  assert.equal(find('web', 8080, 'default'), undefined, 'not a port of that service')
+  for (const host of [
+    'web.shop',
+    'WEB.Shop',
+    'web.shop.',
+    'web.shop.svc',
+    'web.shop.svc.cluster.local',
+    'web.shop.svc.cluster.local.',
+  ])
+    assert.equal(find(host, 8080, 'default'), 'shop/web/8080', host)
+  assert.equal(find('web.', 80, 'shop'), 'shop/web/80')
+  for (const host of [
+    '',
+    '.',
+    'web..',
+    '.shop',
+    'web.shop.mesh',
+    'a.web.shop',
+    'web.shop.svc.cluster.test',
+    'x',
+    'web.svc.cluster.local',
+  ])
+    assert.equal(find(host, 80, 'shop'), undefined, host)
+})

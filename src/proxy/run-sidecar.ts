@@ -1,0 +1,183 @@
+import type { Server } from 'node:net'
+import { parseAddress, type Address } from '../base/address.ts'
+import type { Clock } from '../base/clock.ts'
+import { textLog } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import { parseSpiffeId } from '../base/spiffe-id.ts'
+import { settable } from '../base/watchable.ts'
+import { trustBundleSecret } from '../xds/names.ts'
+import { createHandedOver } from './handed-over.ts'
+import { createProxy } from './proxy.ts'
+import { certsAnswer, plainJson } from './sidecar-answers.ts'
+import type { FromSidecar, IdentityMaterial, ToSidecar } from './sidecar-messages.ts'
+import { startAdmin, type AdminServer } from './telemetry/admin.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+import { createConfigFlow } from './xds/config-flow.ts'
+import { connectControlPlane } from './xds/connect.ts'
+
+/** What the process is made of. */
+export interface SidecarParts {
+  readonly version: string
+  readonly tell: (message: FromSidecar) => void
+  /** Takes a line with its end. */
+  readonly writeLog: (line: string) => void
+  readonly writeAccessLog: (line: string) => void
+  /** Ends the process. */
+  readonly exit: (status: number) => void
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** The life of a sidecar, driven by its agent. */
+export interface Sidecar {
+  hear(message: ToSidecar, handle: Server | undefined): void
+  /** Ends the process when nothing is in flight any more, after `deadlineMs` at the latest. */
+  drain(deadlineMs: number): void
+}
+
+type Start = Extract<ToSidecar, { kind: 'start' }>
+type Question = Extract<ToSidecar, { kind: 'ask' }>['what']
+
+/** From `start` on. */
+interface Running {
+  setIdentity(identity: IdentityMaterial): void
+  answer(what: Question): unknown
+  drain(deadlineMs: number): Promise<void>
+  close(): void
+}
+
+/** A renewed certificate is shown to the control plane within this time; not at once, since many sidecars may renew together. */
+const renewalSpreadMs = 30_000
+/** The proxy keeps to its deadline by itself; this is for the day when it does not. */
+const drainSlackMs = 500
+
+/** Does nothing until it hears `start`. */
+export function createSidecar(parts: SidecarParts): Sidecar {
+  const sockets = createHandedOver()
+  let running: Running | undefined
+  let draining = false
+
+  const drain = (deadlineMs: number): void => {
+    if (draining) return
+    draining = true
+    sockets.close()
+    const over = (): void => {
+      running?.close()
+      parts.exit(0)
+    }
+    if (running === undefined) return over()
+    const late = parts.clock.after(deadlineMs + drainSlackMs, over)
+    void running.drain(deadlineMs).then(() => {
+      late.cancel()
+      over()
+    })
+  }
+  return {
+    drain,
+    hear(message, handle) {
+      switch (message.kind) {
+        case 'listener':
+          if (handle !== undefined) sockets.add(message.address, handle)
+          return
+        case 'start': {
+          const started = running ?? start(message, (address) => sockets.take(address), parts)
+          if ('failed' in started) {
+            parts.tell({ kind: 'failed', sentence: started.failed })
+            return parts.exit(1)
+          }
+          running = started
+          return
+        }
+        case 'identity':
+          return running?.setIdentity(message.identity)
+        case 'ask':
+          return parts.tell({ kind: 'answer', id: message.id, json: plainJson(running?.answer(message.what) ?? null) })
+        case 'drain':
+          return drain(message.deadlineMs)
+      }
+    },
+  }
+}
+
+function start(
+  { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel }: Start,
+  listen: (address: Address) => Promise<Server>,
+  parts: SidecarParts,
+): Running | { readonly failed: string } {
+  const { clock, random } = parts
+  const address = parseAddress(xdsAddress)
+  const { spiffeId } = first
+  const trustDomain = parseSpiffeId(spiffeId)?.trustDomain
+  if (address === undefined) return { failed: `"${xdsAddress}" is no address of a control plane (host:port)` }
+  if (trustDomain === undefined) return { failed: `"${spiffeId}" is no identity of the mesh` }
+
+  const log = textLog({ part: 'sidecar', level: logLevel, write: parts.writeLog, wallMs: () => clock.wallMs() })
+  const identity = settable(first)
+  // The bundle of the start and the newest one by SDS: a root may be replaced while we run.
+  let laterTrustPem = ''
+  const flow = createConfigFlow({
+    connect() {
+      const { keyPem, chainPem, trustBundlePem } = identity.value
+      const trustPem = `${trustBundlePem}\n${laterTrustPem}`
+      return connectControlPlane({ address, trustDomain, trustPem, keyPem, chainPem }, { clock, log: log.named('xds') })
+    },
+    node: { id: nodeId, cluster: service, version: parts.version },
+    clock,
+    random,
+    log,
+  })
+  flow.config.watch(({ trust }) => (laterTrustPem = trust.get(trustBundleSecret) ?? laterTrustPem))
+
+  const metrics = createMetrics({ clock })
+  const proxy = createProxy({
+    config: flow.config,
+    demand: (routeName) => flow.demand(routeName),
+    identity,
+    listen,
+    self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
+    metrics,
+    accessLog: parts.writeAccessLog,
+    clock,
+    random,
+    log,
+  })
+
+  let ready = false
+  void Promise.all([flow.ready, proxy.ready]).then(() => {
+    ready = true
+    parts.tell({ kind: 'ready' })
+  })
+  const answer = (what: Question): unknown => {
+    switch (what) {
+      case 'config':
+        return { config: flow.config.value, state: flow.state() }
+      case 'clusters':
+        return proxy.describeClusters()
+      case 'stats':
+        return metrics.exposition()
+      case 'certs':
+        return certsAnswer(identity.value, flow.config.value)
+    }
+  }
+  let admin: AdminServer | undefined
+  if (adminAddress !== undefined) {
+    listen(adminAddress)
+      .then((on) => startAdmin({ on, ready: () => ready, metrics, dump: answer }))
+      .then((server) => (admin = server))
+      .catch((error: unknown) => log.warn('no admin port', { reason: String(error) }))
+  }
+  return {
+    setIdentity(next) {
+      identity.set(next)
+      clock.after(random.below(renewalSpreadMs), () => flow.renew(), { background: true })
+    },
+    answer,
+    drain: (deadlineMs) => proxy.drain(deadlineMs),
+    close() {
+      proxy.close()
+      flow.close()
+      metrics.close()
+      void admin?.close()
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import type { Socket } from 'node:net'
+import type { Watchable } from '../base/watchable.ts'
+import type { FilterChain, HttpTerminal, Listener } from './config.ts'
+import { chooseChain, type Opening } from './detect/choose-chain.ts'
+import { readClientHello } from './detect/client-hello.ts'
+import { peek } from './detect/peek.ts'
+import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
+import { tunnels } from './explicit.ts'
+import { authorizeConnection } from './filter/authorize.ts'
+import type { Fault } from './http/fault.ts'
+import { serveHttp1 } from './http/http1/server.ts'
+import type { Peer, Service } from './http/service.ts'
+import { inbound } from './inbound.ts'
+import type { Tracked } from './listener/listener.ts'
+import { outbound } from './outbound.ts'
+import { refusal } from './refusal.ts'
+import type { Shared } from './shared.ts'
+import type { IdentityMaterial } from './sidecar-messages.ts'
+import type { Snapshot } from './snapshot.ts'
+import { serveTcp } from './tcp.ts'
+
+/** What connections are served with. */
+export interface ServeParts {
+  readonly shared: Shared
+  readonly identity: Watchable<IdentityMaterial>
+  readonly current: () => Snapshot
+  readonly demand: (name: string) => Promise<boolean>
+  /** Counts connections and requests that were refused before any service saw them. */
+  readonly refused: (listener: string, reason: string) => void
+}
+
+/** Serves the connections of one listener as it is configured now. A connection keeps the chain that it began with. */
+export interface ListenerService {
+  serve(socket: Socket, tracked: Tracked): void
+  /** No new connections come; the terminators follow no further certificates. */
+  close(): void
+}
+
+/** Builds what a listener's chains need, each on first use. */
+export function serveListener(listener: Listener, parts: ServeParts): ListenerService {
+  const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
+  const { shared, current } = parts
+  const services = new Map<FilterChain, Service>()
+  const terminators = new Map<FilterChain, { readonly trustPem: string | undefined; readonly tls: TlsTerminator }>()
+  const targets = new WeakMap<Peer, string>()
+  const checks = new Map<FilterChain, readonly ((peer: Peer) => Fault | undefined)[]>()
+
+  const serviceOf = (chain: FilterChain, terminal: HttpTerminal): Service => {
+    let service = services.get(chain)
+    if (service === undefined) {
+      const tunnelTarget = (peer: Peer): string | undefined => targets.get(peer)
+      const { routeByName } = listener
+      const { demand } = parts
+      const stackParts = { terminal, routeByName, shared, current, demand, tunnelTarget }
+      service = direction === 'inbound' ? inbound(stackParts) : outbound(stackParts)
+      services.set(chain, service)
+    }
+    return service
+  }
+  const terminatorOf = (chain: FilterChain): TlsTerminator | undefined => {
+    const { tls } = chain
+    if (tls === undefined) return undefined
+    const trustPem = tls.trust === undefined ? undefined : current().config.trust.get(tls.trust)
+    if (tls.trust !== undefined && trustPem === undefined) return undefined
+    const known = terminators.get(chain)
+    if (known !== undefined && known.trustPem === trustPem) return known.tls
+    known?.tls.close()
+    const terminator = terminateTls(tls, { identity: parts.identity, trustPem })
+    terminators.set(chain, { trustPem, tls: terminator })
+    return terminator
+  }
+  const checksOf = (chain: FilterChain): readonly ((peer: Peer) => Fault | undefined)[] => {
+    let list = checks.get(chain)
+    if (list === undefined) {
+      list = chain.networkFilters.map(({ rules }) => authorizeConnection(rules, { workload: shared.self.workload }))
+      checks.set(chain, list)
+    }
+    return list
+  }
+
+  const serveHttp = (socket: Socket, tracked: Tracked, peer: Peer, chain: FilterChain, inTunnel: boolean): void => {
+    const { terminal } = chain
+    if (terminal.kind !== 'http') return
+    const connection = serveHttp1(socket, {
+      service: serviceOf(chain, terminal),
+      peer,
+      refusal: (fault) => refusal(fault, direction, peer),
+      refused: (fault) => parts.refused(listener.name, fault.kind),
+      failed: (error) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
+      closed() {},
+      clock: shared.clock,
+      sweeper: shared.sweeper,
+      idleTimeoutMs: terminal.idleTimeoutMs,
+      headersTimeoutMs: terminal.headersTimeoutMs,
+      streamIdleTimeoutMs: terminal.streamIdleTimeoutMs,
+      connect: listener.routeByName && !inTunnel ? tunnelsOf(tracked, peer, chain, terminal) : undefined,
+      refuseRelative: listener.routeByName && !inTunnel ? (authority) => helpfulRefusal(authority, peer) : undefined,
+    })
+    tracked.become(connection)
+  }
+  const tunnelsOf = (tracked: Tracked, peer: Peer, chain: FilterChain, terminal: HttpTerminal) =>
+    tunnels(peer, tracked, {
+      terminal,
+      shared,
+      current,
+      demand: parts.demand,
+      serveHttp: (socket, authority) => {
+        const inner: Peer = { ...peer }
+        targets.set(inner, authority)
+        serveHttp(socket, tracked, inner, chain, true)
+      },
+    })
+
+  /** The connection's peer is known. */
+  const begin = (socket: Socket, tracked: Tracked, chain: FilterChain, principal: string | undefined): void => {
+    const peer = peerOf(socket, principal, chain.tls !== undefined)
+    for (const check of checksOf(chain)) {
+      const fault = check(peer)
+      if (fault === undefined) continue
+      parts.refused(listener.name, fault.kind)
+      return void socket.destroy()
+    }
+    const { terminal } = chain
+    if (terminal.kind === 'http') return serveHttp(socket, tracked, peer, chain, false)
+    tracked.become({ drain() {}, destroy: () => void socket.destroy() })
+    const { clusters, idleTimeoutMs } = terminal
+    void serveTcp(socket, { direction, peer, clusters, target: undefined, idleTimeoutMs, snapshot: current(), shared })
+  }
+
+  const choose = (socket: Socket, tracked: Tracked, opening: Opening): void => {
+    const chain = chooseChain(listener, opening)
+    if (chain === undefined) return refuse(socket, 'no-filter-chain')
+    if (chain.tls === undefined) return begin(socket, tracked, chain, undefined)
+    const terminator = terminatorOf(chain)
+    if (terminator === undefined) return refuse(socket, 'no-trust-bundle')
+    terminator.accept(socket, (secured) => {
+      if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
+      begin(secured.socket, tracked, chain, secured.principal)
+    })
+  }
+  const refuse = (socket: Socket, reason: string, detail?: string): void => {
+    parts.refused(listener.name, reason)
+    shared.log.debug('a connection was refused', { listener: listener.name, reason, detail })
+    socket.destroy()
+  }
+
+  return {
+    serve(socket, tracked) {
+      const destinationPort = socket.localPort ?? listener.address.port
+      if (!listener.inspectTls) return choose(socket, tracked, { destinationPort, ...plain })
+      void peek(socket, readClientHello, listener.inspectTimeoutMs, shared.clock).then((peeked) => {
+        if (peeked.kind === 'closed') return void socket.destroy()
+        const hello = peeked.kind === 'seen' && peeked.seen !== 'other' ? peeked.seen : undefined
+        const opening: Opening =
+          hello === undefined ? { destinationPort, ...plain } : { destinationPort, transportProtocol: 'tls', ...hello }
+        choose(socket, tracked, opening)
+      })
+    },
+    close() {
+      for (const { tls } of terminators.values()) tls.close()
+    },
+  }
+}
+
+const plain = { serverName: undefined, transportProtocol: 'raw_buffer', applicationProtocols: [] } as const
+
+const peerOf = (socket: Socket, principal: string | undefined, tls: boolean): Peer => ({
+  remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+  local: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+  principal,
+  tls,
+})
+
+/** Somebody opened the proxy's own address in a browser, or forgot that it is a proxy. */
+function helpfulRefusal(authority: string, { local }: Peer): string | undefined {
+  const own = [`${local.host}:${local.port}`, `localhost:${local.port}`]
+  if (!own.includes(authority)) return undefined
+  return (
+    'this is the outbound proxy of a weft sidecar, not a web server: name it as the HTTP proxy of your program, ' +
+    `for example http_proxy=http://${local.host}:${local.port}`
+  )
+}

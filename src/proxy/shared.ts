@@ -1,0 +1,28 @@
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Sweeper } from '../base/sweeper.ts'
+import type { TimerWheel } from '../base/timer-wheel.ts'
+import type { EndpointStates } from './balance/endpoint-state.ts'
+import type { RetryBudgets } from './recovery/budget.ts'
+import type { TcpMetrics } from './telemetry/record-tcp.ts'
+import type { CallMetrics, Self } from './telemetry/record.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** What outlives every configuration: sockets, counts, what is known about endpoints. One per proxy. */
+export interface Shared {
+  readonly upstream: Upstream
+  readonly states: EndpointStates
+  readonly budgets: RetryBudgets
+  readonly calls: CallMetrics
+  readonly tcp: TcpMetrics
+  readonly self: Self
+  readonly ownNamespace: string
+  /** Takes one line, newline included. */
+  readonly accessLog: (line: string) => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly wheel: TimerWheel
+  readonly sweeper: Sweeper
+  readonly log: Log
+}

@@ -1,0 +1,61 @@
+import { Server } from 'node:net'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { createSidecar } from './run-sidecar.ts'
+import type { ToSidecar } from './sidecar-messages.ts'
+
+// The data plane process: a child of the agent, which hands it sockets, an identity and the address of the control plane.
+
+/** The agent is gone, and with it whoever would ask for more time. */
+const orphanDrainMs = 2_000
+const terminatedDrainMs = 5_000
+
+// Whoever reads our output may leave; that is no reason to stop serving.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
+const settledMs = 1_000
+
+/** What was needed to start (descriptors, the first configuration) is garbage now, and V8 would keep its pages for hours: 13 of 88 MB. */
+function collectStartup(): void {
+  v8.setFlagsFromString('--expose-gc')
+  const collect: unknown = vm.runInNewContext('gc')
+  if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+}
+
+const sidecar = createSidecar({
+  version: process.env.WEFT_BUILD_VERSION ?? '0.0.0-source',
+  tell(message) {
+    // Fails when the agent is gone; 'disconnect' tells.
+    if (process.connected) process.send?.(message, () => {})
+    if (message.kind === 'ready') systemClock.after(settledMs, collectStartup, { background: true })
+  },
+  writeLog: (line) => void process.stderr.write(line),
+  writeAccessLog: (line) => void process.stdout.write(line),
+  exit: (status) => process.exit(status),
+  clock: systemClock,
+  random: systemRandom,
+})
+
+/** A bug: the agent starts a new sidecar, on the same sockets. */
+const crashed =
+  (what: string) =>
+  (error: unknown): void => {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    process.stderr.write(`sidecar: ${what}: ${detail}\n`, () => process.exit(1))
+  }
+process.on('uncaughtException', crashed('uncaught exception'))
+process.on('unhandledRejection', crashed('unhandled rejection'))
+process.on('SIGTERM', () => sidecar.drain(terminatedDrainMs))
+
+process.on('message', (message, handle) =>
+  // Our own agent, of the same version: what it says has the shape that it should.
+  sidecar.hear(message as ToSidecar, handle instanceof Server ? handle : undefined),
+)
+process.on('disconnect', () => sidecar.drain(orphanDrainMs))
+
+if (!process.connected) {
+  process.stderr.write('sidecar: is started by `weft run`, not by hand\n')
+  process.exitCode = 2
+}

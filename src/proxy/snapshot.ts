@@ -1,0 +1,45 @@
+import { createBalancer, type Balancer } from './balance/balancer.ts'
+import type { Cluster, ProxyConfig, Route, RouteTable } from './config.ts'
+import type { Service } from './http/service.ts'
+import { nameIndex, type NameIndex } from './route/names.ts'
+import { compileRoutes, type Router } from './route/router.ts'
+import { alongRoute } from './along-route.ts'
+import type { Shared } from './shared.ts'
+
+/** One configuration made ready for use, part by part on first use. A call takes all its decisions from one snapshot. */
+export interface Snapshot {
+  readonly config: ProxyConfig
+  readonly nameOf: NameIndex
+  routerOf(table: RouteTable): Router
+  /** The path of a call once its route is known. */
+  serviceOf(route: Route): Service
+  balancerOf(cluster: Cluster): Balancer
+}
+
+/** Makes snapshots; what belongs to a part that did not change between two configurations is not made again. */
+export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapshot {
+  const routers = new WeakMap<RouteTable, Router>()
+  const balancers = new WeakMap<Cluster, Balancer>()
+  return (config) => {
+    const services = new Map<Route, Service>()
+    const snapshot: Snapshot = {
+      config,
+      nameOf: nameIndex(config.names),
+      routerOf: (table) => known(routers, table, () => compileRoutes(table)),
+      serviceOf: (route) => known(services, route, () => alongRoute(route, snapshot, shared)),
+      balancerOf: (cluster) =>
+        known(balancers, cluster, () => createBalancer(cluster, shared.states, shared.random, shared.clock)),
+    }
+    return snapshot
+  }
+}
+
+function known<K extends object, V>(
+  cache: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: () => V,
+): V {
+  let value = cache.get(key)
+  if (value === undefined) cache.set(key, (value = make()))
+  return value
+}

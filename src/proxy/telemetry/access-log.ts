@@ -1,0 +1,64 @@
+import { formatAddress } from '../../base/address.ts'
+import type { Clock } from '../../base/clock.ts'
+import { faultSentence, flagOf } from '../http/fault.ts'
+import { headerValue } from '../http/headers.ts'
+import type { Call, Layer, Outcome } from '../http/service.ts'
+
+/** Where lines go, and what tells their time. */
+export interface AccessLogParts {
+  readonly direction: 'inbound' | 'outbound'
+  readonly clock: Clock
+  /** Takes one line, newline included. Must not throw. */
+  readonly write: (line: string) => void
+}
+
+/** One line of JSON per call when it is over. Undefined values are left out. */
+export function accessLog({ direction, clock, write }: AccessLogParts): Layer {
+  return (next) => (call) => {
+    // As the caller said it: layers below may edit.
+    const { method, authority, path, headers } = call
+    call.onEnd((outcome) => {
+      const entry = {
+        time: new Date(clock.wallMs()).toISOString(),
+        direction,
+        method,
+        authority,
+        path,
+        ...describe(call, outcome, clock),
+        ...identifiers(headers),
+      }
+      write(`${JSON.stringify(entry)}\n`)
+    })
+    return next(call)
+  }
+}
+
+function describe({ protocol, upgrade, startedMs, peer, trace }: Call, { status, fault }: Outcome, clock: Clock) {
+  return {
+    protocol,
+    upgrade,
+    status,
+    flags: fault && flagOf[fault.kind],
+    fault: fault && faultSentence(fault),
+    durationMs: Math.round((clock.nowMs() - startedMs) * 1000) / 1000,
+    bytesReceived: trace.bytesReceived,
+    bytesSent: trace.bytesSent,
+    source: peer.principal,
+    remote: formatAddress(peer.remote),
+    route: trace.route,
+    origin: trace.origin,
+    cluster: trace.cluster,
+    endpoint: trace.endpoint && formatAddress(trace.endpoint),
+    upstreamWorkload: trace.upstreamWorkload,
+    upstreamPrincipal: trace.upstreamPrincipal,
+    attempts: trace.attempts,
+  }
+}
+
+/** What ties this line to others; only read, never made or changed here. */
+function identifiers(headers: Call['headers']) {
+  return {
+    requestId: headerValue(headers, 'x-request-id'),
+    traceparent: headerValue(headers, 'traceparent'),
+  }
+}

@@ -1,0 +1,72 @@
+import '../../ca/reflect-metadata.ts'
+import { webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import type { IdentityMaterial } from '../sidecar-messages.ts'
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** A throw-away authority for tests and benchmarks. */
+export interface TestAuthority {
+  readonly bundlePem: string
+  /** A leaf for these URI names (usually one SPIFFE ID), valid from now − 1 h until `validForMs` from now (may be in the past). */
+  issue(uris: string | readonly string[], validForMs?: number): Promise<IdentityMaterial>
+}
+
+/** Makes a new root. */
+export async function createTestAuthority(): Promise<TestAuthority> {
+  x509.cryptoProvider.set(webcrypto as unknown as Crypto)
+  const keys = await newKeys()
+  const root = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: '01',
+    name: 'CN=test root',
+    notBefore: new Date(Date.now() - 7_200_000),
+    notAfter: new Date(Date.now() + 86_400_000),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 1, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ],
+  })
+  const bundlePem = root.toString('pem')
+  let serial = 1
+  return {
+    bundlePem,
+    async issue(uris, validForMs = 3_600_000) {
+      const own = await newKeys()
+      const names = typeof uris === 'string' ? [uris] : uris
+      const notAfterMs = Date.now() + validForMs
+      const leaf = await x509.X509CertificateGenerator.create({
+        serialNumber: (++serial).toString(16).padStart(4, '0'),
+        subject: '',
+        issuer: root.subject,
+        notBefore: new Date(Date.now() - 3_600_000),
+        notAfter: new Date(notAfterMs),
+        signingKey: keys.privateKey,
+        publicKey: own.publicKey,
+        signingAlgorithm: algorithm,
+        extensions: [
+          new x509.SubjectAlternativeNameExtension(
+            names.map((value) => ({ type: 'url' as const, value })),
+            true,
+          ),
+          new x509.ExtendedKeyUsageExtension([
+            x509.ExtendedKeyUsage.serverAuth as string,
+            x509.ExtendedKeyUsage.clientAuth as string,
+          ]),
+        ],
+      })
+      const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', own.privateKey)
+      return {
+        spiffeId: names[0] ?? '',
+        keyPem: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
+        chainPem: leaf.toString('pem'),
+        trustBundlePem: bundlePem,
+        notAfterMs,
+      }
+    },
+  }
+}
+
+const newKeys = async (): Promise<webcrypto.CryptoKeyPair> =>
+  (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair

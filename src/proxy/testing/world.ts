@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import { execFile } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import type { Address } from '../../base/address.ts'
+import { systemClock } from '../../base/clock.ts'
+import { silentLog } from '../../base/log.ts'
+import { seeded } from '../../base/random.ts'
+import { settable, type Settable } from '../../base/watchable.ts'
+import type { ProxyConfig } from '../config.ts'
+import { createProxy, type Proxy } from '../proxy.ts'
+import type { IdentityMaterial } from '../sidecar-messages.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+
+export const nobody: IdentityMaterial = {
+  spiffeId: '',
+  keyPem: '',
+  chainPem: '',
+  trustBundlePem: '',
+  notAfterMs: Infinity,
+}
+
+/** A listening socket on a free port, and a program behind it; closed with the test. */
+export async function program(t: TestContext, accept: (socket: Socket) => void): Promise<Address> {
+  const sockets = new Set<Socket>()
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    accept(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+}
+
+/** An address that nobody listens on now. */
+export async function freeAddress(): Promise<Address> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return { host: '127.0.0.1', port }
+}
+
+export interface TestProxy {
+  readonly proxy: Proxy
+  readonly config: Settable<ProxyConfig>
+  readonly identity: Settable<IdentityMaterial>
+  readonly metrics: Metrics
+  readonly demanded: string[]
+}
+
+/** A whole proxy in this process; ready when returned, closed with the test. */
+export async function startProxy(
+  t: TestContext,
+  initial: ProxyConfig,
+  {
+    identity = nobody,
+    demand = () => Promise.resolve(false),
+  }: { identity?: IdentityMaterial; demand?: (name: string, config: Settable<ProxyConfig>) => Promise<boolean> } = {},
+): Promise<TestProxy> {
+  const config = settable(initial)
+  const identities = settable(identity)
+  const metrics = createMetrics({ clock: systemClock })
+  const demanded: string[] = []
+  const proxy = createProxy({
+    config,
+    identity: identities,
+    demand: (name) => {
+      demanded.push(name)
+      return demand(name, config)
+    },
+    listen: async ({ host, port }) => {
+      const server = net.createServer().listen(port, host)
+      await once(server, 'listening')
+      return server
+    },
+    self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
+    metrics,
+    accessLog() {},
+    clock: systemClock,
+    random: seeded(1),
+    log: silentLog,
+  })
+  t.after(() => {
+    proxy.close()
+    metrics.close()
+  })
+  await proxy.ready
+  return { proxy, config, identity: identities, metrics, demanded }
+}
+
+/** What `curl` makes of it: status, head and body. */
+export function curl(...args: readonly string[]): Promise<{ exit: number; status: number; text: string }> {
+  return new Promise((resolve) => {
+    execFile('curl', ['-s', '-i', '-m', '10', ...args], { maxBuffer: 64_000_000 }, (error, stdout) => {
+      const exit = error === null ? 0 : Number(error.code)
+      const final = stdout.replace(/^(HTTP\/1\.1 200 OK\r\n\r\n|HTTP\/1\.1 100 Continue\r\n\r\n)+/, '')
+      resolve({ exit, status: Number(final.slice(9, 12)), text: final })
+    })
+  })
+}
+
+/** Waits until `holds`, looking again each turn of the event loop. */
+export async function eventually(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise<void>((resolve) => setTimeout(resolve, 1))
+}

@@ -1,0 +1,189 @@
+import type { Socket } from 'node:net'
+import { formatAddress } from '../../base/address.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Sweeper } from '../../base/sweeper.ts'
+import type { Watchable } from '../../base/watchable.ts'
+import type { Cluster, Endpoint } from '../config.ts'
+import type { Fault } from '../http/fault.ts'
+import { headerValue } from '../http/headers.ts'
+import { isFault, type Call, type Reply } from '../http/service.ts'
+import type { IdentityMaterial } from '../sidecar-messages.ts'
+import { createConnect, provenBy, type ProvenTls } from './connect.ts'
+import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
+
+/** What an upstream needs from outside. */
+export interface UpstreamParts {
+  readonly codec: ClientCodec
+  readonly identity: Watchable<IdentityMaterial>
+  /** The trust bundle of that name (PEM), as the newest configuration has it. */
+  readonly trust: (name: string) => string | undefined
+  /** Reply header by which a mesh peer says that no program saw the request; stripped when anybody else says it. */
+  readonly notProcessedHeader: string
+  readonly clock: Clock
+  readonly sweeper: Sweeper
+}
+
+/** A raw connection for a TCP stack, and the SPIFFE ID that was proven on it. */
+export interface TcpUpstream {
+  readonly socket: Socket
+  readonly principal: string | undefined
+}
+
+/** Sends calls to endpoints: the only layer that owns sockets towards them. Its state outlives configurations. */
+export interface Upstream {
+  /** Sends one attempt to one endpoint of the cluster, as this configuration has it. */
+  send(cluster: Cluster, endpoint: Endpoint, call: Call): Promise<Reply | Fault>
+  /** Opens a connection of its own. The caller must read, and destroy it; it counts in the cluster's limits until it closes. */
+  connectTcp(cluster: Cluster, endpoint: Endpoint, alpn?: readonly string[]): Promise<TcpUpstream | Fault>
+  /** Endpoints and clusters that are in no configuration any more lose their idle connections. */
+  adopt(clusters: ReadonlyMap<string, Cluster>): void
+  /** Counts for the dump, by cluster. */
+  describe(): Readonly<Record<string, UpstreamCounts>>
+  close(): void
+}
+export interface UpstreamCounts {
+  readonly connections: number
+  readonly pending: number
+  readonly requests: number
+  readonly endpoints: Readonly<Record<string, { readonly connections: number; readonly idle: number }>>
+}
+
+interface ClusterState {
+  readonly counts: Counts
+  readonly pools: Map<string, EndpointPool>
+  seen: Cluster
+}
+
+/** Pools are kept by cluster name, endpoint address and transport, so that a new configuration finds them again. */
+export function createUpstream(parts: UpstreamParts): Upstream {
+  const { sweeper, identity, trust } = parts
+  const connect = createConnect(parts)
+  const clusters = new Map<string, ClusterState>()
+  const byEndpoint = new WeakMap<Endpoint, EndpointPool>()
+  const poolParts: PoolParts = {
+    connect,
+    codec: parts.codec,
+    sweeper,
+    stillProven: (proof, secure) => provenBy(proof, secure, trust(secure.trust), parts.clock.wallMs()),
+    isStale: (proof: ProvenTls) => proof.identity !== undefined && proof.identity !== identity.value,
+  }
+
+  const stateOf = (cluster: Cluster): ClusterState => {
+    let state = clusters.get(cluster.name)
+    if (state === undefined) {
+      state = { counts: { connections: 0, pending: 0, requests: 0 }, pools: new Map(), seen: cluster }
+      clusters.set(cluster.name, state)
+    }
+    state.seen = cluster
+    return state
+  }
+  const poolOf = (state: ClusterState, endpoint: Endpoint): EndpointPool => {
+    const known = byEndpoint.get(endpoint)
+    if (known !== undefined && !known.forgotten) return known
+    const key = poolKey(endpoint)
+    let pool = state.pools.get(key)
+    if (pool === undefined) state.pools.set(key, (pool = new EndpointPool(endpoint.address, state.counts, poolParts)))
+    byEndpoint.set(endpoint, pool)
+    return pool
+  }
+
+  const swept = {
+    sweep(nowMs: number): void {
+      for (const [name, { counts, pools, seen }] of clusters) {
+        for (const [key, pool] of pools) {
+          if (!pool.sweep(nowMs, seen.idleTimeoutMs)) continue
+          pool.forgotten = true
+          pools.delete(key)
+        }
+        if (pools.size === 0 && counts.connections + counts.requests === 0) clusters.delete(name)
+      }
+    },
+  }
+  sweeper.add(swept)
+
+  /** Makes room by closing an idle connection of another endpoint. */
+  const makeRoom = (state: ClusterState, cluster: Cluster): void => {
+    if (state.counts.connections < cluster.limits.maxConnections) return
+    for (const pool of state.pools.values()) if (pool.giveUpOne()) return
+  }
+
+  return {
+    send(cluster, endpoint, call) {
+      const state = stateOf(cluster)
+      const { counts } = state
+      if (counts.requests >= cluster.limits.maxRequests)
+        return Promise.resolve(overflow(cluster, 'requests', cluster.limits.maxRequests))
+      const pool = poolOf(state, endpoint)
+      counts.requests++
+      if (pool.idleCount === 0) makeRoom(state, cluster)
+      return pool.send(cluster, endpoint, call).then((answer) => {
+        if (isFault(answer)) {
+          counts.requests--
+          return answer
+        }
+        call.onEnd(() => void counts.requests--)
+        return readMarker(answer, call, endpoint, parts.notProcessedHeader)
+      })
+    },
+    async connectTcp(cluster, endpoint, alpn) {
+      const { counts } = stateOf(cluster)
+      if (counts.connections >= cluster.limits.maxConnections)
+        return overflow(cluster, 'connections', cluster.limits.maxConnections)
+      const own = cluster.transports.get(endpoint.transport)
+      const secure = own === undefined || alpn === undefined ? own : { ...own, alpn }
+      counts.connections++
+      const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure)
+      if ('kind' in connected) {
+        counts.connections--
+        return connected
+      }
+      connected.socket.once('close', () => void counts.connections--)
+      return { socket: connected.socket, principal: connected.tls?.principal }
+    },
+    adopt(current) {
+      for (const [name, state] of clusters) {
+        const cluster = current.get(name)
+        if (cluster === state.seen || cluster?.discovery === 'dynamic-forward') continue
+        const wanted = new Set(cluster?.endpoints.map(poolKey))
+        for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
+        if (cluster !== undefined) state.seen = cluster
+      }
+    },
+    describe: () => Object.fromEntries([...clusters].map(([name, state]) => [name, describeState(state)])),
+    close() {
+      sweeper.remove(swept)
+      for (const { pools } of clusters.values()) for (const pool of pools.values()) pool.retire()
+    },
+  }
+}
+
+const poolKey = ({ address, transport }: Endpoint): string => `${formatAddress(address)} ${transport}`
+
+function describeState({ counts, pools }: ClusterState): UpstreamCounts {
+  const endpoints = [...pools].map(
+    ([key, pool]) => [key.trim(), { connections: pool.connectionCount, idle: pool.idleCount }] as const,
+  )
+  return { ...counts, endpoints: Object.fromEntries(endpoints) }
+}
+
+/** Only a peer that has proven its identity is believed; from others the marker is noise, and goes no further. */
+function readMarker(reply: Reply, call: Call, endpoint: Endpoint, marker: string): Reply | Fault {
+  if (headerValue(reply.headers, marker) === undefined) return reply
+  if (reply.status === 503 && call.trace.upstreamPrincipal !== undefined) {
+    const fault: Fault = {
+      kind: 'not-processed',
+      side: 'upstream',
+      retry: 'safe',
+      endpoint: endpoint.address,
+      cause: 'the sidecar there could not reach its program',
+    }
+    drain(reply)
+    return fault
+  }
+  return { ...reply, headers: reply.headers.filter(({ name }) => name !== marker) }
+}
+
+/** Reads a short body away, so that the connection can be used again. */
+function drain({ body }: Reply): void {
+  body.start({ data: () => true, end() {}, fail() {} })
+}

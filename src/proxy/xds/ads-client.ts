@@ -1,0 +1,207 @@
+import { create } from '@bufbuild/protobuf'
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import { NodeSchema, type Node } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { AggregatedDiscoveryService } from '../../xds/gen/envoy/service/discovery/v3/ads_pb.ts'
+import {
+  DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryRequest,
+  type DeltaDiscoveryResponse,
+} from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from '../../xds/grpc-client.ts'
+import { weftNodeMetadata } from '../../xds/names.ts'
+import { typeUrls, xdsTypeOf, type XdsType } from '../../xds/type-urls.ts'
+
+/** Who asks. */
+export interface AdsNode {
+  readonly id: string
+  /** The service's name. */
+  readonly cluster: string
+  readonly version: string
+}
+
+/** What came of one response. */
+export interface Reception {
+  /** Empty: ACK. Else NACK, naming the resources and fields; the rest of the response was taken. */
+  readonly problems: readonly string[]
+  /** The ACK waits for this: what was accepted serves only then. */
+  readonly inForce?: Promise<void>
+}
+
+export interface AdsParts {
+  /** A new connection, with the identity of the moment. */
+  readonly connect: () => GrpcConnection
+  readonly node: AdsNode
+  readonly versions: (type: XdsType) => Record<string, string>
+  readonly receive: (type: XdsType, response: DeltaDiscoveryResponse) => Reception
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** One delta ADS stream after the other, each continuing where the last one broke. */
+export interface AdsClient {
+  /** The whole set of names wanted of a type from now on; "*" for all there are. Only the difference is sent. */
+  subscribe(type: XdsType, names: ReadonlySet<string>): void
+  /** A new connection instead of this one; nothing that is held is given up. */
+  renew(): void
+  close(): void
+  state(): { readonly connected: boolean; readonly reason: string | undefined; readonly refused: readonly string[] }
+}
+
+type Request = Partial<
+  Pick<
+    DeltaDiscoveryRequest,
+    'typeUrl' | 'resourceNamesSubscribe' | 'resourceNamesUnsubscribe' | 'initialResourceVersions' | 'responseNonce'
+  >
+> & { readonly errorDetail?: { code: number; message: string } }
+
+const delta = grpcMethod(AggregatedDiscoveryService.method.deltaAggregatedResources)
+const backoffBaseMs = 100
+const backoffMaxMs = 10_000
+/** A stream that lived this long and said something was a good one: the next wait is short again. */
+const goodLifeMs = 1_000
+/** Enough for a few dozen fields; HTTP/2 and people have their limits. */
+const maxReasonChars = 8_000
+
+/** In this order when a stream begins: what others refer to first. */
+const order: readonly XdsType[] = ['NDS', 'SDS', 'CDS', 'EDS', 'LDS', 'RDS']
+
+interface Stream {
+  readonly connection: GrpcConnection
+  readonly call: GrpcCall<DeltaDiscoveryRequest>
+  readonly startedMs: number
+  /** Names sent so far, by type. */
+  readonly asked: Map<XdsType, Set<string>>
+  introduced: boolean
+  heard: boolean
+}
+
+/** Connects at once. Waits between attempts: uniform in [0, min(10 s, 100 ms · 2ⁿ)), "full jitter". */
+export function createAdsClient(parts: AdsParts): AdsClient {
+  const { clock, random, log } = parts
+  const wanted = new Map<XdsType, ReadonlySet<string>>()
+  const refused = new Map<XdsType, string>()
+  let stream: Stream | undefined
+  let timer: Timer | undefined
+  let failures = 0
+  let reason: string | undefined
+  let closed = false
+
+  const begin = (): void => {
+    timer = undefined
+    const connection = parts.connect()
+    const call = connection.stream(delta, {
+      message: (response) => stream === mine && receive(mine, response),
+      end: ({ code, message }) => lost(mine, code === grpcCodes.ok ? 'the server ended the stream' : message),
+    })
+    const mine: Stream = {
+      connection,
+      call,
+      startedMs: clock.nowMs(),
+      asked: new Map(),
+      introduced: false,
+      heard: false,
+    }
+    stream = mine
+    void connection.closed.then((why) => lost(mine, why))
+    for (const type of order) ask(mine, type)
+  }
+
+  const lost = (which: Stream, why: string): void => {
+    if (stream !== which) return
+    stream = undefined
+    which.connection.close()
+    if (closed) return
+    if (which.heard && clock.nowMs() - which.startedMs >= goodLifeMs) failures = 0
+    const delayMs = random.below(Math.min(backoffMaxMs, backoffBaseMs * 2 ** failures))
+    // The first one is news, the twentieth is not.
+    log[failures === 0 ? 'warn' : 'debug']('no control plane; serving on with the last configuration', { reason: why })
+    failures++
+    reason = why
+    timer = clock.after(delayMs, begin, { background: true })
+  }
+
+  const send = (to: Stream, request: Request): void => {
+    const message = create(DeltaDiscoveryRequestSchema, request)
+    if (!to.introduced) message.node = nodeOf(parts.node)
+    to.introduced = true
+    to.call.send(message)
+  }
+
+  const ask = (to: Stream, type: XdsType): void => {
+    const names = wanted.get(type) ?? new Set<string>()
+    const before = to.asked.get(type)
+    // An empty first request would mean everything.
+    if (before === undefined && names.size === 0) return
+    const asked = before ?? new Set<string>()
+    const subscribe = [...names].filter((name) => !asked.has(name))
+    const unsubscribe = [...asked].filter((name) => !names.has(name))
+    if (subscribe.length === 0 && unsubscribe.length === 0) return
+    to.asked.set(type, new Set(names))
+    send(to, {
+      typeUrl: typeUrls[type],
+      resourceNamesSubscribe: subscribe,
+      resourceNamesUnsubscribe: unsubscribe,
+      initialResourceVersions: before === undefined ? parts.versions(type) : {},
+    })
+  }
+
+  const receive = (from: Stream, response: DeltaDiscoveryResponse): void => {
+    if (!from.heard) {
+      from.heard = true
+      log[failures === 0 ? 'debug' : 'info']('connected to the control plane')
+      reason = undefined
+    }
+    const { typeUrl, nonce } = response
+    const type = xdsTypeOf(typeUrl)
+    const answer = (problem: string | undefined): void => {
+      if (stream !== from) return
+      const error = problem === undefined ? {} : { errorDetail: { code: grpcCodes.invalidArgument, message: problem } }
+      send(from, { typeUrl, responseNonce: nonce, ...error })
+    }
+    if (type === undefined) return answer(`unknown type ${typeUrl}`)
+    const { problems, inForce } = parts.receive(type, response)
+    if (problems.length === 0) {
+      refused.delete(type)
+      // Here "accepted" becomes "serves": the configuration with it has been handed out.
+      if (inForce === undefined) answer(undefined)
+      else void inForce.then(() => answer(undefined))
+      return
+    }
+    const text = problems.join('\n').slice(0, maxReasonChars)
+    refused.set(type, text)
+    log.error('refused a part of the configuration; the last good one stays', { type, reason: text })
+    answer(text)
+  }
+
+  begin()
+  return {
+    subscribe(type, names) {
+      wanted.set(type, names)
+      if (stream !== undefined) ask(stream, type)
+    },
+    renew() {
+      const old = stream
+      if (old === undefined || closed) return
+      stream = undefined
+      old.connection.close()
+      begin()
+    },
+    close() {
+      closed = true
+      timer?.cancel()
+      stream?.connection.close()
+      stream = undefined
+    },
+    state: () => ({
+      connected: stream?.heard ?? false,
+      reason,
+      refused: Array.from(refused, ([type, text]) => `${type}: ${text}`),
+    }),
+  }
+}
+
+const nodeOf = ({ id, cluster, version }: AdsNode): Node =>
+  create(NodeSchema, { id, cluster, metadata: { [weftNodeMetadata]: version }, userAgentName: 'weft' })

@@ -1,0 +1,27 @@
+import type { JsonObject } from '@bufbuild/protobuf'
+import { isDeepStrictEqual } from 'node:util'
+import { formatAddress } from '../../base/address.ts'
+import type { Cluster, Endpoint } from '../config.ts'
+import type { ClusterShape } from './decode-cds.ts'
+import type { Assignment, EndpointShape } from './decode-eds.ts'
+
+/** A cluster with its endpoints; those equal to one of `before` are the same objects. */
+export function buildCluster(shape: ClusterShape, assignment: Assignment, before: Cluster | undefined): Cluster {
+  const known = new Map(before?.endpoints.map((one) => [formatAddress(one.address), one]))
+  const endpoints = assignment.map((one): Endpoint => {
+    const next = withTransport(one, shape)
+    const old = known.get(formatAddress(one.address))
+    return old !== undefined && isDeepStrictEqual(old, next) ? old : next
+  })
+  const { edsName: _edsName, inline: _inline, transportMatches: _matches, ...cluster } = shape
+  return { ...cluster, endpoints }
+}
+
+function withTransport({ labels, ...endpoint }: EndpointShape, { transportMatches }: ClusterShape): Endpoint {
+  const match = transportMatches.find((one) => hasLabels(labels, one.labels))
+  return { ...endpoint, transport: match?.transport ?? '' }
+}
+
+/** Every label that is wanted, with its value. Source: Cluster.TransportSocketMatch.match; an empty one fits all. */
+const hasLabels = (labels: JsonObject, wanted: JsonObject): boolean =>
+  Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && isDeepStrictEqual(labels[key], value))

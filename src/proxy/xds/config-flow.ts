@@ -1,0 +1,160 @@
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import { settable, type Watchable } from '../../base/watchable.ts'
+import type { GrpcConnection } from '../../xds/grpc-client.ts'
+import type { XdsType } from '../../xds/type-urls.ts'
+import type { ProxyConfig } from '../config.ts'
+import { createAdsClient, type AdsClient, type AdsNode, type Reception } from './ads-client.ts'
+import { createDemands } from './demands.ts'
+import { clustersOfTable, needsOfListener, trustOfCluster } from './needs.ts'
+import { createResources } from './resources.ts'
+import { createWarming } from './warm.ts'
+
+/** The proxy's configuration as it comes from a control plane, and keeps coming. */
+export interface ConfigFlow {
+  /** Empty until the first listener is ready. Whatever fails, the last good stays. */
+  readonly config: Watchable<ProxyConfig>
+  /**
+   * Asks for a service port that a program wants to call (`<namespace>/<service>/<port>`) and keeps it from then on. True once it can be
+   * called; false when it does not exist or did not come within 5 s.
+   */
+  demand(routeName: string): Promise<boolean>
+  /** At least one listener, all listeners and the name table are in force. */
+  readonly ready: Promise<void>
+  /** A new connection (the identity has changed). */
+  renew(): void
+  close(): void
+  /** For people: connection, refused parts, what is waiting. Plain JSON. */
+  state(): unknown
+}
+
+/** Connects at once. */
+export function createConfigFlow(parts: {
+  connect: () => GrpcConnection
+  node: AdsNode
+  clock: Clock
+  random: Random
+  log: Log
+}): ConfigFlow {
+  const { clock, log } = parts
+  const resources = createResources()
+  const warming = createWarming(resources, parts)
+  const config = settable(warming.config())
+  const ready = Promise.withResolvers<void>()
+  const demands = createDemands({ resources, warming, clock, gaveUp: () => advance() })
+  let awaited: { readonly tables: readonly string[]; readonly inForce: () => void }[] = []
+  let limit: { readonly atMs: number; readonly timer: Timer } | undefined
+  let wanted = new Map<XdsType, ReadonlySet<string>>()
+
+  const client: AdsClient = createAdsClient({
+    ...parts,
+    log: log.named('xds'),
+    versions: (type) => resources.versions(type),
+    receive,
+  })
+
+  function receive(type: XdsType, response: Parameters<typeof resources.apply>[1]): Reception {
+    const names = wanted.get(type)
+    const { problems, accepted } = resources.apply(type, response, names?.has('*') ? undefined : names)
+    advance()
+    const waiting = warming.waitingTables()
+    const open = type === 'RDS' ? accepted.filter((name) => waiting.has(name)) : []
+    if (open.length === 0) return { problems }
+    return { problems, inForce: new Promise((resolve) => awaited.push({ tables: open, inForce: resolve })) }
+  }
+
+  /** From what is held to what is in force, and to what must be asked for; until neither changes the other. */
+  function advance(): void {
+    do {
+      warming.settle()
+      wanted = needs()
+    } while (forgetUnneeded() || demands.answer())
+    config.set(warming.config())
+    for (const [type, names] of wanted) client.subscribe(type, names)
+    const waiting = warming.waitingTables()
+    const done = awaited.filter(({ tables }) => !tables.some((name) => waiting.has(name)))
+    awaited = awaited.filter((one) => !done.includes(one))
+    for (const { inForce } of done) inForce()
+    const { listeners } = config.value
+    if (listeners.size > 0 && listeners.size === resources.held('LDS').size && resources.seen('NDS')) ready.resolve()
+    setLimit(warming.nextLimitMs())
+  }
+
+  function forgetUnneeded(): boolean {
+    let forgot = false
+    for (const [type, names] of wanted) if (!names.has('*') && resources.retain(type, names)) forgot = true
+    return forgot
+  }
+
+  function needs(): Map<XdsType, ReadonlySet<string>> {
+    const tables = new Set<string>(demands.tables())
+    const clusters = new Set<string>(demands.clusters())
+    const assignments = new Set<string>()
+    const trust = new Set<string>()
+    const { listeners, routes } = warming.config()
+    for (const listener of [...listeners.values(), ...warming.waitingListeners().values()]) {
+      const named = needsOfListener(listener)
+      for (const name of named.tables) tables.add(name)
+      for (const name of named.clusters) clusters.add(name)
+      for (const name of named.trust) trust.add(name)
+    }
+    for (const table of [...routes.values(), ...warming.waitingTables().values()])
+      if (tables.has(table.name)) for (const name of clustersOfTable(table)) clusters.add(name)
+    for (const name of clusters) {
+      const shape = resources.held('CDS').get(name)
+      // A cluster asked for on demand has endpoints of its own name in our mesh: asked for in the same breath.
+      if (shape === undefined && demands.has(name)) assignments.add(name)
+      if (shape?.edsName !== undefined) assignments.add(shape.edsName)
+      if (shape !== undefined) for (const bundle of trustOfCluster(shape)) trust.add(bundle)
+    }
+    return new Map([
+      ['LDS', everything],
+      ['NDS', everything],
+      ['RDS', tables],
+      ['CDS', clusters],
+      ['EDS', assignments],
+      ['SDS', trust],
+    ])
+  }
+
+  function setLimit(atMs: number | undefined): void {
+    if (limit?.atMs === atMs) return
+    limit?.timer.cancel()
+    limit =
+      atMs === undefined
+        ? undefined
+        : { atMs, timer: clock.after(Math.max(1, atMs - clock.nowMs()), limitReached, { background: true }) }
+  }
+  function limitReached(): void {
+    limit = undefined
+    advance()
+  }
+
+  advance()
+  return {
+    config,
+    demand(routeName) {
+      const answer = demands.add(routeName)
+      advance()
+      return answer
+    },
+    ready: ready.promise,
+    renew: () => client.renew(),
+    close() {
+      client.close()
+      demands.close()
+      setLimit(undefined)
+    },
+    state: () => ({
+      controlPlane: client.state(),
+      waiting: {
+        routes: [...warming.waitingTables().keys()],
+        listeners: [...warming.waitingListeners().keys()],
+      },
+      demanded: [...demands.tables(), ...demands.clusters()],
+    }),
+  }
+}
+
+const everything: ReadonlySet<string> = new Set(['*'])

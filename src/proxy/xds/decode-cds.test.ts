@@ -1,0 +1,151 @@
+import { create } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { packAny } from '../../xds/any.ts'
+import {
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { decode, ms, problem, type Init } from './testing/decoding.ts'
+import { ads, loopback } from './testing/resources.ts'
+import { upstreamTls } from './testing/tls.ts'
+
+const eds: Init<typeof ClusterSchema> = {
+  name: 'x',
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+  edsClusterConfig: { edsConfig: ads, serviceName: 'e' },
+}
+
+test('CDS: defaults of the .proto where nothing is said', () => {
+  const { origin, ...cluster } = decode('CDS', ClusterSchema, eds)
+  assert.equal(origin, undefined)
+  assert.deepEqual(cluster, {
+    name: 'x',
+    connectTimeoutMs: 5_000,
+    loadBalancing: { kind: 'round-robin' },
+    discovery: 'eds',
+    edsName: 'e',
+    inline: [],
+    transports: new Map([['', undefined]]),
+    transportMatches: [],
+    limits: {
+      maxConnections: 1024,
+      maxPendingRequests: 1024,
+      maxRequests: 1024,
+      retryBudgetPercent: 0,
+      minRetryConcurrency: 3,
+    },
+    upstreamProtocol: 'http/1.1',
+    idleTimeoutMs: 3_600_000,
+    outlierDetection: undefined,
+    panicThresholdPercent: 50,
+  })
+})
+
+test('CDS: limits, outliers, balancing, protocol, transports', () => {
+  const cluster = decode('CDS', ClusterSchema, {
+    ...eds,
+    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+    lbConfig: { case: 'leastRequestLbConfig', value: { choiceCount: 3 } },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    circuitBreakers: { thresholds: [{ maxRequests: 5, retryBudget: { budgetPercent: { value: 10 } } }] },
+    outlierDetection: { consecutive5xx: 7, maxEjectionPercent: 50, alwaysEjectOneHost: true, enforcingSuccessRate: 0 },
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+        HttpProtocolOptionsSchema,
+        create(HttpProtocolOptionsSchema, {
+          commonHttpProtocolOptions: { idleTimeout: ms(90) },
+          upstreamProtocolOptions: {
+            case: 'explicitHttpConfig',
+            value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
+          },
+        }),
+      ),
+    },
+    transportSocketMatches: [
+      { name: 'mtls', match: { weft: 'mtls' }, transportSocket: upstreamTls('b', ['spiffe://a']) },
+    ],
+  } as Init<typeof ClusterSchema>)
+  assert.deepEqual(cluster.loadBalancing, { kind: 'least-request', choices: 3 })
+  assert.equal(cluster.panicThresholdPercent, 0)
+  assert.deepEqual(
+    [cluster.limits.maxRequests, cluster.limits.retryBudgetPercent, cluster.limits.minRetryConcurrency],
+    [5, 10, 3],
+  )
+  assert.deepEqual(cluster.outlierDetection, {
+    consecutive5xx: 7,
+    consecutiveGatewayFailure: 0,
+    baseEjectionMs: 30_000,
+    maxEjectionMs: 300_000,
+    maxEjectionPercent: 50,
+    intervalMs: 10_000,
+  })
+  assert.deepEqual([cluster.upstreamProtocol, cluster.idleTimeoutMs], ['h2', 90])
+  assert.deepEqual(cluster.transports.get('mtls'), {
+    certificate: 'own',
+    trust: 'b',
+    subjectAltNames: ['spiffe://a'],
+    sni: 'web',
+    alpn: ['weft', 'http/1.1'],
+  })
+})
+
+test('CDS: a static cluster has its endpoints, a forward proxy has none', () => {
+  const fixed = decode('CDS', ClusterSchema, {
+    name: 'x',
+    loadAssignment: {
+      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: loopback(9) } } }] }],
+    },
+  })
+  assert.deepEqual([fixed.discovery, fixed.edsName, fixed.inline[0]?.address.port], ['static', undefined, 9])
+  const forward = decode('CDS', ClusterSchema, {
+    name: 'x',
+    clusterDiscoveryType: {
+      case: 'clusterType',
+      value: {
+        name: 'envoy.clusters.dynamic_forward_proxy',
+        typedConfig: packAny(ClusterConfigSchema, create(ClusterConfigSchema)),
+      },
+    },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  })
+  assert.equal(forward.discovery, 'dynamic-forward')
+})
+
+const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegExp])[] = [
+  [
+    'DNS',
+    { name: 'x', clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS } },
+    /type: only EDS and STATIC/,
+  ],
+  ['ring hash', { ...eds, lbPolicy: Cluster_LbPolicy.RING_HASH }, /lb_policy: only/],
+  ['health checks', { ...eds, healthChecks: [{}] }, /health_checks: is not supported/],
+  [
+    'EDS from elsewhere',
+    { ...eds, edsClusterConfig: { edsConfig: { configSourceSpecifier: { case: 'path', value: '/x' } } } },
+    /eds_config: path is not supported/,
+  ],
+  [
+    'TLS to anybody',
+    {
+      ...eds,
+      transportSocket: {
+        name: 'envoy.transport_sockets.tls',
+        configType: {
+          case: 'typedConfig',
+          value: create(AnySchema, {
+            typeUrl: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+          }),
+        },
+      },
+    },
+    /transport_socket: without a validation context/,
+  ],
+]
+for (const [title, init, form] of cdsRefusals)
+  test(`CDS refuses ${title}`, () =>
+    assert.match(problem('CDS', ClusterSchema, init as Init<typeof ClusterSchema>), form))

@@ -1,0 +1,238 @@
+import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import {
+  CircuitBreakers_ThresholdsSchema,
+  type CircuitBreakers_Thresholds,
+} from '../../xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
+import {
+  Cluster_CommonLbConfigSchema,
+  Cluster_DiscoveryType as DiscoveryType,
+  Cluster_LbPolicy as LbPolicy,
+  ClusterSchema,
+  type Cluster as XdsCluster,
+} from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { OutlierDetectionSchema } from '../../xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
+import { HttpProtocolOptionsSchema as CommonOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import {
+  HttpProtocolOptionsSchema,
+  type HttpProtocolOptions,
+} from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { Cluster, Limits, LoadBalancing, OutlierDetection, UpstreamTls } from '../config.ts'
+import { durationMs, mustBeAds, originOf } from './decode-parts.ts'
+import { decodeAssignment, type Assignment } from './decode-eds.ts'
+import { decodeUpstreamTls } from './decode-tls.ts'
+import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
+
+/** A cluster without its endpoints, and what is needed to give each of them its transport. */
+export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
+  /** Name of the EDS resource; undefined when the endpoints are here or not needed. */
+  readonly edsName: string | undefined
+  readonly inline: Assignment
+  /** In order; the first whose labels the endpoint has wins. Source: Cluster.transport_socket_matches. */
+  readonly transportMatches: readonly { readonly transport: string; readonly labels: JsonObject }[]
+}
+
+const clusterFields = fieldNames(`name alt_stat_name type cluster_type eds_cluster_config connect_timeout
+  per_connection_buffer_limit_bytes lb_policy least_request_lb_config round_robin_lb_config load_assignment
+  circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
+  outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
+  wait_for_warm_on_init cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
+
+const dynamicForward = 'type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig'
+
+/** One Cluster: EDS, STATIC, or the dynamic forward proxy. */
+export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
+  const cluster = fromBinary(ClusterSchema, bytes)
+  knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
+  const { discovery, edsName } = decodeDiscovery(cluster, refused)
+  const { protocol, idleTimeoutMs } = decodeProtocol(cluster, refused)
+  return {
+    name: cluster.name,
+    connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
+    loadBalancing: decodeLoadBalancing(cluster, discovery, refused),
+    discovery,
+    edsName,
+    inline:
+      discovery === 'static' && cluster.loadAssignment !== undefined
+        ? decodeAssignment(cluster.loadAssignment, 'load_assignment', refused)
+        : [],
+    ...decodeTransports(cluster, refused),
+    limits: decodeLimits(cluster, refused),
+    upstreamProtocol: protocol,
+    idleTimeoutMs,
+    outlierDetection: decodeOutlierDetection(cluster, refused),
+    panicThresholdPercent: decodePanic(cluster, refused),
+    origin: originOf(cluster.metadata),
+  }
+}
+
+function decodeDiscovery(
+  { name, clusterDiscoveryType: by, edsClusterConfig }: XdsCluster,
+  refused: Refusals,
+): { discovery: Cluster['discovery']; edsName: string | undefined } {
+  if (by.case === 'clusterType') {
+    if (by.value.typedConfig?.typeUrl !== dynamicForward)
+      refused.add('cluster_type', `${by.value.name} is not supported`)
+    return { discovery: 'dynamic-forward', edsName: undefined }
+  }
+  const type = by.value ?? DiscoveryType.STATIC
+  if (type === DiscoveryType.EDS) {
+    mustBeAds(edsClusterConfig?.edsConfig, 'eds_cluster_config.eds_config', refused)
+    return { discovery: 'eds', edsName: edsClusterConfig?.serviceName || name }
+  }
+  if (type !== DiscoveryType.STATIC) refused.add('type', 'only EDS and STATIC are supported')
+  return { discovery: 'static', edsName: undefined }
+}
+
+const policies = 'type.googleapis.com/envoy.extensions.load_balancing_policies.'
+
+function decodeLoadBalancing(
+  { lbPolicy, lbConfig, loadBalancingPolicy }: XdsCluster,
+  discovery: Cluster['discovery'],
+  refused: Refusals,
+): LoadBalancing {
+  for (const [index, { typedExtensionConfig: one }] of (loadBalancingPolicy?.policies ?? []).entries()) {
+    const any = one?.typedConfig
+    // A list of preferences: the first one known counts.
+    if (any?.typeUrl === `${policies}round_robin.v3.RoundRobin`) return { kind: 'round-robin' }
+    if (any?.typeUrl === `${policies}least_request.v3.LeastRequest`) {
+      const path = `load_balancing_policy.policies[${index}]`
+      return { kind: 'least-request', choices: open(any, LeastRequestSchema, path, refused)?.choiceCount ?? 2 }
+    }
+  }
+  if (loadBalancingPolicy !== undefined) refused.add('load_balancing_policy', 'none of its policies is supported')
+  if (lbPolicy === LbPolicy.ROUND_ROBIN) return { kind: 'round-robin' }
+  if (lbPolicy === LbPolicy.LEAST_REQUEST)
+    return {
+      kind: 'least-request',
+      choices: (lbConfig.case === 'leastRequestLbConfig' && lbConfig.value.choiceCount) || 2,
+    }
+  if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || discovery !== 'dynamic-forward')
+    refused.add('lb_policy', 'only ROUND_ROBIN and LEAST_REQUEST are supported')
+  return { kind: 'round-robin' }
+}
+
+function decodeTransports(
+  cluster: XdsCluster,
+  refused: Refusals,
+): Pick<ClusterShape, 'transports' | 'transportMatches'> {
+  const transports = new Map<string, UpstreamTls | undefined>([
+    ['', decodeUpstreamTls(cluster.transportSocket, 'transport_socket', refused)],
+  ])
+  const transportMatches = cluster.transportSocketMatches.map(({ name, match, transportSocket }, index) => {
+    const path = `transport_socket_matches[${index}]`
+    if (name === '' || transports.has(name)) refused.add(join(path, 'name'), `"${name}" is empty or there already`)
+    transports.set(name, decodeUpstreamTls(transportSocket, join(path, 'transport_socket'), refused))
+    return { transport: name, labels: match ?? {} }
+  })
+  return { transports, transportMatches }
+}
+
+const thresholdFields = fieldNames(`priority max_connections max_pending_requests max_requests max_retries retry_budget
+  track_remaining`)
+
+/** Envoy's limits; a count of retries is a budget without a share. Only for priority DEFAULT: routes of the other are refused. */
+function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Limits {
+  let limits: CircuitBreakers_Thresholds | undefined
+  for (const [index, one] of (circuitBreakers?.thresholds ?? []).entries()) {
+    const path = `circuit_breakers.thresholds[${index}]`
+    knowOnly(CircuitBreakers_ThresholdsSchema, one, thresholdFields, path, refused)
+    if (one.retryBudget?.budgetInterval !== undefined)
+      refused.add(join(path, 'retry_budget.budget_interval'), 'is not supported')
+    if (one.priority === 0) limits = one
+  }
+  if (circuitBreakers !== undefined && circuitBreakers.perHostThresholds.length > 0)
+    refused.add('circuit_breakers.per_host_thresholds', 'is not supported')
+  const budget = limits?.retryBudget
+  return {
+    maxConnections: limits?.maxConnections ?? 1024,
+    maxPendingRequests: limits?.maxPendingRequests ?? 1024,
+    maxRequests: limits?.maxRequests ?? 1024,
+    retryBudgetPercent: budget === undefined ? 0 : (budget.budgetPercent?.value ?? 20),
+    minRetryConcurrency: budget === undefined ? (limits?.maxRetries ?? 3) : (budget.minRetryConcurrency ?? 3),
+  }
+}
+
+const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+const optionFields = fieldNames('common_http_protocol_options explicit_http_config')
+const commonFields = fieldNames('idle_timeout')
+
+function decodeProtocol(
+  cluster: XdsCluster,
+  refused: Refusals,
+): { protocol: Cluster['upstreamProtocol']; idleTimeoutMs: number } {
+  for (const name of Object.keys(cluster.typedExtensionProtocolOptions))
+    if (name !== httpOptions) refused.add(`typed_extension_protocol_options[${name}]`, 'is not supported')
+  const path = `typed_extension_protocol_options[${httpOptions}]`
+  const any = cluster.typedExtensionProtocolOptions[httpOptions]
+  const options: HttpProtocolOptions | undefined = any && open(any, HttpProtocolOptionsSchema, path, refused)
+  const old = cluster.http2ProtocolOptions === undefined ? 'http/1.1' : 'h2'
+  if (options === undefined) return { protocol: old, idleTimeoutMs: 3_600_000 }
+  knowOnly(HttpProtocolOptionsSchema, options, optionFields, path, refused)
+  const common = options.commonHttpProtocolOptions
+  const commonPath = join(path, 'common_http_protocol_options')
+  if (common !== undefined) knowOnly(CommonOptionsSchema, common, commonFields, commonPath, refused)
+  const by = options.upstreamProtocolOptions
+  const explicit = by.case === 'explicitHttpConfig' ? by.value.protocolConfig.case : undefined
+  if (explicit === 'http3ProtocolOptions')
+    refused.add(join(path, 'explicit_http_config.http3_protocol_options'), 'is not supported')
+  return {
+    protocol: explicit === 'http2ProtocolOptions' ? 'h2' : 'http/1.1',
+    idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000, join(commonPath, 'idle_timeout'), refused),
+  }
+}
+
+const outlierFields = fieldNames(`consecutive_5xx interval base_ejection_time max_ejection_percent
+  enforcing_consecutive_5xx consecutive_gateway_failure enforcing_consecutive_gateway_failure max_ejection_time
+  always_eject_one_host enforcing_success_rate enforcing_failure_percentage success_rate_minimum_hosts
+  success_rate_request_volume success_rate_stdev_factor failure_percentage_threshold failure_percentage_minimum_hosts
+  failure_percentage_request_volume consecutive_local_origin_failure enforcing_consecutive_local_origin_failure
+  enforcing_local_origin_success_rate enforcing_failure_percentage_local_origin`)
+
+/** Consecutive failures only: statistics over the cluster are off, which Envoy's .proto allows to say by `enforcing_…: 0`. */
+function decodeOutlierDetection({ outlierDetection: o }: XdsCluster, refused: Refusals): OutlierDetection | undefined {
+  if (o === undefined) return undefined
+  const path = 'outlier_detection'
+  knowOnly(OutlierDetectionSchema, o, outlierFields, path, refused)
+  if ((o.enforcingSuccessRate ?? 0) > 0) refused.add(`${path}.enforcing_success_rate`, 'is not supported, expected 0')
+  if ((o.enforcingFailurePercentage ?? 0) > 0)
+    refused.add(`${path}.enforcing_failure_percentage`, 'is not supported, expected 0')
+  const baseEjectionMs = durationMs(o.baseEjectionTime, 30_000, `${path}.base_ejection_time`, refused)
+  return {
+    consecutive5xx: enforced(
+      o.consecutive5xx ?? 5,
+      o.enforcingConsecutive5xx ?? 100,
+      `${path}.enforcing_consecutive_5xx`,
+      refused,
+    ),
+    consecutiveGatewayFailure: enforced(
+      o.consecutiveGatewayFailure ?? 5,
+      o.enforcingConsecutiveGatewayFailure ?? 0,
+      `${path}.enforcing_consecutive_gateway_failure`,
+      refused,
+    ),
+    baseEjectionMs,
+    maxEjectionMs: Math.max(
+      baseEjectionMs,
+      durationMs(o.maxEjectionTime, 300_000, `${path}.max_ejection_time`, refused),
+    ),
+    maxEjectionPercent: o.maxEjectionPercent ?? 10,
+    intervalMs: durationMs(o.interval, 10_000, `${path}.interval`, refused),
+  }
+}
+
+/** 0 switches a rule off. */
+function enforced(count: number, percent: number, path: string, refused: Refusals): number {
+  if (percent !== 0 && percent !== 100) refused.add(path, `${percent} is not supported, expected 0 or 100`)
+  return percent === 0 ? 0 : count
+}
+
+const balanceFields = fieldNames('healthy_panic_threshold update_merge_window locality_weighted_lb_config')
+
+function decodePanic({ commonLbConfig }: XdsCluster, refused: Refusals): number {
+  if (commonLbConfig === undefined) return 50
+  knowOnly(Cluster_CommonLbConfigSchema, commonLbConfig, balanceFields, 'common_lb_config', refused)
+  if (commonLbConfig.localityConfigSpecifier.case === 'localityWeightedLbConfig')
+    refused.add('common_lb_config.locality_weighted_lb_config', 'is not supported')
+  return commonLbConfig.healthyPanicThreshold?.value ?? 50
+}

@@ -1,0 +1,109 @@
+import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import type { Locality } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
+import {
+  EndpointSchema,
+  LbEndpointSchema,
+  LocalityLbEndpointsSchema,
+  type LbEndpoint,
+  type LocalityLbEndpoints,
+} from '../../xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import {
+  ClusterLoadAssignmentSchema,
+  type ClusterLoadAssignment,
+} from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { transportSocketMatchMetadata } from '../../xds/names.ts'
+import { stringIn } from '../../xds/structs.ts'
+import type { Endpoint } from '../config.ts'
+import { socketAddress, weftPart } from './decode-parts.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+
+/** An endpoint whose transport is not chosen yet: that takes the cluster. */
+export interface EndpointShape extends Omit<Endpoint, 'transport'> {
+  /** `envoy.transport_socket_match` metadata. */
+  readonly labels: JsonObject
+}
+export type Assignment = readonly EndpointShape[]
+
+/** What EDS carries, with the name that it must have. */
+export interface NamedAssignment {
+  readonly name: string
+  readonly endpoints: Assignment
+}
+
+/** One ClusterLoadAssignment. */
+export function decodeEds(bytes: Uint8Array, refused: Refusals): NamedAssignment {
+  const assignment = fromBinary(ClusterLoadAssignmentSchema, bytes)
+  return { name: assignment.clusterName, endpoints: decodeAssignment(assignment, '', refused) }
+}
+
+const assignmentFields = fieldNames('cluster_name endpoints policy')
+
+/** Also for the assignment within a STATIC cluster. One address twice is refused. */
+export function decodeAssignment(assignment: ClusterLoadAssignment, path: string, refused: Refusals): Assignment {
+  knowOnly(ClusterLoadAssignmentSchema, assignment, assignmentFields, path, refused)
+  if ((assignment.policy?.dropOverloads.length ?? 0) > 0)
+    refused.add(join(path, 'policy.drop_overloads'), 'is not supported')
+  const endpoints = assignment.endpoints.flatMap((locality, index) =>
+    decodeLocality(locality, join(path, `endpoints[${index}]`), refused),
+  )
+  const seen = new Set<string>()
+  for (const { address } of endpoints) {
+    const key = `${address.host} ${address.port}`
+    if (seen.has(key)) refused.add(path, `the endpoint ${key} is there twice`)
+    seen.add(key)
+  }
+  return endpoints
+}
+
+const localityFields = fieldNames('locality metadata lb_endpoints load_balancing_weight priority proximity')
+const lbEndpointFields = fieldNames('endpoint health_status metadata load_balancing_weight')
+const endpointFields = fieldNames('address hostname observability_name')
+
+function decodeLocality(group: LocalityLbEndpoints, path: string, refused: Refusals): EndpointShape[] {
+  knowOnly(LocalityLbEndpointsSchema, group, localityFields, path, refused)
+  const locality = localityName(group.locality)
+  return group.lbEndpoints.map((one, index) =>
+    decodeEndpoint(one, group.priority, locality, join(path, `lb_endpoints[${index}]`), refused),
+  )
+}
+
+function decodeEndpoint(
+  one: LbEndpoint,
+  priority: number,
+  locality: string,
+  path: string,
+  refused: Refusals,
+): EndpointShape {
+  knowOnly(LbEndpointSchema, one, lbEndpointFields, path, refused)
+  const endpoint = one.hostIdentifier.case === 'endpoint' ? one.hostIdentifier.value : undefined
+  if (endpoint !== undefined) knowOnly(EndpointSchema, endpoint, endpointFields, join(path, 'endpoint'), refused)
+  return {
+    address: socketAddress(endpoint?.address, join(path, 'endpoint.address'), refused),
+    weight: one.loadBalancingWeight ?? 1,
+    priority,
+    health: healthOf(one.healthStatus),
+    locality,
+    labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},
+    workload: stringIn(weftPart(one.metadata), 'workload'),
+  }
+}
+
+/** Source: envoy.config.core.v3.HealthStatus; UNKNOWN counts as healthy, TIMEOUT as unhealthy. */
+function healthOf(status: HealthStatus): Endpoint['health'] {
+  switch (status) {
+    case HealthStatus.UNKNOWN:
+    case HealthStatus.HEALTHY:
+      return 'healthy'
+    case HealthStatus.DRAINING:
+      return 'draining'
+    case HealthStatus.DEGRADED:
+      return 'degraded'
+    default:
+      return 'unhealthy'
+  }
+}
+
+/** "region/zone/sub-zone" as far as it is said. */
+const localityName = (locality: Locality | undefined): string =>
+  locality === undefined ? '' : [locality.region, locality.zone, locality.subZone].join('/').replace(/\/+$/, '')

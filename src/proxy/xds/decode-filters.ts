@@ -1,0 +1,214 @@
+import {
+  AccessLogSchema,
+  type AccessLog as XdsAccessLog,
+} from '../../xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
+import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
+import {
+  HttpConnectionManager_CodecType as CodecType,
+  HttpConnectionManager_ForwardClientCertDetails as ForwardDetails,
+  HttpConnectionManagerSchema,
+  type HttpConnectionManager,
+  type HttpFilter as XdsHttpFilter,
+} from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import {
+  TcpProxySchema,
+  type TcpProxy,
+} from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import type {
+  AccessLog,
+  Authorization,
+  FilterChain,
+  HttpFilter,
+  HttpTerminal,
+  NetworkFilter,
+  Origin,
+  TcpTerminal,
+  WeightedCluster,
+} from '../config.ts'
+import { decodeAuthorization } from './decode-authorization.ts'
+import { durationMs, mustBeAds } from './decode-parts.ts'
+import { decodeRouteTable } from './decode-rds.ts'
+import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
+
+type Origins = ReadonlyMap<string, Origin>
+const types = 'type.googleapis.com/'
+const httpManager = types + HttpConnectionManagerSchema.typeName
+const tcpProxy = types + TcpProxySchema.typeName
+const networkRbac = types + NetworkRbacSchema.typeName
+const httpRbac = types + HttpRbacSchema.typeName
+const router = `${types}envoy.extensions.filters.http.router.v3.Router`
+const fileLog = types + FileAccessLogSchema.typeName
+const stdoutLog = `${types}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`
+const stderrLog = `${types}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`
+
+const closed: TcpTerminal = { kind: 'tcp', statPrefix: '', clusters: [], idleTimeoutMs: 0, accessLog: undefined }
+
+/** The filters of one chain: RBAC as often as wanted, then one that speaks with the client. */
+export function decodeFilters(
+  filters: readonly Filter[],
+  origins: Origins,
+  path: string,
+  refused: Refusals,
+): Pick<FilterChain, 'networkFilters' | 'terminal'> {
+  const networkFilters: NetworkFilter[] = []
+  let terminal: FilterChain['terminal'] | undefined
+  for (const [index, { name, configType }] of filters.entries()) {
+    const at = `${path}[${index}]`
+    if (terminal !== undefined) refused.add(at, `${name} stands behind a terminal filter`)
+    const any = configType.case === 'typedConfig' ? configType.value : undefined
+    if (any?.typeUrl === httpManager) {
+      const manager = open(any, HttpConnectionManagerSchema, at, refused)
+      terminal = manager && decodeHttp(manager, origins, at, refused)
+    } else if (any?.typeUrl === tcpProxy) {
+      const proxy = open(any, TcpProxySchema, at, refused)
+      terminal = proxy && decodeTcp(proxy, at, refused)
+    } else if (any?.typeUrl === networkRbac) {
+      const rbac = open(any, NetworkRbacSchema, at, refused)
+      if (rbac === undefined) continue
+      knowOnly(NetworkRbacSchema, rbac, networkRbacFields, at, refused)
+      if (rbac.rules !== undefined) {
+        const rules = decodeAuthorization(rbac.rules, origins, join(at, 'rules'), refused)
+        networkFilters.push({ kind: 'authorize', rules })
+      }
+    } else refused.add(at, `${any?.typeUrl ?? name} is not supported`)
+  }
+  if (terminal === undefined) refused.add(path, 'expected a terminal filter (http_connection_manager or tcp_proxy)')
+  return { networkFilters, terminal: terminal ?? closed }
+}
+
+const networkRbacFields = fieldNames('rules stat_prefix')
+
+const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filters common_http_protocol_options
+  stream_idle_timeout request_headers_timeout access_log forward_client_cert_details set_current_client_cert_details
+  upgrade_configs normalize_path merge_slashes generate_request_id`)
+const httpOptionFields = fieldNames('idle_timeout')
+
+const hourMs = 3_600_000
+
+function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: string, refused: Refusals): HttpTerminal {
+  knowOnly(HttpConnectionManagerSchema, manager, httpFields, path, refused)
+  if (manager.codecType === CodecType.HTTP3) refused.add(join(path, 'codec_type'), 'HTTP3 is not supported')
+  const options = manager.commonHttpProtocolOptions
+  const optionsPath = join(path, 'common_http_protocol_options')
+  if (options !== undefined) knowOnly(HttpProtocolOptionsSchema, options, httpOptionFields, optionsPath, refused)
+  for (const [index, { upgradeType }] of manager.upgradeConfigs.entries())
+    if (upgradeType.toLowerCase() !== 'websocket')
+      refused.add(join(path, `upgrade_configs[${index}]`), `${upgradeType} is not supported`)
+  return {
+    kind: 'http',
+    statPrefix: manager.statPrefix,
+    routes: decodeRouteSpecifier(manager, path, refused),
+    filters: decodeHttpFilters(manager.httpFilters, origins, join(path, 'http_filters'), refused),
+    idleTimeoutMs: durationMs(options?.idleTimeout, hourMs, join(optionsPath, 'idle_timeout'), refused),
+    headersTimeoutMs: durationMs(manager.requestHeadersTimeout, 0, join(path, 'request_headers_timeout'), refused),
+    streamIdleTimeoutMs: durationMs(manager.streamIdleTimeout, 300_000, join(path, 'stream_idle_timeout'), refused),
+    forwardClientCert: decodeForward(manager, path, refused),
+    generateRequestId: manager.generateRequestId ?? true,
+    accessLog: decodeAccessLog(manager.accessLog, join(path, 'access_log'), refused),
+  }
+}
+
+function decodeRouteSpecifier(
+  { routeSpecifier: by }: HttpConnectionManager,
+  path: string,
+  refused: Refusals,
+): HttpTerminal['routes'] {
+  if (by.case === 'routeConfig') return { inline: decodeRouteTable(by.value, join(path, 'route_config'), refused) }
+  if (by.case === 'rds') {
+    if (by.value.routeConfigName === '') refused.add(join(path, 'rds.route_config_name'), 'is empty')
+    mustBeAds(by.value.configSource, join(path, 'rds.config_source'), refused)
+    return { named: by.value.routeConfigName }
+  }
+  if (by.case === undefined) refused.add(path, 'expected rds or route_config')
+  return { named: '' }
+}
+
+function decodeForward(
+  { forwardClientCertDetails: details }: HttpConnectionManager,
+  path: string,
+  refused: Refusals,
+): HttpTerminal['forwardClientCert'] {
+  if (details === ForwardDetails.SANITIZE_SET) return 'sanitize-set'
+  if (details !== ForwardDetails.SANITIZE)
+    refused.add(join(path, 'forward_client_cert_details'), 'only SANITIZE and SANITIZE_SET are supported')
+  return 'sanitize'
+}
+
+const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
+
+/** In the order given. A filter that says `is_optional` may be unknown to us; the router is the end of the list and no filter here. */
+function decodeHttpFilters(
+  filters: readonly XdsHttpFilter[],
+  origins: Origins,
+  path: string,
+  refused: Refusals,
+): HttpFilter[] {
+  const decoded: HttpFilter[] = []
+  let routed = false
+  for (const [index, { name, configType, isOptional, disabled }] of filters.entries()) {
+    const at = `${path}[${index}]`
+    if (routed) refused.add(at, `${name} stands behind the router`)
+    if (disabled) continue
+    const any = configType.case === 'typedConfig' ? configType.value : undefined
+    if (any?.typeUrl === router) routed = true
+    else if (any?.typeUrl === httpRbac) {
+      const rbac = open(any, HttpRbacSchema, at, refused)
+      if (rbac === undefined) continue
+      knowOnly(HttpRbacSchema, rbac, httpRbacFields, at, refused)
+      const rules: Authorization | undefined =
+        rbac.rules && decodeAuthorization(rbac.rules, origins, join(at, 'rules'), refused)
+      if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
+    } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
+  }
+  if (!routed) refused.add(path, 'expected the router at the end')
+  return decoded
+}
+
+const tcpFields = fieldNames('stat_prefix cluster weighted_clusters idle_timeout access_log')
+
+function decodeTcp(proxy: TcpProxy, path: string, refused: Refusals): TcpTerminal {
+  knowOnly(TcpProxySchema, proxy, tcpFields, path, refused)
+  return {
+    kind: 'tcp',
+    statPrefix: proxy.statPrefix,
+    clusters: decodeTcpClusters(proxy, path, refused),
+    idleTimeoutMs: durationMs(proxy.idleTimeout, hourMs, join(path, 'idle_timeout'), refused),
+    accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),
+  }
+}
+
+function decodeTcpClusters({ clusterSpecifier: by }: TcpProxy, path: string, refused: Refusals): WeightedCluster[] {
+  if (by.case === 'cluster') return [{ cluster: by.value, weight: 1 }]
+  const clusters = by.case === 'weightedClusters' ? by.value.clusters : []
+  if (clusters.every(({ weight }) => weight === 0)) refused.add(path, 'expected cluster or weighted_clusters')
+  for (const [index, { metadataMatch }] of clusters.entries())
+    if (metadataMatch !== undefined)
+      refused.add(join(path, `weighted_clusters.clusters[${index}].metadata_match`), 'is not supported')
+  return clusters.map(({ name, weight }) => ({ cluster: name, weight }))
+}
+
+const logFields = fieldNames('name typed_config')
+const fileFields = fieldNames('path')
+
+/** One log, in our own format: a foreign format would be promised and not kept. */
+function decodeAccessLog(logs: readonly XdsAccessLog[], path: string, refused: Refusals): AccessLog | undefined {
+  const [log, ...more] = logs
+  if (log === undefined) return undefined
+  if (more.length > 0) refused.add(`${path}[1]`, 'a second log is not supported')
+  const at = `${path}[0]`
+  knowOnly(AccessLogSchema, log, logFields, at, refused)
+  const any = log.configType.value
+  if (any?.typeUrl === stdoutLog) return { path: '/dev/stdout' }
+  if (any?.typeUrl === stderrLog) return { path: '/dev/stderr' }
+  if (any?.typeUrl === fileLog) {
+    const file = open(any, FileAccessLogSchema, at, refused)
+    if (file !== undefined) knowOnly(FileAccessLogSchema, file, fileFields, at, refused)
+    return file && { path: file.path }
+  }
+  refused.add(at, `${log.name || any?.typeUrl} is not supported`)
+  return undefined
+}

@@ -1,0 +1,223 @@
+import { create } from '@bufbuild/protobuf'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RBAC_Action, RBACSchema } from '../../xds/gen/envoy/config/rbac/v3/rbac_pb.ts'
+import { LuaLike } from './testing/unknown.ts'
+import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
+import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
+import { HttpConnectionManager_ForwardClientCertDetails } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
+import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { StdoutAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
+import { type Decoded } from './decode.ts'
+import { decode, manager, ms, problem, typed, withFilters, type Init, type Manager } from './testing/decoding.ts'
+import { ads, loopback, router } from './testing/resources.ts'
+import { downstreamTls } from './testing/tls.ts'
+
+const filterOf = (listener: Decoded['LDS']) => listener.filterChains[0]?.terminal
+
+test('LDS: defaults of the .proto where nothing is said', () => {
+  const listener = decode('LDS', ListenerSchema, withFilters([manager()]))
+  assert.deepEqual(listener, {
+    name: 'x',
+    address: { host: '127.0.0.1', port: 80 },
+    direction: 'unspecified',
+    inspectTls: false,
+    inspectTimeoutMs: 15_000,
+    continueOnInspectTimeout: false,
+    filterChains: [
+      {
+        name: 'chain-0',
+        match: { destinationPort: undefined, serverNames: [], transportProtocol: undefined, applicationProtocols: [] },
+        tls: undefined,
+        networkFilters: [],
+        terminal: {
+          kind: 'http',
+          statPrefix: 'p',
+          routes: { named: 'r' },
+          filters: [],
+          idleTimeoutMs: 3_600_000,
+          headersTimeoutMs: 0,
+          streamIdleTimeoutMs: 300_000,
+          forwardClientCert: 'sanitize',
+          generateRequestId: true,
+          accessLog: undefined,
+        },
+      },
+    ],
+    defaultFilterChain: undefined,
+    routeByName: false,
+  })
+})
+
+test('LDS: an inbound listener as our control plane writes it', () => {
+  const rbac = (action: RBAC_Action) => ({
+    action,
+    policies: {
+      p: {
+        permissions: [{ rule: { case: 'any' as const, value: true } }],
+        principals: [
+          {
+            identifier: {
+              case: 'authenticated' as const,
+              value: { principalName: { matchPattern: { case: 'exact' as const, value: 'spiffe://x' } } },
+            },
+          },
+        ],
+      },
+    },
+  })
+  const listener = decode('LDS', ListenerSchema, {
+    name: 'x',
+    address: loopback(80),
+    trafficDirection: 1,
+    listenerFilters: [typed('tls', TlsInspectorSchema, {})],
+    listenerFiltersTimeout: ms(1000),
+    continueOnListenerFiltersTimeout: true,
+    filterChains: [
+      {
+        name: 'mesh',
+        filterChainMatch: { transportProtocol: 'tls', applicationProtocols: ['weft'], serverNames: ['A.example'] },
+        transportSocket: downstreamTls('bundle'),
+        filters: [
+          manager({
+            forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
+            setCurrentClientCertDetails: { uri: true },
+            httpFilters: [typed('deny', HttpRbacSchema, { rules: rbac(RBAC_Action.DENY) }), router],
+            accessLog: [typed('log', StdoutAccessLogSchema, {})],
+            normalizePath: true,
+            upgradeConfigs: [{ upgradeType: 'websocket' }],
+          } as Manager),
+        ],
+      },
+      {
+        filterChainMatch: { transportProtocol: 'raw_buffer' },
+        filters: [
+          typed('allow', NetworkRbacSchema, { statPrefix: 'p', rules: rbac(RBAC_Action.ALLOW) }),
+          typed('tcp', TcpProxySchema, { statPrefix: 't', clusterSpecifier: { case: 'cluster', value: 'app' } }),
+        ],
+      },
+    ],
+    metadata: {
+      filterMetadata: {
+        'weft.dev': {
+          routing: 'names',
+          policies: { p: { resource: 'AuthorizationPolicy default/p', field: 'spec', revision: '3' } },
+        },
+      },
+    },
+  })
+  const [mesh, plain] = listener.filterChains
+  assert.equal(listener.direction, 'inbound')
+  assert.deepEqual(
+    [listener.inspectTls, listener.inspectTimeoutMs, listener.continueOnInspectTimeout, listener.routeByName],
+    [true, 1000, true, true],
+  )
+  assert.deepEqual(mesh?.match.serverNames, ['a.example'])
+  assert.deepEqual(mesh?.tls, {
+    certificate: 'own',
+    trust: 'bundle',
+    requireClientCertificate: true,
+    alpn: ['http/1.1'],
+  })
+  const terminal = mesh?.terminal
+  assert.ok(terminal?.kind === 'http')
+  assert.deepEqual(terminal.accessLog, { path: '/dev/stdout' })
+  assert.equal(terminal.forwardClientCert, 'sanitize-set')
+  assert.deepEqual(terminal.filters[0]?.rules, {
+    action: 'deny',
+    policies: [
+      {
+        name: 'p',
+        permission: { kind: 'any' },
+        principal: { kind: 'principal', match: { kind: 'exact', value: 'spiffe://x', ignoreCase: false } },
+        origin: { resource: 'AuthorizationPolicy default/p', field: 'spec', revision: '3' },
+      },
+    ],
+  })
+  assert.equal(plain?.networkFilters[0]?.rules.action, 'allow')
+  assert.deepEqual(plain?.terminal.kind === 'tcp' && plain.terminal.clusters, [{ cluster: 'app', weight: 1 }])
+})
+
+test('LDS: filters that may be unknown, and filters that may not', () => {
+  const lua = { name: 'envoy.filters.http.lua', configType: { case: 'typedConfig' as const, value: LuaLike } }
+  const optional = decode(
+    'LDS',
+    ListenerSchema,
+    withFilters([manager({ httpFilters: [{ ...lua, isOptional: true }, router] })]),
+  )
+  assert.equal(filterOf(optional)?.kind, 'http')
+  assert.equal(
+    problem('LDS', ListenerSchema, withFilters([manager({ httpFilters: [lua, router] })])),
+    'x: filter_chains[0].filters[0].http_filters[0]: envoy.filters.http.lua is not supported',
+  )
+})
+
+const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegExp])[] = [
+  ['no router', withFilters([manager({ httpFilters: [] })]), /http_filters: expected the router/],
+  ['no terminal filter', withFilters([]), /filter_chains\[0\]\.filters: expected a terminal filter/],
+  [
+    'a field of the manager',
+    withFilters([manager({ xffNumTrustedHops: 1 } as Manager)]),
+    /filters\[0\]\.xff_num_trusted_hops: is not supported/,
+  ],
+  [
+    'a filter behind the terminal one',
+    withFilters([manager(), manager()]),
+    /filters\[1\]: http stands behind a terminal filter/,
+  ],
+  [
+    'original destination',
+    { ...withFilters([manager()]), useOriginalDst: true } as Init<typeof ListenerSchema>,
+    /use_original_dst: is not supported/,
+  ],
+  ['no address', { name: 'x', filterChains: [{ filters: [manager()] }] }, /address: no address is not supported/],
+  ['no chain', { name: 'x', address: loopback(1) }, /filter_chains: expected at least one/],
+  [
+    'a foreign certificate',
+    {
+      name: 'x',
+      address: loopback(1),
+      filterChains: [
+        {
+          transportSocket: downstreamTls('b', { tlsCertificateSdsSecretConfigs: [{ name: 'other', sdsConfig: ads }] }),
+          filters: [manager()],
+        },
+      ],
+    },
+    /tls_certificate_sds_secret_configs\[0\]: other is not supported/,
+  ],
+  [
+    'a match by source',
+    {
+      name: 'x',
+      address: loopback(1),
+      filterChains: [{ filterChainMatch: { sourcePorts: [1] }, filters: [manager()] }],
+    },
+    /filter_chains\[0\]\.filter_chain_match\.source_ports: is not supported/,
+  ],
+]
+for (const [title, init, form] of ldsRefusals)
+  test(`LDS refuses ${title}`, () => assert.match(problem('LDS', ListenerSchema, init), form))
+
+test('RBAC: nesting has an end, and what cannot be asked is refused', () => {
+  let rule: Init<typeof import('../../xds/gen/envoy/config/rbac/v3/rbac_pb.ts').PermissionSchema> = {
+    rule: { case: 'any', value: true },
+  }
+  for (let depth = 0; depth < 50; depth++) rule = { rule: { case: 'notRule', value: rule } }
+  const filter = (permission: typeof rule) =>
+    withFilters([
+      typed('rbac', NetworkRbacSchema, {
+        rules: create(RBACSchema, {
+          policies: { p: { permissions: [permission], principals: [{ identifier: { case: 'any', value: true } }] } },
+        }),
+      }),
+      manager(),
+    ])
+  assert.match(problem('LDS', ListenerSchema, filter(rule)), /is nested too deeply/)
+  assert.match(
+    problem('LDS', ListenerSchema, filter({ rule: { case: 'requestedServerName', value: {} } })),
+    /rules\.policies\[p\]\.permissions\[0\]: requestedServerName is not supported/,
+  )
+})

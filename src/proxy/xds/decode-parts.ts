@@ -1,0 +1,112 @@
+import type { JsonObject } from '@bufbuild/protobuf'
+import type { Duration } from '@bufbuild/protobuf/wkt'
+import { isIP } from 'node:net'
+import type { Address } from '../../base/address.ts'
+import type { Address as XdsAddress } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
+import type { Metadata } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import type { ConfigSource } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { HeaderMatcher } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { StringMatcher } from '../../xds/gen/envoy/type/matcher/v3/string_pb.ts'
+import { weftMetadata } from '../../xds/names.ts'
+import { stringIn } from '../../xds/structs.ts'
+import type { HeaderMatch, Origin, StringMatch } from '../config.ts'
+import { join, type Refusals } from './refusals.ts'
+
+/** Milliseconds, fractions kept; `absentMs` when the field is not there. Negative ones are refused. */
+export function durationMs(duration: Duration | undefined, absentMs: number, path: string, refused: Refusals): number {
+  if (duration === undefined) return absentMs
+  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1e6
+  if (ms < 0) refused.add(path, `expected a duration of at least 0, got ${ms} ms`)
+  return ms
+}
+
+/** An IP address and port. Pipes, named ports and host names are refused. */
+export function socketAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {
+  const nowhere = { host: '127.0.0.1', port: 0 }
+  if (address?.address.case !== 'socketAddress') {
+    refused.add(path, `${address?.address.case ?? 'no address'} is not supported, expected socket_address`)
+    return nowhere
+  }
+  const { address: host, portSpecifier, protocol } = address.address.value
+  const at = join(path, 'socket_address')
+  if (isIP(host) === 0) refused.add(join(at, 'address'), `expected an IP address, got ${JSON.stringify(host)}`)
+  if (protocol !== 0) refused.add(join(at, 'protocol'), 'only TCP is supported')
+  if (portSpecifier.case !== 'portValue' || portSpecifier.value > 65_535) {
+    refused.add(join(at, 'port_value'), 'expected a port number')
+    return nowhere
+  }
+  return { host, port: portSpecifier.value }
+}
+
+/** Our own part of a resource's metadata; undefined when there is none. */
+export const weftPart = (metadata: Metadata | undefined): JsonObject | undefined =>
+  metadata?.filterMetadata[weftMetadata]
+
+/** Which resource of the user made this. */
+export const originOf = (metadata: Metadata | undefined): Origin | undefined => originFrom(weftPart(metadata))
+
+/** The same from the JSON itself. */
+export function originFrom(json: JsonObject | undefined): Origin | undefined {
+  const resource = stringIn(json, 'resource')
+  if (resource === undefined) return undefined
+  return { resource, field: stringIn(json, 'field') ?? '', revision: stringIn(json, 'revision') ?? '' }
+}
+
+/** "Over the stream on which you got this": the only source of names that we follow. */
+export function mustBeAds(source: ConfigSource | undefined, path: string, refused: Refusals): void {
+  const kind = source?.configSourceSpecifier.case
+  if (kind !== 'ads' && kind !== 'self') refused.add(path, `${kind ?? 'no source'} is not supported, expected ads`)
+}
+
+const never: StringMatch = { kind: 'exact', value: '', ignoreCase: false }
+
+/** How a string is compared. Source: envoy.type.matcher.v3.StringMatcher. */
+export function stringMatch(matcher: StringMatcher | undefined, path: string, refused: Refusals): StringMatch {
+  if (matcher === undefined) {
+    refused.add(path, 'is missing')
+    return never
+  }
+  const { matchPattern, ignoreCase } = matcher
+  switch (matchPattern.case) {
+    case 'exact':
+    case 'prefix':
+    case 'suffix':
+    case 'contains':
+      return { kind: matchPattern.case, value: matchPattern.value, ignoreCase }
+    case 'safeRegex':
+      // Envoy: "ignore_case has no effect for safe_regex".
+      return { kind: 'regex', value: matchPattern.value.regex, ignoreCase: false }
+    default:
+      refused.add(path, `${matchPattern.case ?? 'an empty matcher'} is not supported`)
+      return never
+  }
+}
+
+/** Source: envoy.config.route.v3.HeaderMatcher; without a specifier the header must be there. */
+export function headerMatch(matcher: HeaderMatcher, path: string, refused: Refusals): HeaderMatch {
+  const { headerMatchSpecifier: by, invertMatch: invert } = matcher
+  const name = matcher.name.toLowerCase()
+  if (name === '') refused.add(join(path, 'name'), 'is empty')
+  if (matcher.treatMissingHeaderAsEmpty) refused.add(join(path, 'treat_missing_header_as_empty'), 'is not supported')
+  switch (by.case) {
+    case undefined:
+      return { name, match: undefined, invert }
+    case 'presentMatch':
+      return { name, match: undefined, invert: by.value ? invert : !invert }
+    case 'stringMatch':
+      return { name, match: stringMatch(by.value, join(path, 'string_match'), refused), invert }
+    case 'exactMatch':
+      return { name, match: { kind: 'exact', value: by.value, ignoreCase: false }, invert }
+    case 'prefixMatch':
+      return { name, match: { kind: 'prefix', value: by.value, ignoreCase: false }, invert }
+    case 'suffixMatch':
+      return { name, match: { kind: 'suffix', value: by.value, ignoreCase: false }, invert }
+    case 'containsMatch':
+      return { name, match: { kind: 'contains', value: by.value, ignoreCase: false }, invert }
+    case 'safeRegexMatch':
+      return { name, match: { kind: 'regex', value: by.value.regex, ignoreCase: false }, invert }
+    case 'rangeMatch':
+      refused.add(join(path, 'range_match'), 'is not supported')
+      return { name, match: never, invert }
+  }
+}

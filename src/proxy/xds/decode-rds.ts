@@ -1,0 +1,239 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import type { DataSource } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { RouteConfigurationSchema, type RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import {
+  DirectResponseActionSchema,
+  QueryParameterMatcherSchema,
+  RouteActionSchema,
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  RouteMatchSchema,
+  RouteSchema,
+  VirtualHostSchema,
+  WeightedClusterSchema,
+  WeightedCluster_ClusterWeightSchema,
+  type DirectResponseAction,
+  type QueryParameterMatcher,
+  type RetryPolicy as XdsRetryPolicy,
+  type Route as XdsRoute,
+  type RouteAction as XdsRouteAction,
+  type RouteMatch as XdsRouteMatch,
+  type VirtualHost as XdsVirtualHost,
+} from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { stringIn } from '../../xds/structs.ts'
+import type {
+  HeaderMatch,
+  PathMatch,
+  Route,
+  RouteAction,
+  RouteMatch,
+  RouteTable,
+  VirtualHost,
+  WeightedCluster,
+} from '../config.ts'
+import { durationMs, headerMatch, originOf, stringMatch, weftPart } from './decode-parts.ts'
+import { decodeRetryPolicy } from './decode-retry.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+
+/** A RouteConfiguration by itself (RDS). */
+export const decodeRds = (bytes: Uint8Array, refused: Refusals): RouteTable =>
+  decodeRouteTable(fromBinary(RouteConfigurationSchema, bytes), '', refused)
+
+const tableFields = fieldNames(`name virtual_hosts validate_clusters ignore_port_in_host_matching metadata
+  most_specific_header_mutations_wins max_direct_response_body_size_bytes`)
+
+/** Also for the route configuration within a listener. */
+export function decodeRouteTable(table: RouteConfiguration, path: string, refused: Refusals): RouteTable {
+  knowOnly(RouteConfigurationSchema, table, tableFields, path, refused)
+  const used = new Set<string>()
+  const virtualHosts = table.virtualHosts.map((host, index) =>
+    decodeVirtualHost(host, used, join(path, `virtual_hosts[${index}]`), refused),
+  )
+  const domains = new Set<string>()
+  for (const { name, domains: own } of virtualHosts) {
+    for (const domain of own) {
+      if (domains.has(domain)) refused.add(path, `the domain ${domain} of virtual host ${name} is there already`)
+      domains.add(domain)
+    }
+  }
+  return {
+    name: table.name,
+    virtualHosts,
+    ignorePortInHost: table.ignorePortInHostMatching,
+    origin: originOf(table.metadata),
+  }
+}
+
+const hostFields = fieldNames('name domains routes retry_policy metadata include_is_timeout_retry_header')
+
+function decodeVirtualHost(host: XdsVirtualHost, used: Set<string>, path: string, refused: Refusals): VirtualHost {
+  knowOnly(VirtualHostSchema, host, hostFields, path, refused)
+  if (host.domains.length === 0) refused.add(join(path, 'domains'), 'expected at least one')
+  return {
+    name: host.name,
+    domains: host.domains.map((domain) => domain.toLowerCase()),
+    routes: host.routes.map((route, index) => {
+      const decoded = decodeRoute(route, host, index, join(path, `routes[${index}]`), refused)
+      const name = used.has(decoded.name) ? `${decoded.name}#${used.size}` : decoded.name
+      used.add(name)
+      return name === decoded.name ? decoded : { ...decoded, name }
+    }),
+  }
+}
+
+const routeFields = fieldNames('name match route direct_response metadata decorator stat_prefix')
+
+function decodeRoute(route: XdsRoute, host: XdsVirtualHost, index: number, path: string, refused: Refusals): Route {
+  knowOnly(RouteSchema, route, routeFields, path, refused)
+  if (route.match === undefined) refused.add(join(path, 'match'), 'is missing')
+  return {
+    name: route.name || `${host.name}/${index}`,
+    match: route.match === undefined ? anything : decodeMatch(route.match, join(path, 'match'), refused),
+    action: decodeAction(route, host, path, refused),
+    origin: originOf(route.metadata),
+  }
+}
+
+const anything: RouteMatch = {
+  path: { kind: 'prefix', value: '/', caseSensitive: true },
+  headers: [],
+  queryParameters: [],
+}
+
+const matchFields = fieldNames('prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters')
+
+function decodeMatch(match: XdsRouteMatch, path: string, refused: Refusals): RouteMatch {
+  knowOnly(RouteMatchSchema, match, matchFields, path, refused)
+  return {
+    path: decodePath(match, path, refused),
+    headers: match.headers.map((one, index) => headerMatch(one, join(path, `headers[${index}]`), refused)),
+    queryParameters: match.queryParameters.map((one, index) =>
+      decodeQuery(one, join(path, `query_parameters[${index}]`), refused),
+    ),
+  }
+}
+
+function decodePath(
+  { pathSpecifier, caseSensitive = true }: XdsRouteMatch,
+  path: string,
+  refused: Refusals,
+): PathMatch {
+  switch (pathSpecifier.case) {
+    case 'prefix':
+      return { kind: 'prefix', value: pathSpecifier.value, caseSensitive }
+    case 'path':
+      return { kind: 'exact', value: pathSpecifier.value, caseSensitive }
+    case 'pathSeparatedPrefix':
+      if (!/^\/.*[^/]$/.test(pathSpecifier.value))
+        refused.add(join(path, 'path_separated_prefix'), 'must begin with a slash and not end with one')
+      return { kind: 'segments', value: pathSpecifier.value, caseSensitive }
+    case 'safeRegex':
+      return { kind: 'regex', value: pathSpecifier.value.regex, caseSensitive }
+    case undefined:
+      refused.add(path, 'expected prefix, path, path_separated_prefix or safe_regex')
+      return anything.path
+    default:
+      return anything.path // refused by knowOnly
+  }
+}
+
+const queryFields = fieldNames('name string_match present_match')
+
+function decodeQuery(matcher: QueryParameterMatcher, path: string, refused: Refusals): HeaderMatch {
+  knowOnly(QueryParameterMatcherSchema, matcher, queryFields, path, refused)
+  const { name, queryParameterMatchSpecifier: by } = matcher
+  if (by.case === 'stringMatch')
+    return { name, match: stringMatch(by.value, join(path, 'string_match'), refused), invert: false }
+  return { name, match: undefined, invert: by.case === 'presentMatch' && !by.value }
+}
+
+function decodeAction(route: XdsRoute, host: XdsVirtualHost, path: string, refused: Refusals): RouteAction {
+  const { action } = route
+  switch (action.case) {
+    case 'route':
+      return decodeForward(route, action.value, host.retryPolicy, join(path, 'route'), refused)
+    case 'directResponse':
+      return decodeDirect(action.value, join(path, 'direct_response'), refused)
+    case undefined:
+      refused.add(path, 'expected route or direct_response')
+      return nothing
+    default:
+      return nothing // refused by knowOnly
+  }
+}
+const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
+
+const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
+  include_vh_rate_limits`)
+
+const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
+  [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
+  [NotFoundCode.NOT_FOUND]: 404,
+  [NotFoundCode.INTERNAL_SERVER_ERROR]: 500,
+}
+
+function decodeForward(
+  route: XdsRoute,
+  action: XdsRouteAction,
+  hostRetry: XdsRetryPolicy | undefined,
+  path: string,
+  refused: Refusals,
+): RouteAction {
+  knowOnly(RouteActionSchema, action, forwardFields, path, refused)
+  const retry = action.retryPolicy ?? hostRetry
+  const ifIdempotent = stringIn(weftPart(route.metadata), 'retry_on_if_idempotent') ?? ''
+  return {
+    kind: 'forward',
+    clusters: decodeClusters(action, path, refused),
+    timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
+    retry: retry && decodeRetryPolicy(retry, ifIdempotent, join(path, 'retry_policy'), refused),
+    clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
+  }
+}
+
+const weightedFields = fieldNames('clusters total_weight runtime_key_prefix')
+const weightFields = fieldNames('name weight')
+
+function decodeClusters({ clusterSpecifier: by }: XdsRouteAction, path: string, refused: Refusals): WeightedCluster[] {
+  if (by.case === 'cluster') {
+    if (by.value === '') refused.add(join(path, 'cluster'), 'is empty')
+    return [{ cluster: by.value, weight: 1 }]
+  }
+  if (by.case !== 'weightedClusters') {
+    if (by.case === undefined) refused.add(path, 'expected cluster or weighted_clusters')
+    return []
+  }
+  const at = join(path, 'weighted_clusters')
+  knowOnly(WeightedClusterSchema, by.value, weightedFields, at, refused)
+  const clusters = by.value.clusters.map((one, index) => {
+    knowOnly(WeightedCluster_ClusterWeightSchema, one, weightFields, join(at, `clusters[${index}]`), refused)
+    return { cluster: one.name, weight: one.weight ?? 0 }
+  })
+  if (clusters.every(({ weight }) => weight === 0)) refused.add(at, 'the weights add up to 0')
+  return clusters
+}
+
+const directFields = fieldNames('status body')
+
+function decodeDirect(action: DirectResponseAction, path: string, refused: Refusals): RouteAction {
+  knowOnly(DirectResponseActionSchema, action, directFields, path, refused)
+  if (action.status < 200 || action.status > 599)
+    refused.add(join(path, 'status'), `expected 200 to 599, got ${action.status}`)
+  return { kind: 'direct', status: action.status, body: inlineText(action.body, join(path, 'body'), refused) ?? '' }
+}
+
+/** Text that stands in the resource itself; undefined when the field is absent. Files and variables of this machine are refused. */
+export function inlineText(source: DataSource | undefined, path: string, refused: Refusals): string | undefined {
+  const by = source?.specifier
+  if (by === undefined) return undefined
+  switch (by.case) {
+    case undefined:
+      return undefined
+    case 'inlineString':
+      return by.value
+    case 'inlineBytes':
+      return Buffer.from(by.value).toString()
+    default:
+      refused.add(path, `${by.case} is not supported, expected inline_string or inline_bytes`)
+      return undefined
+  }
+}

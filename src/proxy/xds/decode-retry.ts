@@ -1,0 +1,64 @@
+import {
+  RetryPolicySchema,
+  type RetryPolicy as XdsRetryPolicy,
+} from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RetryCause, RetryPolicy } from '../config.ts'
+import { durationMs } from './decode-parts.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+
+const known = fieldNames(`retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
+  retry_back_off`)
+
+const previousHosts = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'
+
+/** `ifIdempotent`: further causes for idempotent methods, separated by commas. Source: envoy.config.route.v3.RetryPolicy. */
+export function decodeRetryPolicy(
+  policy: XdsRetryPolicy,
+  ifIdempotent: string,
+  path: string,
+  refused: Refusals,
+): RetryPolicy {
+  knowOnly(RetryPolicySchema, policy, known, path, refused)
+  const backoff = policy.retryBackOff
+  const backoffBaseMs = durationMs(backoff?.baseInterval, 25, join(path, 'retry_back_off.base_interval'), refused)
+  return {
+    retries: policy.numRetries ?? 1,
+    on: causes(policy.retryOn, join(path, 'retry_on'), refused),
+    onIfIdempotent: causes(ifIdempotent, 'metadata[weft.dev].retry_on_if_idempotent', refused),
+    perTryTimeoutMs: durationMs(policy.perTryTimeout, 0, join(path, 'per_try_timeout'), refused),
+    backoffBaseMs,
+    backoffMaxMs: durationMs(
+      backoff?.maxInterval,
+      backoffBaseMs * 10,
+      join(path, 'retry_back_off.max_interval'),
+      refused,
+    ),
+    hostSelectionAttempts: avoidsPreviousHosts(policy, path, refused)
+      ? Math.max(1, Number(policy.hostSelectionRetryMaxAttempts))
+      : 0,
+  }
+}
+
+const allCauses: readonly RetryCause[] = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  '5xx',
+  'gateway-error',
+]
+
+function causes(text: string, path: string, refused: Refusals): ReadonlySet<RetryCause> {
+  const names = text.split(',').map((name) => name.trim())
+  for (const name of names)
+    if (name !== '' && !allCauses.some((cause) => cause === name)) refused.add(path, `"${name}" is not supported`)
+  return new Set(allCauses.filter((cause) => names.includes(cause)))
+}
+
+function avoidsPreviousHosts({ retryHostPredicate }: XdsRetryPolicy, path: string, refused: Refusals): boolean {
+  for (const [index, { name, configType }] of retryHostPredicate.entries()) {
+    if (configType.case !== 'typedConfig' || configType.value.typeUrl !== previousHosts)
+      refused.add(join(path, `retry_host_predicate[${index}]`), `${name} is not supported`)
+  }
+  return retryHostPredicate.length > 0
+}

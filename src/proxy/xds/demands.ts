@@ -1,0 +1,93 @@
+import type { Clock, Timer } from '../../base/clock.ts'
+import { protocolOf } from './needs.ts'
+import type { Resources } from './resources.ts'
+import type { Warming } from './warm.ts'
+
+/** The service ports that the program calls, and who waits for the first answer. */
+export interface Demands {
+  /** Resolves by itself or at the next `answer` that knows; false after 5 s. */
+  add(routeName: string): Promise<boolean>
+  /** Route tables that are wanted: those of HTTP ports that the name table has. */
+  tables(): readonly string[]
+  /** Clusters that are wanted besides those of tables: TCP ports, and HTTP ports whose table is not there yet. */
+  clusters(): readonly string[]
+  has(name: string): boolean
+  /** Tells those whose answer is known now. True if something is not wanted any more. */
+  answer(): boolean
+  close(): void
+}
+
+const waitLimitMs = 5_000
+
+interface Waiter {
+  readonly resolve: (found: boolean) => void
+  readonly timer: Timer
+}
+
+/** Looks at `resources` and `warming` whenever it is asked. `gaveUp` is called when a wait is over by time. */
+export function createDemands(parts: {
+  resources: Resources
+  warming: Warming
+  clock: Clock
+  gaveUp: () => void
+}): Demands {
+  const { resources, warming, clock, gaveUp } = parts
+  const demanded = new Set<string>()
+  const waiters = new Map<string, { readonly promise: Promise<boolean> } & Waiter>()
+  const protocol = (name: string): 'http' | 'tcp' | undefined => protocolOf(name, resources.held('NDS'))
+  const those = (wanted: 'http' | 'tcp'): string[] => [...demanded].filter((name) => protocol(name) === wanted)
+
+  /** Undefined: not known yet. */
+  const found = (name: string): boolean | undefined => {
+    const { routes, clusters } = warming.config()
+    switch (protocol(name)) {
+      case undefined:
+        return resources.seen('NDS') ? false : undefined
+      case 'http':
+        return routes.has(name) || (resources.isAbsent('RDS', name) ? false : undefined)
+      case 'tcp':
+        return clusters.has(name) || (resources.isAbsent('CDS', name) ? false : undefined)
+    }
+  }
+  const settle = (name: string, answer: boolean): void => {
+    const waiter = waiters.get(name)
+    waiters.delete(name)
+    waiter?.timer.cancel()
+    waiter?.resolve(answer)
+    // What does not exist is not asked for again and again.
+    if (!answer) demanded.delete(name)
+  }
+
+  return {
+    add(name) {
+      const known = found(name)
+      if (known === false) return Promise.resolve(false)
+      demanded.add(name)
+      if (known === true) return Promise.resolve(true)
+      const before = waiters.get(name)
+      if (before !== undefined) return before.promise
+      const { promise, resolve } = Promise.withResolvers<boolean>()
+      const late = (): void => {
+        settle(name, found(name) ?? false)
+        gaveUp()
+      }
+      const timer = clock.after(waitLimitMs, late, { background: true })
+      waiters.set(name, { promise, resolve, timer })
+      return promise
+    },
+    tables: () => those('http'),
+    clusters: () => [...those('tcp'), ...those('http').filter((name) => !resources.held('RDS').has(name))],
+    has: (name) => demanded.has(name),
+    answer() {
+      const before = demanded.size
+      for (const name of Array.from(waiters.keys())) {
+        const known = found(name)
+        if (known !== undefined) settle(name, known)
+      }
+      return demanded.size < before
+    },
+    close() {
+      for (const name of Array.from(waiters.keys())) settle(name, false)
+    },
+  }
+}

@@ -1,0 +1,16 @@
+import { fromJson, toJson, type JsonObject } from '@bufbuild/protobuf'
+import { StructSchema, type Struct } from '@bufbuild/protobuf/wkt'
+
+// Inside other messages (Metadata, Node) a google.protobuf.Struct is a plain JSON object already; these serve the free-standing ones.
+
+/** Plain JSON as a google.protobuf.Struct. */
+export const structFromJson = (json: JsonObject): Struct => fromJson(StructSchema, json)
+
+/** The opposite. */
+export const jsonFromStruct = (struct: Struct): JsonObject => toJson(StructSchema, struct)
+
+/** A string field of a Struct given as JSON; undefined when it is absent or something else. */
+export function stringIn(json: JsonObject | undefined, key: string): string | undefined {
+  const value = json !== undefined && Object.hasOwn(json, key) ? json[key] : undefined
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,34 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+
+/** What a test may need from the machine besides Node: a program on the path, root, or Linux itself. */
+export type Need = 'curl' | 'ip' | 'openssl' | 'root' | 'linux'
+
+const remedies: Readonly<Record<Need, string>> = {
+  curl: 'install curl',
+  ip: 'install iproute2',
+  openssl: 'install openssl',
+  root: 'run the tests as root (network namespaces need it)',
+  linux: 'run the tests on Linux',
+}
+
+/**
+ * True when all is there. Otherwise the test is skipped, aloud and with the remedy; with CI=true, where everything has been installed, it
+ * fails instead: a test that silently does not run proves nothing.
+ */
+export function requires(t: TestContext, ...needs: readonly Need[]): boolean {
+  const missing = needs.filter((need) => !isThere(need))
+  if (missing.length === 0) return true
+  const sentence = `needs ${missing.map((need) => `${need} (${remedies[need]})`).join(', ')}`
+  if (process.env['CI'] === 'true') throw new Error(`${t.name}: ${sentence}; with CI=true this is a failure`)
+  t.skip(sentence)
+  return false
+}
+
+function isThere(need: Need): boolean {
+  if (need === 'root') return process.getuid?.() === 0
+  if (need === 'linux') return process.platform === 'linux'
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter)
+  return [...folders, '/usr/sbin', '/sbin'].some((folder) => fs.existsSync(path.join(folder, need)))
+}
