@@ -25,6 +25,8 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node26',
+  // Its CommonJS form, which Node would take, loses its names behind `await import('yaml')`.
+  alias: { yaml: path.join(root, 'node_modules/yaml/browser/index.js') },
   sourcemap: true,
   sourcesContent: false,
   minifySyntax: true,

@@ -42,6 +42,7 @@ export interface Report {
     readonly features: string
     /** Resident, before the first load, all proxies together. */
     readonly idleMb: number
+    readonly idleMbByRole: Readonly<Record<string, number>>
     readonly rounds: readonly Measurement[]
     /** Rounds in which a request failed: not counted. */
     readonly voided: number
@@ -75,10 +76,10 @@ export async function measureHttp1(options: Http1Options, say: (line: string) =>
       const place = path.join(dir, subject.name.toLowerCase())
       fs.mkdirSync(place)
       const started = await subject.start({ mtls: options.mtls, backendPort, dir: place, certificates })
-      running.push({ subject, version: found.version, started, idleMb: 0, rounds: [], voided: 0 })
+      running.push({ subject, version: found.version, started, idleMbByRole: {}, rounds: [], voided: 0 })
       await checkAnswer(subject, started)
     }
-    for (const one of running) one.idleMb = memory(one.started)
+    for (const one of running) one.idleMbByRole = memoryByRole(one.started)
     for (const { subject, started } of running) {
       say(`warming up ${subject.name}`)
       await runWrk({ ...started, dir, wrk }, { ...options, seconds: warmUpSeconds })
@@ -97,11 +98,12 @@ export async function measureHttp1(options: Http1Options, say: (line: string) =>
         loadAverage: Math.round((os.loadavg()[0] ?? 0) * 100) / 100,
       },
       options,
-      subjects: running.map(({ subject: { name, features }, version, idleMb, rounds, voided }) => ({
+      subjects: running.map(({ subject: { name, features }, version, idleMbByRole, rounds, voided }) => ({
         name,
         version,
         features,
-        idleMb,
+        idleMb: sum(Object.values(idleMbByRole)),
+        idleMbByRole,
         rounds,
         voided,
       })),
@@ -118,13 +120,14 @@ interface Contestant {
   readonly subject: Subject
   readonly version: string
   readonly started: Started
-  idleMb: number
+  idleMbByRole: Readonly<Record<string, number>>
   readonly rounds: Measurement[]
   voided: number
 }
 
-const memory = ({ proxies }: Started): number =>
-  proxies.flatMap(({ pids }) => pids).reduce((sum, pid) => sum + residentMb(pid), 0)
+const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0)
+const memoryByRole = ({ proxies }: Started): Readonly<Record<string, number>> =>
+  Object.fromEntries(proxies.map(({ role, pids }) => [role, sum(pids.map(residentMb))]))
 
 async function measure(
   one: Contestant,
@@ -132,7 +135,7 @@ async function measure(
   { say, dir, wrk, ...options }: Http1Options & { say: (line: string) => void; dir: string; wrk: string },
 ): Promise<void> {
   const { subject, started, rounds } = one
-  const cpu = (): readonly number[] => started.proxies.map(({ pids }) => pids.reduce((sum, pid) => sum + cpuNs(pid), 0))
+  const cpu = (): readonly number[] => started.proxies.map(({ pids }) => sum(pids.map(cpuNs)))
   const before = cpu()
   const load = await runWrk({ ...started, dir, wrk }, options)
   const spentUs = cpu().map((ns, index) => (ns - (before[index] ?? 0)) / 1000 / load.requests)
@@ -141,9 +144,9 @@ async function measure(
     say(`round ${round} ${subject.name}: VOID, ${load.errors} of ${load.requests} requests failed`)
     return
   }
-  const cpuUs = spentUs.reduce((sum, us) => sum + us, 0)
+  const cpuUs = sum(spentUs)
   const cpuUsByRole = Object.fromEntries(started.proxies.map(({ role }, index) => [role, spentUs[index] ?? 0]))
-  rounds.push({ round, ...load, cpuUs, cpuUsByRole, loadedMb: memory(started) })
+  rounds.push({ round, ...load, cpuUs, cpuUsByRole, loadedMb: sum(Object.values(memoryByRole(started))) })
   const perSecond = Math.round(load.requests / load.seconds)
   say(`round ${round} ${subject.name}: ${cpuUs.toFixed(1)} µs CPU a request, ${perSecond} requests/s`)
 }
@@ -202,7 +205,10 @@ export function formatReport({ scenario, machine, options, subjects, skipped }: 
     formatTable([head, ...rows]),
     '',
     `CPU per request, ratio of medians: ${ratios.join(', ') || 'nothing to compare with'}`,
-    ...subjects.map(({ name, features }) => `  ${name}: ${features}`),
+    ...subjects.map(({ name, features, idleMbByRole }) => {
+      const parts = Object.entries(idleMbByRole).map(([role, mb]) => `${role} ${mb.toFixed(0)}`)
+      return `  ${name}: ${features}; idle MB: ${parts.join(', ')}`
+    }),
     ...skipped.map(({ name, why }) => `  skipped ${name}: ${why}`),
   ].join('\n')
 }

@@ -85,10 +85,7 @@ export const weft: Subject = {
     return {
       port: Number(new URL(proxy).port),
       target: `http://${host}/`,
-      proxies: [
-        { role: 'client', pids: sidecarOf(caller) },
-        ...(callee === undefined ? [] : [{ role: 'server', pids: sidecarOf(callee) }]),
-      ],
+      proxies: [...processesOf('client', caller), ...(callee === undefined ? [] : processesOf('server', callee))],
       async stop() {
         await caller.stop()
         await callee?.stop()
@@ -123,12 +120,15 @@ ${backendConfiguration(port)} }`,
   return running
 }
 
-/** Agent and sidecar: both are there because of the mesh, so both count. The program is not. */
-function sidecarOf({ pid }: Running): readonly number[] {
+/** Sidecar and agent: both are there because of the mesh, so both count. The program is not. */
+function processesOf(role: string, { pid }: Running): Started['proxies'] {
   const isSidecar = (child: number): boolean =>
     fs
       .readFileSync(`/proc/${child}/cmdline`, 'latin1')
       .split('\0')
       .some((word) => word.endsWith('/sidecar.js'))
-  return [...childrenOf(pid).filter(isSidecar), pid]
+  return [
+    { role, pids: childrenOf(pid).filter(isSidecar) },
+    { role: `${role} agent`, pids: [pid] },
+  ]
 }

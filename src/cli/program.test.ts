@@ -175,3 +175,16 @@ test('the command itself: an old-fashioned process with an exit status', () => {
   assert.equal(ran.status, 1)
   assert.equal(ran.stderr, 'weft: no control plane at /nonexistent; start one with: weft up --data-dir /nonexistent\n')
 })
+
+test('validate needs no control plane and names file, line and remedy', async (context) => {
+  const dir = folder(context)
+  fs.writeFileSync(path.join(dir, 'good.yaml'), service)
+  assert.deepEqual(await weft(['validate', '-f', dir]), { status: 0, out: 'Service default/web valid\n', err: '' })
+  fs.writeFileSync(path.join(dir, 'bad.yaml'), 'kind: Servise\napiVersion: v1\nmetadata: { name: x }\n')
+  const bad = await weft(['validate', '-f', dir])
+  assert.equal(bad.status, 1)
+  assert.match(bad.err, /bad\.yaml:1: .*did you mean Service\?/)
+  assert.equal(bad.out, '')
+  const json = JSON.parse((await weft(['validate', '-f', dir, '-o', 'json'])).out)
+  assert.equal(json.problems.length, 1)
+})

@@ -63,7 +63,7 @@ const removedListenerMs = 30_000
 
 interface Open {
   listener: Listener
-  service: ListenerService
+  readonly service: ListenerService
   /** Undefined while the socket is being opened. */
   handle: ListenerHandle | undefined
 }
@@ -141,9 +141,8 @@ export function createProxy(parts: ProxyParts): Proxy {
     checkReady()
   }
   const replace = (known: Open, listener: Listener): void => {
-    known.service.close()
     known.listener = listener
-    known.service = serveListener(listener, serveParts)
+    known.service.update(listener)
   }
   const remove = (name: string, one: Open): void => {
     open.delete(name)

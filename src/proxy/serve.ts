@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Watchable } from '../base/watchable.ts'
 import type { FilterChain, HttpTerminal, Listener } from './config.ts'
 import { chooseChain, type Opening } from './detect/choose-chain.ts'
@@ -29,15 +30,31 @@ export interface ServeParts {
   readonly refused: (listener: string, reason: string) => void
 }
 
-/** Serves the connections of one listener as it is configured now. A connection keeps the chain that it began with. */
+/** Serves the connections of one listener as it is configured now. */
 export interface ListenerService {
   serve(socket: Socket, tracked: Tracked): void
+  /**
+   * The listener has changed. A call keeps the configuration it began with; the next one on the same connection goes by the chain
+   * that has the name of the connection's own, so that a policy holds at once. A connection whose chain is gone, or would now ask
+   * for another proof of identity, is drained; one that the new chain's network filters refuse is cut.
+   */
+  update(listener: Listener): void
   /** No new connections come; the terminators follow no further certificates. */
   close(): void
 }
 
+/** A connection past detection. `chain` is the one it goes by now. */
+interface Served {
+  chain: FilterChain
+  readonly peer: Peer
+  drain(): void
+  destroy(): void
+}
+
 /** Builds what a listener's chains need, each on first use. */
-export function serveListener(listener: Listener, parts: ServeParts): ListenerService {
+export function serveListener(first: Listener, parts: ServeParts): ListenerService {
+  let listener = first
+  const served = new Set<Served>()
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
   const services = new Map<FilterChain, Service>()
@@ -81,13 +98,14 @@ export function serveListener(listener: Listener, parts: ServeParts): ListenerSe
   const serveHttp = (socket: Socket, tracked: Tracked, peer: Peer, chain: FilterChain, inTunnel: boolean): void => {
     const { terminal } = chain
     if (terminal.kind !== 'http') return
+    const one: Served = { chain, peer, drain: () => connection.drain(), destroy: () => connection.destroy() }
     const connection = serveHttp1(socket, {
-      service: serviceOf(chain, terminal),
+      service: (call) => (one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone),
       peer,
       refusal: (fault) => refusal(fault, direction, peer),
       refused: (fault) => parts.refused(listener.name, fault.kind),
       failed: (error) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
-      closed() {},
+      closed: () => void served.delete(one),
       clock: shared.clock,
       sweeper: shared.sweeper,
       idleTimeoutMs: terminal.idleTimeoutMs,
@@ -96,6 +114,7 @@ export function serveListener(listener: Listener, parts: ServeParts): ListenerSe
       connect: listener.routeByName && !inTunnel ? tunnelsOf(tracked, peer, chain, terminal) : undefined,
       refuseRelative: listener.routeByName && !inTunnel ? (authority) => helpfulRefusal(authority, peer) : undefined,
     })
+    served.add(one)
     tracked.become(connection)
   }
   const tunnelsOf = (tracked: Tracked, peer: Peer, chain: FilterChain, terminal: HttpTerminal) =>
@@ -122,7 +141,10 @@ export function serveListener(listener: Listener, parts: ServeParts): ListenerSe
     }
     const { terminal } = chain
     if (terminal.kind === 'http') return serveHttp(socket, tracked, peer, chain, false)
-    tracked.become({ drain() {}, destroy: () => void socket.destroy() })
+    const one: Served = { chain, peer, drain() {}, destroy: () => void socket.destroy() }
+    served.add(one)
+    socket.once('close', () => served.delete(one))
+    tracked.become(one)
     const { clusters, idleTimeoutMs } = terminal
     void serveTcp(socket, { direction, peer, clusters, target: undefined, idleTimeoutMs, snapshot: current(), shared })
   }
@@ -156,11 +178,34 @@ export function serveListener(listener: Listener, parts: ServeParts): ListenerSe
         choose(socket, tracked, opening)
       })
     },
+    update(next) {
+      listener = next
+      for (const [chain, { tls }] of terminators) {
+        if (next.filterChains.includes(chain) || chain === next.defaultFilterChain) continue
+        tls.close()
+        terminators.delete(chain)
+      }
+      services.clear()
+      checks.clear()
+      const chains = new Map([...next.filterChains, next.defaultFilterChain].map((chain) => [chain?.name, chain]))
+      for (const one of served) {
+        const chain = chains.get(one.chain.name)
+        if (chain === undefined || !sameProof(chain, one.chain)) one.drain()
+        else if (checksOf(chain).some((check) => check(one.peer) !== undefined)) one.destroy()
+        else one.chain = chain
+      }
+    },
     close() {
       for (const { tls } of terminators.values()) tls.close()
     },
   }
 }
+
+/** What a connection was let in by is what it would be let in by now. */
+const sameProof = (a: FilterChain, b: FilterChain): boolean =>
+  a.terminal.kind === b.terminal.kind && isDeepStrictEqual(a.tls, b.tls)
+
+const gone = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 
 const plain = { serverName: undefined, transportProtocol: 'raw_buffer', applicationProtocols: [] } as const
 

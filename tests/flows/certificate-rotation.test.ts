@@ -7,7 +7,7 @@ import { createWorld } from '../world/world.ts'
 test('certificates are renewed at half life, new connections use the new one, and no connection is dropped', async (t) => {
   if (!requires(t, 'curl')) return
   const world = createWorld(t)
-  await world.up({ args: ['--certificate-lifetime', '6s'] })
+  await world.up({ leafTtlMs: 6000 })
   const client = await world.run('client', { port: 0 })
   const web = await world.run('web')
   await world.curlUntil(client, 'http://web/', 200)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { systemClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/random.ts'
@@ -25,12 +26,18 @@ test('a proxy that refuses its configuration is shown by weft proxies, with its 
   const local = connectGrpc({ unix: path.join(world.dataDir, 'agent.sock') }, parts)
   t.after(() => local.close())
   const { keyPem, csrDer } = await createKeyAndCsr()
-  const wish = { namespace: 'default', service: 'stubborn', serviceAccount: 'stubborn', instance: randomUUID(), csr: csrDer }
+  const wish = {
+    namespace: 'default',
+    service: 'stubborn',
+    serviceAccount: 'stubborn',
+    instance: randomUUID(),
+    csr: csrDer,
+  }
   const joined = await local.unary(
     grpcMethod(AgentService.method.join),
     create(JoinRequestSchema, { ...wish, outboundHost: '127.0.0.1', outboundPort: 1, version: 'test' }),
   )
-  assert.ok('ok' in joined, JSON.stringify(joined))
+  assert.ok('ok' in joined, inspect(joined))
   const { workload, nodeId, xdsAddress, trustDomain, certificate } = joined.ok
   const address = parseAddress(xdsAddress)
   assert.ok(address !== undefined && certificate !== undefined)

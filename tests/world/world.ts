@@ -11,6 +11,7 @@ import { until } from './until.ts'
 
 const root = path.dirname(path.dirname(import.meta.dirname))
 const weftScript = path.join(root, 'dist/weft.js')
+const controlPlaneProgram = path.join(import.meta.dirname, 'programs/control-plane.ts')
 const echoProgram = path.join(import.meta.dirname, 'programs/echo.mjs')
 
 /** A control plane that runs. */
@@ -39,6 +40,17 @@ export interface Workload {
   stop(): Promise<number>
 }
 
+/** What `weft up` is to be told. */
+export interface UpOptions {
+  readonly args?: readonly string[]
+  /** Put before the command line: `ip netns exec NAME`. */
+  readonly prefix?: readonly string[]
+  /** Where xDS listens; default: loopback. */
+  readonly host?: string
+  /** How long certificates live, ms; default: as the command has it. */
+  readonly leafTtlMs?: number
+}
+
 /** What `weft run` is to be told. */
 export interface WorkloadOptions {
   readonly namespace?: string
@@ -61,7 +73,7 @@ export interface World {
   readonly dir: string
   readonly dataDir: string
   /** Starts (again) a control plane on this world's data directory and ports. */
-  up(options?: { args?: readonly string[]; prefix?: readonly string[]; host?: string }): Promise<ControlPlane>
+  up(options?: UpOptions): Promise<ControlPlane>
   /** Resolves when the program runs: its sidecar is ready then. */
   run(service: string, options?: WorkloadOptions): Promise<Workload>
   /** Any command, to its end. */
@@ -118,13 +130,17 @@ export function createWorld(t: TestContext): World {
   const world: World = {
     dir,
     dataDir,
-    async up({ args = [], prefix = [], host = '127.0.0.1' } = {}) {
+    async up({ args = [], prefix = [], host = '127.0.0.1', leafTtlMs } = {}) {
       const { xds, api } = await (ports ??= Promise.all([freePort(), freePort()]).then(([a, b]) => ({
         xds: a,
         api: b,
       })))
-      const command = [...prefix, process.execPath, weftScript, 'up', '--data-dir', dataDir]
-      const child = start('weft up', [...command, '--xds', `${host}:${xds}`, '--api', `127.0.0.1:${api}`, ...args])
+      const places = [`${host}:${xds}`, `127.0.0.1:${api}`] as const
+      const command =
+        leafTtlMs === undefined
+          ? [weftScript, 'up', '--data-dir', dataDir, '--xds', places[0], '--api', places[1], ...args]
+          : [controlPlaneProgram, dataDir, ...places, String(leafTtlMs)]
+      const child = start('weft up', [...prefix, process.execPath, ...command])
       const apiUrl = `http://127.0.0.1:${api}`
       await until('the control plane answers', async () => {
         if (!child.isRunning) throw new Error(`it has ended: ${child.out}${child.err}`)

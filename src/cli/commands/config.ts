@@ -42,7 +42,9 @@ export function config(
     const path = `/v1/proxies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/config?what=${question.what}`
     const answer = await client.get<unknown>(path)
     if (answer.kind === 'failed') return failedAnswer(terminal, answer)
-    const shown = question.part === undefined ? answer.value : (at(answer.value, question.part) ?? answer.value)
+    // The sidecar's answer: { config: { listeners, routes, clusters, … }, … }.
+    const shown =
+      question.part === undefined ? answer.value : (at(answer.value, 'config', question.part) ?? answer.value)
     await printOne(terminal, shown, flags.output ?? 'yaml')
     return status.done
   })

@@ -1,7 +1,7 @@
 import { hasErrors, type Problem } from '../../base/problem.ts'
 import type { Change, WriteResult } from '../collect/store.ts'
 import { isKind, kindInfo } from '../decode/kinds.ts'
-import { formatKey, type Document, type ResourceKey } from '../decode/resource.ts'
+import { formatKey, keyOf, type Document, type ResourceKey } from '../decode/resource.ts'
 import type { ApplyResult } from './contract.ts'
 import type { ApiParts, ResourceView } from './parts.ts'
 import { ok, refuse, type ApiReply } from './reply.ts'
@@ -58,12 +58,6 @@ function withNamespace(document: Document): Document {
   const namespace = isNamespaced(document.kind) ? metadata.namespace || 'default' : ''
   return { ...document, metadata: { ...metadata, namespace } }
 }
-
-const keyOf = ({ kind, metadata }: Document): ResourceKey => ({
-  kind,
-  namespace: metadata.namespace ?? '',
-  name: metadata.name,
-})
 
 /** A document that carries a resourceVersion (it was read, edited and sent back) must not overwrite what came in between. */
 function toChange(document: Document): Change {

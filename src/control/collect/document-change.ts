@@ -1,15 +1,5 @@
-import type { Document, Metadata, ResourceKey } from '../decode/resource.ts'
+import type { Document, Metadata } from '../decode/resource.ts'
 import type { StoredDocument } from './store.ts'
-
-/** What identifies a document; "" is the namespace of one that says none. */
-export const keyOf = ({ kind, metadata }: Document): ResourceKey => ({
-  kind,
-  namespace: metadata.namespace ?? '',
-  name: metadata.name,
-})
-
-/** A key as one string, for maps: the parts cannot hold a slash. */
-export const keyText = ({ kind, namespace, name }: ResourceKey): string => `${kind}/${namespace}/${name}`
 
 /** The document as it will stand in the store: `revision` is its own, its age is that of `before`. */
 export function stored(

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { keyText } from './document-change.ts'
+import { keyText } from '../decode/resource.ts'
 import { planWrite } from './plan-write.ts'
 import type { Store, StoredDocument, StoreEvent } from './store.ts'
 import { createWatchers } from './watchers.ts'

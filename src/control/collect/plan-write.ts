@@ -1,5 +1,6 @@
 import type { ResourceKey } from '../decode/resource.ts'
-import { keyOf, keyText, stored, unchanged } from './document-change.ts'
+import { keyOf, keyText } from '../decode/resource.ts'
+import { stored, unchanged } from './document-change.ts'
 import type { Change, StoredDocument, StoreEvent, WriteResult } from './store.ts'
 
 /** What a write comes to, before anything is touched: the events to record, and the answer. */

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import {
   invalid,
   list,
@@ -11,7 +10,7 @@ import {
   withDefault,
   type Decoder,
 } from '../../base/decode.ts'
-import { prefixTest } from '../../base/ip-prefix.ts'
+import { parseIp, prefixTest } from '../../base/ip-prefix.ts'
 import { policyTarget, targetFields, type PolicyTarget } from './policy-target.ts'
 
 /** Istio AuthorizationPolicy, field by field; what it needs JWT or an external service for is refused until we have them. */
@@ -73,7 +72,7 @@ const paths = withDefault(list(pathPattern, { max: 512 }), [])
 
 const ipBlock = refine(string(), (text, path, issues) => {
   const [, address = '', bits] = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const sound = bits === undefined ? isIP(address) !== 0 : prefixTest(address, Number(bits)) !== undefined
+  const sound = bits === undefined ? parseIp(address) !== undefined : prefixTest(address, Number(bits)) !== undefined
   return sound ? text : mismatch(issues, path, 'an address or CIDR block such as "10.0.0.0/8"', text)
 })
 const ipBlocks = withDefault(list(ipBlock, { max: 512 }), [])

@@ -9,6 +9,7 @@ import {
   anything,
   record,
   type Issue,
+  type Decoder,
 } from '../../base/decode.ts'
 import type { Place, Problem } from '../../base/problem.ts'
 import { isKind, kindInfo, specDecoder, unknownKind } from './kinds.ts'
@@ -38,9 +39,12 @@ interface WrittenMetadata {
   readonly deletionTimestamp?: unknown
   readonly deletionGracePeriodSeconds?: unknown
 }
+/** "" is how stored documents say that there is none. */
+const namespace: Decoder<string> = (value, path, issues) => (value === '' ? '' : label(value, path, issues))
+
 const metadata = object<WrittenMetadata>({
   name: subdomain,
-  namespace: optional(label),
+  namespace: optional(namespace),
   labels: withDefault(labels, {}),
   annotations: withDefault(record(string()), {}),
   resourceVersion: optional(string()),
@@ -145,7 +149,7 @@ function readKind(written: Readonly<Record<string, unknown>>, issues: Issue[]): 
 }
 
 function checkScope(kind: Kind, { namespace, name }: WrittenMetadata, issues: Issue[]): void {
-  if (!kindInfo(kind).namespaced && namespace !== undefined)
+  if (!kindInfo(kind).namespaced && (namespace ?? '') !== '')
     issues.push({ path: 'metadata.namespace', message: `a ${kind} has no namespace; remove this` })
   if (kind === 'MeshConfig' && name !== 'default')
     issues.push({
@@ -161,7 +165,7 @@ function checkScope(kind: Kind, { namespace, name }: WrittenMetadata, issues: Is
 
 const complete = (kind: Kind, written: WrittenMetadata): Metadata => ({
   name: written.name,
-  namespace: kindInfo(kind).namespaced ? (written.namespace ?? 'default') : '',
+  namespace: kindInfo(kind).namespaced ? written.namespace || 'default' : '',
   labels: written.labels,
   annotations: written.annotations,
   resourceVersion: written.resourceVersion ?? '0',

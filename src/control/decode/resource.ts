@@ -31,3 +31,13 @@ export interface ResourceKey {
 /** "HTTPRoute default/reviews", "Namespace prod". How people see a key in every message. */
 export const formatKey = ({ kind, namespace, name }: ResourceKey): string =>
   namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
+
+/** What identifies a document; "" is the namespace of one that says none. */
+export const keyOf = ({ kind, metadata }: Document): ResourceKey => ({
+  kind,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+})
+
+/** A key as one string, for maps: the parts cannot hold a slash. */
+export const keyText = ({ kind, namespace, name }: ResourceKey): string => `${kind}/${namespace}/${name}`

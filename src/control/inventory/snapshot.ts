@@ -1,5 +1,5 @@
 import type { Problem } from '../../base/problem.ts'
-import { keyText } from '../collect/document-change.ts'
+import { keyText } from '../decode/resource.ts'
 import { formatKey, type ResourceKey } from '../decode/resource.ts'
 import type { Kind, Resource, ResourceOf } from '../decode/resource-types.ts'
 import { keyOfResource, leaseAnnotation, type Entry } from './entry.ts'

@@ -15,6 +15,7 @@ type Policy = Authentication | Authorization
 
 /** How far a policy reaches: the narrower wins where they differ. */
 type Reach = 'workload' | 'namespace' | 'mesh'
+/** By what it targets, and whether it stands in the root namespace. */
 export function reachOf({ metadata, spec }: Policy): Reach {
   if (spec.target.services.length > 0 || Object.keys(spec.target.matchLabels).length > 0) return 'workload'
   return metadata.namespace === rootNamespace ? 'mesh' : 'namespace'

@@ -1,4 +1,4 @@
-import { keyText } from '../collect/document-change.ts'
+import { keyText } from '../decode/resource.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 

@@ -38,6 +38,30 @@ export interface Tracked {
   readonly draining: boolean
 }
 
+const held = new WeakMap<Server, { readonly sockets: Socket[]; readonly stop: () => void }>()
+
+/**
+ * Keeps what a server accepts before `listenOn` is called for it. A socket that was handed over accepts at once: without this, what
+ * comes in between would be lost.
+ */
+export function holdConnections(server: Server): void {
+  const sockets: Socket[] = []
+  prepare(server)
+  const keep = (socket: Socket): void => {
+    socket.on('error', ignore)
+    sockets.push(socket)
+  }
+  server.on('connection', keep)
+  held.set(server, { sockets, stop: () => void server.off('connection', keep) })
+}
+
+/**
+ * Each way may end before the other (TCP tunnels). Node reads these three from the server at each accept; its types know them only
+ * as options of `createServer`, and a server that was handed over was created by somebody else.
+ */
+const prepare = (server: Server): void =>
+  void Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
+
 /** Accepts on a server that listens already, handed over or our own. */
 export function listenOn(server: Server, { accepted, failed, clock }: ListenParts): ListenerHandle {
   const open = new Set<Connection>()
@@ -58,9 +82,7 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
     }
   }
 
-  // Each way may end before the other (TCP tunnels); Node reads these three from the server at each accept, its types know them
-  // only as options of `createServer`, and a server that was handed over was created by somebody else.
-  Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
+  prepare(server)
   const onConnection = (socket: Socket): void => {
     const connection = new Connection(socket)
     open.add(connection)
@@ -71,7 +93,11 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
     })
     accepted(socket, connection)
   }
+  const before = held.get(server)
+  before?.stop()
+  held.delete(server)
   server.on('connection', onConnection)
+  for (const socket of before?.sockets ?? []) if (!socket.destroyed) onConnection(socket)
   server.on('error', failed)
 
   const close = (): void => {

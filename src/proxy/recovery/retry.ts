@@ -22,7 +22,7 @@ export interface RetryParts {
 export const replayLimitBytes: number = 64 * 1024
 
 /**
- * Attempts again what `worthRetrying` allows, while the policy, the budget and the body do; each attempt notes the endpoint before
+ * Attempts again what `worthRetrying` allows, while the policy, the body and (but for refused connections) the budget do; each attempt notes the endpoint before
  * in `trace.tried`. The first retry after a safe fault is immediate, later ones wait with full jitter. Counts every call in the
  * budget. Without retries in the policy the layer only counts.
  */
@@ -77,7 +77,8 @@ async function attemptAgain(
   let answer = first
   for (let attempt = 1; attempt <= policy.retries; attempt++) {
     if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
-    if (replay?.possible === false || !budget.take()) break
+    const free = reachedNobody(answer)
+    if (replay?.possible === false || !(free || budget.take())) break
     const immediate = attempt === 1 && isFault(answer) && answer.retry === 'safe'
     giveUp(call, answer)
     if (!immediate) await pause(backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
@@ -86,11 +87,17 @@ async function attemptAgain(
       if (replay !== undefined) call.body = replay.attempt()
       answer = await once(call)
     } else answer = over
-    budget.gaveBack()
+    if (!free) budget.gaveBack()
   }
   replay?.settle()
   return answer
 }
+
+/**
+ * A refused connection cost no program anything, and when an instance dies all calls meet it at once: such retries are bounded by
+ * their number alone. The budget is there to keep load from growing under failure.
+ */
+const reachedNobody = (answer: Reply | Fault): boolean => isFault(answer) && answer.kind === 'connect-failed'
 
 /** Notes where this attempt went, and lets go of a reply that nobody will read. */
 function giveUp({ trace }: Call, answer: Reply | Fault): void {

@@ -62,8 +62,7 @@ export async function apiWorld(context: TestContext, more: Partial<ApiParts> = {
     store,
     others,
     call: (method, at, body) => call({ socketPath: unixPath, method, path: at }, body),
-    callTcp: (method, at, headers = {}, body) =>
-      call({ host: '127.0.0.1', port, method, path: at, headers }, body),
+    callTcp: (method, at, headers = {}, body) => call({ host: '127.0.0.1', port, method, path: at, headers }, body),
   }
 }
 

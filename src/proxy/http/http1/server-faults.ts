@@ -12,7 +12,33 @@ export const answeredEarly: Fault = {
   cause: 'the answer ended before the request did',
 }
 /** The body of a reply to HEAD. */
-export const noBodyWanted: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'the reply has no body' }
+export const noBodyWanted: Fault = {
+  kind: 'client-gone',
+  side: 'downstream',
+  retry: 'never',
+  cause: 'the reply has no body',
+}
+
+/** What is sent is no request. */
+export const badRequest = ({ status, cause }: Refusal): Fault => ({
+  kind: 'bad-request',
+  side: 'downstream',
+  retry: 'never',
+  status,
+  cause,
+})
+
+/** The client's side of the connection is over. */
+export const clientGone = (cause: string): Fault => ({ kind: 'client-gone', side: 'downstream', retry: 'never', cause })
+
+/** No byte in either direction for too long. */
+export const silent = (timeoutMs: number): Fault => ({
+  kind: 'timeout',
+  side: 'upstream',
+  retry: 'if-idempotent',
+  what: 'idle',
+  timeoutMs,
+})
 
 /** What a head that never ends well is answered with. */
 export const refusalOf = (trouble: HeadTrouble | undefined): Refusal =>

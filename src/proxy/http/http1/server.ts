@@ -1,25 +1,21 @@
 import type { Socket } from 'node:net'
-import type { Clock } from '../../../base/clock.ts'
-import type { Sweeper, Swept } from '../../../base/sweeper.ts'
-import type { Body, Tunnel } from '../body.ts'
+import type { Swept } from '../../../base/sweeper.ts'
+import type { Tunnel } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Headers } from '../headers.ts'
-import { isFault, type Peer, type Reply, type Service } from '../service.ts'
+import { isFault, type Reply } from '../service.ts'
 import { Exchange } from './exchange.ts'
-import { chunked, isRefusal, untilClose, type Refusal } from './framing.ts'
-import { Inbox, type HeadTrouble } from './inbox.ts'
+import { isRefusal, untilClose } from './framing.ts'
+import { Inbox } from './inbox.ts'
 import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
 import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
 import { readRequestHead, type RequestHead } from './request-head.ts'
-import { fieldLines, framingLine, statusLine } from './write-head.ts'
+import { overdue, type State } from './server-deadlines.ts'
+import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, refusalOf, silent } from './server-faults.ts'
+import type { ConnectTaker, Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
+import { fieldLines, planReply, replyHead, statusLine } from './write-head.ts'
 import { SocketWriter } from './writer.ts'
-
-/** Idle: no request. Head: part of one. Call: a request is being answered. Tunnel: no HTTP any more. Closing: last bytes go out. */
-type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
-
-/** How long a peer may take to hear our last words before the connection is cut; ms. */
-const lingerMs = 2000
 
 /** Serves HTTP/1.1 and 1.0 on a connected socket, plain or TLS. */
 export function serveHttp1(socket: Socket, parts: Http1ServerParts): Http1ServerConnection {
@@ -103,7 +99,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   readonly #onEnd = (): void => {
     this.#peerEnded = true
     if (this.#state === 'tunnel') this.#finishRequestIfEnded()
-    else if (this.#state === 'call') this.#clientGone('it closed the connection')
+    else if (this.#state === 'call') this.#cut(clientGone('it closed the connection'))
     else this.#close()
   }
 
@@ -117,7 +113,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   readonly #onClose = (): void => {
     if (this.#state === 'closed') return
     const wasTunnel = this.#state === 'tunnel'
-    if (this.#state === 'call' || wasTunnel) this.#clientGone('the connection was lost')
+    if (this.#state === 'call' || wasTunnel) this.#cut(clientGone('the connection was lost'))
     this.#state = 'closed'
     this.#inbox.clear()
     this.#parts.sweeper.remove(this)
@@ -152,19 +148,19 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (text === undefined && trouble === undefined) return false
     const head = text === undefined ? refusalOf(trouble) : readRequestHead(text)
     if (isRefusal(head)) {
-      this.#refuse(head)
+      this.#refuse(badRequest(head))
       return false
     }
     const relative = head.absolute ? undefined : this.#parts.refuseRelative?.(head.authority)
     if (relative !== undefined) {
-      this.#refuse({ status: 400, cause: relative })
+      this.#refuse(badRequest({ status: 400, cause: relative }))
       return false
     }
     const { connect } = this.#parts
     if (head.method === 'CONNECT' && connect !== undefined) {
       const fault = connect.refuse(head.authority)
       if (fault === undefined) this.#handOver(connect, head.authority)
-      else this.#refuseWith(fault)
+      else this.#refuse(fault)
       return false
     }
     this.#begin(head)
@@ -212,24 +208,16 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   }
 
   #writeReply(reply: Reply): void {
-    const head = this.#head
-    const bodiless = reply.status === 204 || reply.status === 304 || head?.method === 'HEAD'
-    const length = reply.body.length
-    const framing = length ?? (head?.minor === 1 ? chunked : untilClose)
+    const asked = { method: this.#head?.method, minor: this.#head?.minor }
+    const plan = planReply(reply, asked)
     const stillComing = this.#request !== undefined && !this.#request.done
-    if (this.#draining || stillComing || (framing === untilClose && !bodiless)) this.#keepAlive = false
-    let text = statusLine(reply.status) + fieldLines(reply.headers)
-    if (!bodiless) text += framingLine(framing)
-    // A local answer to HEAD has a body that only says its length; a foreign one kept its content-length as a field.
-    else if (head?.method === 'HEAD' && length !== undefined && length > 0) text += framingLine(length)
-    if (!this.#keepAlive) text += 'connection: close\r\n'
-    else if (head?.minor === 0) text += 'connection: keep-alive\r\n'
-    this.#writer.text(`${text}\r\n`)
-    if (bodiless) {
-      if (length !== 0) reply.body.cancel(noBodyWanted)
+    if (this.#draining || stillComing || plan.closes) this.#keepAlive = false
+    this.#writer.text(replyHead(reply, asked, plan, this.#keepAlive))
+    if (plan.bodiless) {
+      if (reply.body.length !== 0) reply.body.cancel(noBodyWanted)
       return this.#replyWritten()
     }
-    this.#outgoing = new OutgoingBody(this.#writer, this, framing)
+    this.#outgoing = new OutgoingBody(this.#writer, this, plan.framing)
     reply.body.start(this.#outgoing)
   }
 
@@ -242,7 +230,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   }
 
   outgoingFailed(fault: Fault | undefined): void {
-    this.#cut(fault ?? { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'a body of another length' })
+    this.#cut(fault ?? clientGone('a body of another length'))
   }
 
   #replyWritten(): void {
@@ -311,25 +299,15 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     else this.#inbox.skip(taken)
     if (this.#peerEnded) this.#finishRequestIfEnded()
     if (request.trouble === undefined) return
-    const fault: Fault = {
-      kind: 'bad-request',
-      side: 'downstream',
-      retry: 'never',
-      status: 400,
-      cause: `the request body is broken: ${request.trouble}`,
-    }
+    const fault = badRequest({ status: 400, cause: `the request body is broken: ${request.trouble}` })
     this.#inbox.clear()
     this.#keepAlive = false
     request.fail(fault)
     this.#exchange?.cancel(fault)
   }
 
-  /** No request: an answer all the same, and the end of the connection. */
-  #refuse({ status, cause }: Refusal): void {
-    this.#refuseWith({ kind: 'bad-request', side: 'downstream', retry: 'never', status, cause })
-  }
-
-  #refuseWith(fault: Fault): void {
+  /** No call: an answer all the same, and the end of the connection. */
+  #refuse(fault: Fault): void {
     this.#parts.refused(fault)
     this.#inbox.clear()
     this.#state = 'call'
@@ -353,11 +331,6 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     taker.take(socket, authority)
   }
 
-  #clientGone(cause: string): void {
-    const fault: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause }
-    this.#cut(fault)
-  }
-
   /** Ends everything now. The client sees a broken connection, so never an answer that looks complete. */
   #cut(fault: Fault | undefined): void {
     const state = this.#state
@@ -369,7 +342,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (lengthUnknown && this.#head?.minor === 0 && !('encrypted' in socket)) socket.resetAndDestroy()
     else socket.destroy()
     if (state !== 'call' && state !== 'tunnel') return
-    const ending: Fault = fault ?? { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'tunnel closed' }
+    const ending = fault ?? clientGone('tunnel closed')
     const reply = this.#reply
     this.#outgoing?.stop()
     this.#exchange?.cancel(ending)
@@ -401,24 +374,24 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   }
 
   sweep(nowMs: number): void {
-    const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
-    const { idleTimeoutMs, headersTimeoutMs, streamIdleTimeoutMs } = this.#parts
-    if (this.#state === 'idle' && idleTimeoutMs > 0 && waitedMs >= idleTimeoutMs) this.#close()
-    else if (this.#state === 'head' && headersTimeoutMs > 0 && waitedMs >= headersTimeoutMs) {
-      this.#socket.destroy()
-    } else if (this.#state === 'closing' && waitedMs >= lingerMs) this.#socket.destroy()
-    else if (this.#state === 'call' || this.#state === 'tunnel') this.#sweepCall(waitedMs, streamIdleTimeoutMs)
-  }
-
-  #sweepCall(waitedMs: number, timeoutMs: number): void {
-    const moved = (this.#outgoing?.bytes ?? 0) + this.#socket.bytesWritten
-    if (moved !== this.#movedBytes) {
+    // Bytes that the peer has not taken yet are no silence of ours, as long as it takes some.
+    const unsent = this.#socket.writableLength
+    const ending = this.#state === 'closing'
+    const moved = (ending ? 0 : this.#socket.bytesRead) + this.#socket.bytesWritten - unsent
+    if (moved !== this.#movedBytes && this.#state !== 'head' && this.#state !== 'idle') {
       this.#movedBytes = moved
-      this.#sinceMs = this.#parts.sweeper.nowMs
-    } else if (timeoutMs > 0 && waitedMs >= timeoutMs) {
-      const fault: Fault = { kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'idle', timeoutMs }
-      if (this.#reply === undefined) this.#exchange?.cancel(fault)
-      else this.#cut(fault)
+      this.#sinceMs = nowMs
+    }
+    const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
+    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, this.#parts)) {
+      case 'close':
+        return this.#close()
+      case 'destroy':
+        return void this.#socket.destroy()
+      case 'silent': {
+        const fault = silent(this.#parts.streamIdleTimeoutMs)
+        return this.#reply === undefined ? this.#exchange?.cancel(fault) : this.#cut(fault)
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Headers } from '../headers.ts'
-import { chunked } from './framing.ts'
+import type { Reply } from '../service.ts'
+import { chunked, untilClose } from './framing.ts'
 
 const reasons: ReadonlyMap<number, string> = new Map([
   [100, 'Continue'],
@@ -53,4 +54,40 @@ export function fieldLines(headers: Headers): string {
 export function framingLine(framing: number): string {
   if (framing >= 0) return `content-length: ${framing}\r\n`
   return framing === chunked ? 'transfer-encoding: chunked\r\n' : ''
+}
+
+/** What matters of a request for its reply's framing; both undefined when there was no valid request. */
+export interface Asked {
+  readonly method: string | undefined
+  readonly minor: 0 | 1 | undefined
+}
+/** How a reply goes out. */
+export interface ReplyPlan {
+  readonly bodiless: boolean
+  readonly framing: number
+  /** Only the connection's end ends the body. */
+  readonly closes: boolean
+}
+
+/** HTTP/1.0 knows no chunks. Source: RFC 9112, section 6.3. */
+export function planReply({ status, body }: Reply, { method, minor }: Asked): ReplyPlan {
+  const bodiless = status === 204 || status === 304 || method === 'HEAD'
+  const framing = body.length ?? (minor === 1 ? chunked : untilClose)
+  return { bodiless, framing, closes: framing === untilClose && !bodiless }
+}
+
+/** The whole head, its empty line included. */
+export function replyHead(
+  { status, headers, body }: Reply,
+  { method, minor }: Asked,
+  { bodiless, framing }: ReplyPlan,
+  keepAlive: boolean,
+): string {
+  let text = statusLine(status) + fieldLines(headers)
+  if (!bodiless) text += framingLine(framing)
+  // A local answer to HEAD has a body that only says its length; a foreign one kept its content-length as a field.
+  else if (method === 'HEAD' && body.length !== undefined && body.length > 0) text += framingLine(body.length)
+  if (!keepAlive) text += 'connection: close\r\n'
+  else if (minor === 0) text += 'connection: keep-alive\r\n'
+  return `${text}\r\n`
 }

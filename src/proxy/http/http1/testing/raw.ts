@@ -8,7 +8,8 @@ import { faultSentence, faultStatus, type Fault } from '../../fault.ts'
 import { headerField } from '../../headers.ts'
 import type { Call, Outcome, Peer, Reply, Service } from '../../service.ts'
 import { http1Client, type Http1ClientConnection } from '../client.ts'
-import { serveHttp1, type Http1ServerConnection, type Http1ServerParts } from '../server.ts'
+import type { Http1ServerConnection, Http1ServerParts } from '../server-parts.ts'
+import { serveHttp1 } from '../server.ts'
 
 /** Bytes over a real socket, as any stranger would send them. */
 export interface RawPeer {

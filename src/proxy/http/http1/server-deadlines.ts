@@ -1,0 +1,29 @@
+import type { Http1ServerParts } from './server-parts.ts'
+
+/** Idle: no request. Head: part of one. Call: a request is being answered. Tunnel: no HTTP any more. Closing: last bytes go out. */
+export type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
+
+/** How long a peer may take to hear our last words, once they have left, before the connection is cut; ms. */
+const lingerMs = 2000
+
+/** What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. */
+export function overdue(
+  state: State,
+  waitedMs: number,
+  { idleTimeoutMs, headersTimeoutMs, streamIdleTimeoutMs }: Http1ServerParts,
+): 'close' | 'destroy' | 'silent' | undefined {
+  const past = (limitMs: number): boolean => limitMs > 0 && waitedMs >= limitMs
+  switch (state) {
+    case 'idle':
+      return past(idleTimeoutMs) ? 'close' : undefined
+    case 'head':
+      return past(headersTimeoutMs) ? 'destroy' : undefined
+    case 'call':
+    case 'tunnel':
+      return past(streamIdleTimeoutMs) ? 'silent' : undefined
+    case 'closing':
+      return past(lingerMs) ? 'destroy' : undefined
+    case 'closed':
+      return undefined
+  }
+}

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import type { Address } from '../../base/address.ts'
+import { createSweeper } from '../../base/sweeper.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
+import { systemClock, type Clock } from '../../base/clock.ts'
+import { settable } from '../../base/watchable.ts'
+import { http1Client } from '../http/http1/client.ts'
+import { collect, testCall } from '../http/http1/testing/raw.ts'
+import { isFault } from '../http/service.ts'
+import { buildCluster } from '../testing/build-config.ts'
+import { nobody, program } from '../testing/world.ts'
+import { createUpstream, type Upstream } from './upstream.ts'
+
+function start(t: TestContext, clock: Clock = systemClock): Upstream {
+  const sweeper = createSweeper(clock, 100)
+  const upstream = createUpstream({
+    codec: http1Client,
+    identity: settable(nobody),
+    trust: () => undefined,
+    notProcessedHeader: 'x-weft-not-processed',
+    clock,
+    sweeper,
+  })
+  t.after(() => {
+    upstream.close()
+    sweeper.close()
+  })
+  return upstream
+}
+
+/** Answers each request; gives the sockets in the order in which they came. */
+async function answering(t: TestContext): Promise<{ at: Address; sockets: Socket[] }> {
+  const sockets: Socket[] = []
+  const at = await program(t, (socket) => {
+    sockets.push(socket)
+    socket.on('data', () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+  })
+  return { at, sockets }
+}
+
+async function ask(upstream: Upstream, cluster: ReturnType<typeof buildCluster>): Promise<string> {
+  const call = testCall()
+  const [endpoint] = cluster.endpoints
+  const answer = await upstream.send(cluster, endpoint ?? assert.fail(), call)
+  if (isFault(answer)) return answer.kind
+  const { text } = await collect(answer.body)
+  call.end({ status: answer.status, fault: undefined })
+  return text
+}
+
+test('one connection serves call after call, also under a new configuration', async (t) => {
+  const { at, sockets } = await answering(t)
+  const upstream = start(t)
+  for (let round = 0; round < 5; round++) assert.equal(await ask(upstream, buildCluster('web', [at])), 'ok')
+  assert.equal(sockets.length, 1)
+  assert.deepEqual(upstream.describe()['web'], {
+    connections: 1,
+    pending: 0,
+    requests: 0,
+    endpoints: { [`127.0.0.1:${at.port}`]: { connections: 1, idle: 1 } },
+  })
+})
+
+test('an idle connection that the server closed is not used', async (t) => {
+  const { at, sockets } = await answering(t)
+  const upstream = start(t)
+  const cluster = buildCluster('web', [at])
+  await ask(upstream, cluster)
+  sockets[0]?.end()
+  while (upstream.describe()['web']?.connections !== 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  assert.equal(await ask(upstream, cluster), 'ok')
+  assert.equal(sockets.length, 2)
+})
+
+test('a reused connection that dies before any answer is a reset, with what was sent', async (t) => {
+  let requests = 0
+  const at = await program(t, (socket) => {
+    socket.on('data', () => {
+      if (++requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      else socket.resetAndDestroy()
+    })
+  })
+  const upstream = start(t)
+  const cluster = buildCluster('web', [at])
+  await ask(upstream, cluster)
+  const [endpoint] = cluster.endpoints
+  const answer = await upstream.send(cluster, endpoint ?? assert.fail(), testCall())
+  assert.ok(isFault(answer) && answer.kind === 'reset', JSON.stringify(answer))
+  assert.ok(answer.sentBytes > 0)
+})
+
+test('what cannot be connected says so; a connect that takes too long ends', async (t) => {
+  const upstream = start(t)
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  assert.equal(await ask(upstream, buildCluster('down', [{ host: '127.0.0.1', port }])), 'connect-failed')
+  // TLS towards a server that never answers: the time limit covers the handshake.
+  const mute = await program(t, () => {})
+  const clock = manualClock()
+  const sweeper = createSweeper(clock, 100)
+  const waiting = createUpstream({
+    codec: http1Client,
+    identity: settable(nobody),
+    trust: () => '',
+    notProcessedHeader: 'x',
+    clock,
+    sweeper,
+  })
+  const cluster = buildCluster('mute', [mute], { peerIds: ['spiffe://x/ns/a/sa/b'], connectTimeoutMs: 500 })
+  const anonymous = {
+    ...cluster,
+    transports: new Map([...cluster.transports].map(([k, v]) => [k, v && { ...v, certificate: undefined }])),
+  }
+  const answer = ask(waiting, anonymous)
+  clock.advance(500)
+  assert.equal(await answer, 'connect-timeout')
+})
+
+test('past maxConnections calls wait for a connection, past maxPendingRequests they overflow', async (t) => {
+  const waiting: Socket[] = []
+  const at = await program(t, (socket) => socket.on('data', () => waiting.push(socket)))
+  const upstream = start(t)
+  const limits = {
+    maxConnections: 1,
+    maxPendingRequests: 1,
+    maxRequests: 10,
+    retryBudgetPercent: 20,
+    minRetryConcurrency: 3,
+  }
+  const cluster = buildCluster('web', [at], { limits })
+  const first = ask(upstream, cluster)
+  while (waiting.length < 1) await new Promise<void>((resolve) => setImmediate(resolve))
+  const second = ask(upstream, cluster)
+  assert.equal(await ask(upstream, cluster), 'overflow')
+  const reply = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+  waiting[0]?.write(reply)
+  assert.equal(await first, 'ok')
+  while (waiting.length < 2) await new Promise<void>((resolve) => setImmediate(resolve))
+  assert.equal(waiting[0], waiting[1], 'the same connection')
+  waiting[1]?.write(reply)
+  assert.equal(await second, 'ok')
+})
+
+test('idle connections close after their time, and those of endpoints that are gone at once', async (t) => {
+  const clock = manualClock()
+  const upstream = start(t, clock)
+  const one = await answering(t)
+  const two = await answering(t)
+  const both = buildCluster('web', [one.at, two.at], { idleTimeoutMs: 1000 })
+  for (const endpoint of both.endpoints) {
+    const call = testCall()
+    const answer = await upstream.send(both, endpoint, call)
+    assert.ok(!isFault(answer))
+    await collect(answer.body)
+    call.end({ status: 200, fault: undefined })
+  }
+  assert.equal(upstream.describe()['web']?.connections, 2)
+  upstream.adopt(new Map([['web', buildCluster('web', [one.at], { idleTimeoutMs: 1000 })]]))
+  assert.equal(upstream.describe()['web']?.connections, 1)
+  clock.advance(1300)
+  assert.equal(upstream.describe()['web']?.connections, 0)
+  clock.advance(60_500)
+  assert.deepEqual(upstream.describe(), {}, 'unused keys go away')
+})
+
+test('cancelling while the connection is being made frees the call at once', async (t) => {
+  const { at } = await answering(t)
+  const upstream = start(t)
+  const cluster = buildCluster('web', [at])
+  const call = testCall()
+  const answer = upstream.send(cluster, cluster.endpoints[0] ?? assert.fail(), call)
+  call.cancel({ kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'test' })
+  const fault = await answer
+  assert.ok(isFault(fault) && fault.kind === 'client-gone')
+  while ((upstream.describe()['web']?.endpoints[`127.0.0.1:${at.port}`]?.idle ?? 0) === 0)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  assert.equal(await ask(upstream, cluster), 'ok')
+})
