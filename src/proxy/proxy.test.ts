@@ -197,15 +197,15 @@ test('a program that is down is told as not processed, only to mesh peers', asyn
   const viaMesh = await curl('-X', 'POST', '-x', proxyUrl, 'http://web/')
   assert.equal(viaMesh.status, 503)
   assert.match(viaMesh.text, /x-weft-fault: not-processed/)
-  assert.doesNotMatch(viaMesh.text, /x-weft-not-processed/)
+  assert.doesNotMatch(viaMesh.text, /x-weft-upstream-fault/)
   const stranger = await curl(`http://127.0.0.1:${inboundAt.port}/`)
   assert.match(stranger.text, /x-weft-fault: connect-failed/)
-  assert.doesNotMatch(stranger.text, /x-weft-not-processed/)
+  assert.doesNotMatch(stranger.text, /x-weft-upstream-fault/)
 })
 
 test('a program cannot say that it processed nothing', async (t) => {
   const server = await webServer(t, (_, response) => {
-    response.writeHead(503, { 'x-weft-not-processed': '1' }).end('mine')
+    response.writeHead(503, { 'x-weft-upstream-fault': 'not-processed' }).end('mine')
   })
   const { proxyUrl } = await mesh(t, server)
   const { status, text } = await curl('-x', proxyUrl, 'http://web/')

@@ -6,7 +6,7 @@ import type { Random } from '../base/random.ts'
 import { createSweeper } from '../base/sweeper.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
-import { notProcessedHeader } from '../xds/names.ts'
+import { upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, ProxyConfig } from './config.ts'
 import { http1Client } from './http/http1/client.ts'
@@ -76,7 +76,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     codec: http1Client,
     identity,
     trust: (name) => config.value.trust.get(name),
-    notProcessedHeader,
+    upstreamFaultHeader,
     clock,
     sweeper,
   })

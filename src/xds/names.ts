@@ -29,8 +29,11 @@ export const meshTcpAlpn = 'weft-tcp'
 export const mtlsTransport = 'mtls'
 /** Cluster for hosts that are not in the mesh: resolved from the request's authority. */
 export const passthroughCluster = 'outbound/passthrough'
-/** Reply header by which an inbound sidecar says that the program got no byte of the request; believed only from a mesh peer over mTLS. */
-export const notProcessedHeader = 'x-weft-not-processed'
+/**
+ * Reply header by which an inbound sidecar says how its program failed a request; believed only from a mesh peer over mTLS, stripped
+ * everywhere else. `not-processed`: the program got no byte of it. `reset`: it broke off before it answered.
+ */
+export const upstreamFaultHeader = 'x-weft-upstream-fault'
 /** node.metadata key with which our proxies say that they take NDS and `weft.dev` metadata. */
 export const weftNodeMetadata = 'WEFT_VERSION'
 /** The SPIFFE ID that the control plane's server certificate carries: what its clients check instead of a host name. */

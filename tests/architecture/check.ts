@@ -87,7 +87,7 @@ function checkImports(
   { rooms, runtimePackages }: Rules,
 ): string[] {
   const room = roomOf(file, rooms)
-  if (room === undefined) return [`${file}: no room of the table holds it`]
+  if (room === undefined) return isTest(file) ? [] : [`${file}: no room of the table holds it`]
   return source.imports.flatMap((one) => {
     const where = `${file}:${one.line}`
     const to = target(file, one)

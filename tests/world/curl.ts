@@ -61,6 +61,8 @@ export interface CurlLoad {
   readonly total: number
   /** How often each status came; 0 is "no answer". */
   readonly byStatus: Readonly<Record<number, number>>
+  /** How many were not 200. */
+  readonly failed: number
   /** Lines of those that were not 200, and what came back with them. */
   readonly failures: readonly string[]
   /** Resolves once this many further requests have been answered. */
@@ -96,6 +98,9 @@ export function startCurlLoad(
         counts[status] = (counts[status] ?? 0) + 1
       }
       return counts
+    },
+    get failed() {
+      return lines().filter((line) => !line.startsWith('200 ')).length
     },
     get failures() {
       const failed = lines().filter((line) => !line.startsWith('200 '))

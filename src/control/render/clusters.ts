@@ -34,7 +34,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
           maxConnections: 1024,
           maxPendingRequests: 1024,
           maxRequests: 1024,
-          retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 3 },
+          retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
         },
       ],
     },

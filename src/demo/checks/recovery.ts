@@ -3,7 +3,7 @@ import { instanceOf, visit } from './visits.ts'
 
 const count = 600
 /** So many calls at a time: about half of them are on the instance when it dies, and the retry budget lets 3 try again at once. */
-const width = 4
+const width = 8
 
 /** An instance is killed under load, and no GET fails. */
 export const recovery: Check = {

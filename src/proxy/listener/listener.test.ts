@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { systemClock } from '../../base/clock.ts'
-import { holdConnections, listenOn, type ListenerHandle, type Tracked } from './listener.ts'
+import { listenOn, type ListenerHandle, type Tracked } from './listener.ts'
 
 async function open(
   t: TestContext,
@@ -41,26 +41,6 @@ test('sockets come paused and are counted until they close', async (t) => {
   accepted?.resume().on('end', () => accepted?.end())
   await closed
   assert.equal(handle.open, 0)
-})
-
-test('what came before anybody listened is served then', async (t) => {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  holdConnections(server)
-  const { port } = server.address() as AddressInfo
-  const early = net.connect({ port, host: '127.0.0.1' })
-  t.after(() => early.destroy())
-  const arrived = once(server, 'connection')
-  await arrived
-  const served: Socket[] = []
-  const handle = listenOn(server, {
-    accepted: (socket) => served.push(socket),
-    failed: assert.fail,
-    clock: systemClock,
-  })
-  t.after(() => handle.close())
-  assert.equal(served.length, 1)
-  assert.equal(handle.open, 1)
 })
 
 test('drain refuses new connections, asks the open ones to finish, and cuts what is left at the deadline', async (t) => {

@@ -38,23 +38,6 @@ export interface Tracked {
   readonly draining: boolean
 }
 
-const held = new WeakMap<Server, { readonly sockets: Socket[]; readonly stop: () => void }>()
-
-/**
- * Keeps what a server accepts before `listenOn` is called for it. A socket that was handed over accepts at once: without this, what
- * comes in between would be lost.
- */
-export function holdConnections(server: Server): void {
-  const sockets: Socket[] = []
-  prepare(server)
-  const keep = (socket: Socket): void => {
-    socket.on('error', ignore)
-    sockets.push(socket)
-  }
-  server.on('connection', keep)
-  held.set(server, { sockets, stop: () => void server.off('connection', keep) })
-}
-
 /**
  * Each way may end before the other (TCP tunnels). Node reads these three from the server at each accept; its types know them only
  * as options of `createServer`, and a server that was handed over was created by somebody else.
@@ -93,11 +76,7 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
     })
     accepted(socket, connection)
   }
-  const before = held.get(server)
-  before?.stop()
-  held.delete(server)
   server.on('connection', onConnection)
-  for (const socket of before?.sockets ?? []) if (!socket.destroyed) onConnection(socket)
   server.on('error', failed)
 
   const close = (): void => {

@@ -170,12 +170,19 @@ test('a reply that is given up is cancelled', async () => {
 })
 
 test('the budget ends retries: a share of the active calls, and a few in any case', async () => {
-  const { run, budget } = world([refused(), makeReply()], {}, { retryBudgetPercent: 20, minRetryConcurrency: 1 })
+  const { run, budget } = world([unprocessed, makeReply()], {}, { retryBudgetPercent: 20, minRetryConcurrency: 1 })
   assert.ok(budget.take())
   const call = makeCall()
   assert.ok(isFault(await run(call)), 'the one place is taken')
   for (let count = 0; count < 9; count++) budget.began()
   assert.ok(!isFault(await run(makeCall())), '20 % of 11 calls are 2')
+})
+
+test('a refused connection is tried elsewhere even when the budget is spent: it cost nobody anything', async () => {
+  const { run, budget } = world([refused(), makeReply()], {}, { retryBudgetPercent: 0, minRetryConcurrency: 1 })
+  assert.ok(budget.take())
+  assert.ok(!isFault(await run(makeCall())))
+  assert.equal(budget.activeRetries, 1)
 })
 
 test('budgets stay when limits change, and go with their cluster', () => {
@@ -191,7 +198,7 @@ test('budgets stay when limits change, and go with their cluster', () => {
 })
 
 test('later retries wait, and a cancelled call does not wait on', async () => {
-  const { service, clock, budget } = world([refused()], { retries: 3, backoffBaseMs: 1_000, backoffMaxMs: 5_000 })
+  const { service, clock, budget } = world([unprocessed], { retries: 3, backoffBaseMs: 1_000, backoffMaxMs: 5_000 })
   const call = makeCall()
   let answer: Reply | Fault | undefined
   void service(call).then((one) => (answer = one))

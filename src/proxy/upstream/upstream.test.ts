@@ -20,7 +20,7 @@ function start(t: TestContext, clock: Clock = systemClock): Upstream {
     codec: http1Client,
     identity: settable(nobody),
     trust: () => undefined,
-    notProcessedHeader: 'x-weft-not-processed',
+    upstreamFaultHeader: 'x-weft-upstream-fault',
     clock,
     sweeper,
   })
@@ -108,7 +108,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
     codec: http1Client,
     identity: settable(nobody),
     trust: () => '',
-    notProcessedHeader: 'x',
+    upstreamFaultHeader: 'x',
     clock,
     sweeper,
   })

@@ -17,8 +17,8 @@ export interface UpstreamParts {
   readonly identity: Watchable<IdentityMaterial>
   /** The trust bundle of that name (PEM), as the newest configuration has it. */
   readonly trust: (name: string) => string | undefined
-  /** Reply header by which a mesh peer says that no program saw the request; stripped when anybody else says it. */
-  readonly notProcessedHeader: string
+  /** Reply header by which a mesh peer says how its program failed the request; stripped when anybody else says it. */
+  readonly upstreamFaultHeader: string
   readonly clock: Clock
   readonly sweeper: Sweeper
 }
@@ -122,7 +122,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
           return answer
         }
         call.onEnd(() => void counts.requests--)
-        return readMarker(answer, call, endpoint, parts.notProcessedHeader)
+        return readMarker(answer, call, endpoint, parts.upstreamFaultHeader)
       })
     },
     async connectTcp(cluster, endpoint, alpn) {
@@ -168,20 +168,32 @@ function describeState({ counts, pools }: ClusterState): UpstreamCounts {
 
 /** Only a peer that has proven its identity is believed; from others the marker is noise, and goes no further. */
 function readMarker(reply: Reply, call: Call, endpoint: Endpoint, marker: string): Reply | Fault {
-  if (headerValue(reply.headers, marker) === undefined) return reply
+  const told = headerValue(reply.headers, marker)
+  if (told === undefined) return reply
   if (reply.status === 503 && call.trace.upstreamPrincipal !== undefined) {
-    const fault: Fault = {
-      kind: 'not-processed',
-      side: 'upstream',
-      retry: 'safe',
-      endpoint: endpoint.address,
-      cause: 'the sidecar there could not reach its program',
-    }
     drain(reply)
-    return fault
+    return told === 'reset' ? programReset(call, endpoint) : notProcessed(endpoint)
   }
   return { ...reply, headers: reply.headers.filter(({ name }) => name !== marker) }
 }
+
+const notProcessed = ({ address }: Endpoint): Fault => ({
+  kind: 'not-processed',
+  side: 'upstream',
+  retry: 'safe',
+  endpoint: address,
+  cause: 'the sidecar there could not reach its program',
+})
+
+const programReset = ({ trace }: Call, { address }: Endpoint): Fault => ({
+  kind: 'reset',
+  side: 'upstream',
+  retry: 'if-idempotent',
+  endpoint: address,
+  // The head reached the program: at least one byte, whatever was counted here.
+  sentBytes: Math.max(1, trace.bytesSent),
+  cause: 'its program broke off before it answered',
+})
 
 /** Reads a short body away, so that the connection can be used again. */
 function drain({ body }: Reply): void {
