@@ -60,6 +60,7 @@ const tlsFiles = (certificates: Certificates, own: 'client' | 'server', peer: st
     match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: peer } }],
   },
   alpn_protocols: ['http/1.1'],
+  tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
 })
 
 function bootstrap(

@@ -11,10 +11,13 @@ function configuration(
   { mtls, certificates }: Shape,
 ): string {
   const { ca, client, server } = certificates
-  const bindTls = mtls && role === 'server' ? ` ssl crt ${server.both} ca-file ${ca} verify required alpn http/1.1` : ''
+  const bindTls =
+    mtls && role === 'server'
+      ? ` ssl ssl-min-ver TLSv1.3 crt ${server.both} ca-file ${ca} verify required alpn http/1.1`
+      : ''
   const nextTls =
     mtls && role === 'client'
-      ? ` ssl crt ${client.both} ca-file ${ca} verify required verifyhost server sni str(server) alpn http/1.1`
+      ? ` ssl ssl-min-ver TLSv1.3 crt ${client.both} ca-file ${ca} verify required verifyhost server sni str(server) alpn http/1.1`
       : ''
   return `global
   nbthread 1

@@ -53,6 +53,7 @@ const proxy = (role: 'client' | 'server', port: number, nextPort: number, { mtls
     ssl_certificate_key ${server.key};
     ssl_client_certificate ${ca};
     ssl_verify_client on;
+    ssl_protocols TLSv1.3;
     if ($ssl_client_s_dn != "CN=client") { return 403; }`
     : `listen 127.0.0.1:${port};`
   const next = isCaller
@@ -61,6 +62,7 @@ const proxy = (role: 'client' | 'server', port: number, nextPort: number, { mtls
       proxy_ssl_certificate_key ${client.key};
       proxy_ssl_trusted_certificate ${ca};
       proxy_ssl_verify on;
+      proxy_ssl_protocols TLSv1.3;
       proxy_ssl_server_name on;
       proxy_ssl_name server;`
     : 'proxy_pass http://next;'

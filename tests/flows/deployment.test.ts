@@ -11,7 +11,7 @@ test('deployment: two commands make a mesh, and the program knows its surroundin
   const { child } = await world.up()
   const port = await freePort()
   const web = await world.run('web', { port, servicePort: port, labels: ['version=v1'] })
-  assert.match(child.out, /weft run --service/, 'up says how to go on')
+  assert.match(child.out, /weft run .*--service web/, 'up says how to go on')
 
   const reply = await world.curlUntil(web, 'http://web/hello?a=1', 200)
   const seen = JSON.parse(reply.body) as { name: string; path: string; headers: Record<string, string> }
