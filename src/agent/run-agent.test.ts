@@ -7,6 +7,7 @@ import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../base/clock.ts'
+import { freePorts } from '../base/free-ports.ts'
 import { silentLog } from '../base/log.ts'
 import { systemRandom } from '../base/random.ts'
 import { agentWorld, type AgentWorld } from '../control/session/testing/agent-world.ts'
@@ -28,14 +29,6 @@ const program = `
   setInterval(() => {}, 1000)
 `
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 interface Run {
   readonly status: Promise<number>
   readonly said: string[]
@@ -51,7 +44,7 @@ async function start(
 ): Promise<Run> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-agent-'))
   const { env = {}, ...options } = over
-  const port = await freePort()
+  const [port = 0] = await freePorts(1, systemRandom)
   const out = path.join(scratch, 'env.json')
   const signals = new EventEmitter()
   const said: string[] = []

@@ -19,7 +19,10 @@ export function lockDataDir(dataDir: string): DataDirLock {
   fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   fs.chmodSync(dataDir, 0o700)
   const pidFile = path.join(dataDir, 'up.pid')
-  const database = new DatabaseSync(path.join(dataDir, 'lock.db'), { timeout: 100 })
+  const file = path.join(dataDir, 'lock.db')
+  // Born private, like everything in here.
+  fs.closeSync(fs.openSync(file, 'a', 0o600))
+  const database = new DatabaseSync(file, { timeout: 100 })
   try {
     database.exec('BEGIN EXCLUSIVE')
   } catch (error) {

@@ -4,12 +4,13 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { withWeights } from './bookshop.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../base/free-ports.ts'
+import { systemRandom } from '../base/random.ts'
 import { getJson, httpGet } from './http-get.ts'
 import { descendants } from './process-table.ts'
 
 async function start(context: TestContext, env: Record<string, string>): Promise<string> {
-  const [port = 0] = await freePorts(1)
+  const [port = 0] = await freePorts(1, systemRandom)
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'service.ts')], {
     env: { ...env, PORT: String(port) },
     stdio: 'inherit',

@@ -5,7 +5,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Info, ResourceList } from '../control/api/contract.ts'
 import { bookshop, shopper, type InstancePlan } from './bookshop.ts'
 import { removeWhenGone, startChild, type Child } from './child.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../base/free-ports.ts'
+import { systemRandom } from '../base/random.ts'
 import { getJson, type GetOptions } from './http-get.ts'
 import { demoFiles } from './programs.ts'
 
@@ -95,7 +96,7 @@ export async function startWorld({
       return { status: await child.ended, output: child.lastLines().join('\n') }
     },
     async start(plan) {
-      const [port = 0, adminPort = 0] = await freePorts(2)
+      const [port = 0, adminPort = 0] = await freePorts(2, systemRandom)
       const instance = startInstance(plan, port, adminPort)
       await answering(instance)
       return instance
@@ -156,7 +157,7 @@ export async function startWorld({
 
   async function open(): Promise<void> {
     const plans = [...bookshop, shopper]
-    const ports = await freePorts(plans.length * 2)
+    const ports = await freePorts(plans.length * 2, systemRandom)
     await mustCome('the control plane', controlPlane, () => world.api<Info>('/v1/info'))
     const begin = (plan: InstancePlan, index: number): Instance =>
       startInstance(plan, ports[2 * index] ?? 0, ports[2 * index + 1] ?? 0)

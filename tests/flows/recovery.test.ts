@@ -5,7 +5,7 @@ import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
 
-test('recovery: of two instances one program is killed; its sidecar lives on, and only what it was doing can fail', async (t) => {
+test('recovery: of two instances one program is killed; its sidecar lives on, and no GET fails', async (t) => {
   if (!requires(t, 'curl')) return
   const world = createWorld(t)
   await world.up()
@@ -22,8 +22,8 @@ test('recovery: of two instances one program is killed; its sidecar lives on, an
   await load.more(200)
   assert.equal(await first.child.ended, 137)
   await load.stop()
-  // The request that was under way in that instant may have reached the program, so nobody may repeat it; curl asks one at a time.
-  assert.ok(load.failed <= 1, load.failures.join('\n'))
+  // GETs may be repeated, also the one that was under way; a POST could not be.
+  assert.deepEqual(load.failures, [])
 })
 
 test('recovery: a sidecar that crashes comes back on the same sockets', async (t) => {

@@ -99,3 +99,9 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     return { ...written, serviceAccount: written.serviceAccount ?? written.service }
   },
 )
+
+/** The port that "http" means where no port is called so: the only one that speaks HTTP. */
+export function onlyHttpPort(ports: readonly WorkloadPort[]): WorkloadPort | undefined {
+  const http = ports.filter((one) => one.protocol === 'http')
+  return http.length === 1 ? http[0] : undefined
+}

@@ -1,11 +1,13 @@
 import type { StoredDocument } from '../collect/store.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { ServicePortSpec } from '../decode/service.ts'
+import { onlyHttpPort } from '../decode/workload.ts'
 import { inferredAnnotation, type Entry } from './entry.ts'
 
 /**
  * A Service for every name that workloads were started for and nobody wrote one for: `weft run --service web --port 8080` is enough.
- * Its ports are those of all its workloads; the oldest workload decides the name and protocol of a port.
+ * Its ports are those of all its workloads; the oldest workload decides the name and protocol of a port. It answers on 80 too, with
+ * the HTTP port of every instance that has exactly one: `http://web/` works without anybody having said so.
  */
 export function inferServices(entries: ReadonlyMap<string, Entry>): readonly Entry[] {
   const byService = new Map<string, ResourceOf<'Workload'>[]>()
@@ -33,6 +35,9 @@ function inferService(workloads: readonly ResourceOf<'Workload'>[]): Entry {
           protocol,
         })
     }
+  }
+  if (!ports.has(80) && workloads.some((one) => onlyHttpPort(one.spec.ports) !== undefined)) {
+    ports.set(80, { name: 'http', port: 80, targetPort: 'http', protocol: 'http' })
   }
   const [oldest] = oldestFirst
   const metadata = {

@@ -75,7 +75,10 @@ test('a Service is inferred from registrations until somebody writes one, and go
   await store.write([{ put: workload('web-1', 4000) }, { put: workload('web-2', 5000) }])
   const inventory = await createInventory({ store, log: silentLog })
   const [inferred] = resourcesOf(inventory.current.value, 'Service')
-  assert.deepEqual(inferred?.spec.ports, [{ name: 'http-8080', port: 8080, targetPort: 8080, protocol: 'http' }])
+  assert.deepEqual(inferred?.spec.ports, [
+    { name: 'http', port: 80, targetPort: 'http', protocol: 'http' },
+    { name: 'http-8080', port: 8080, targetPort: 8080, protocol: 'http' },
+  ])
   assert.equal(inferred?.metadata.annotations['weft.dev/inferred'], 'true')
   let changed = next(inventory)
   await store.write([{ put: service('web', 99) }])

@@ -3,7 +3,7 @@ import { formatSpiffeId } from '../../base/spiffe-id.ts'
 import { stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { ServicePortSpec } from '../decode/service.ts'
-import type { WorkloadPort } from '../decode/workload.ts'
+import { onlyHttpPort, type WorkloadPort } from '../decode/workload.ts'
 import type { Endpoint } from '../model/model.ts'
 import { mtlsMode } from './link-policies.ts'
 import { problemAt, type Linked } from './linked.ts'
@@ -17,11 +17,13 @@ export const identityOf = ({ metadata, spec }: Workload, trustDomain: string): s
   formatSpiffeId({ trustDomain, namespace: metadata.namespace, serviceAccount: spec.serviceAccount })
 
 /**
- * The port of a workload that a service port points at: by name, or by number: first the number that the workload offers
+ * The port of a workload that a service port points at: by name ("http" also means the only HTTP port), or by number: first the number that the workload offers
  * (`servicePort`, since two instances on one machine listen on different ones), then the program's own.
  */
 export function targetOf(ports: readonly WorkloadPort[], { targetPort }: ServicePortSpec): WorkloadPort | undefined {
-  if (typeof targetPort === 'string') return ports.find((one) => one.name === targetPort)
+  if (typeof targetPort === 'string') {
+    return ports.find((one) => one.name === targetPort) ?? (targetPort === 'http' ? onlyHttpPort(ports) : undefined)
+  }
   return ports.find((one) => one.servicePort === targetPort) ?? ports.find((one) => one.targetPort === targetPort)
 }
 

@@ -2,14 +2,12 @@ import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
-import { inferredAnnotation } from '../inventory/entry.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
 type Route = ResourceOf<'HTTPRoute'>
-type Service = ResourceOf<'Service'>
 
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`, in order of precedence. */
 export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<string, readonly RouteRule[]>> {
@@ -64,8 +62,7 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
       return
     }
     const http = service.spec.ports.filter((port) => port.protocol === 'http')
-    const anyPort = ref.port === undefined || (ref.port === 80 && answersOn80(service))
-    const chosen = http.filter((port) => anyPort || port.port === ref.port)
+    const chosen = http.filter((port) => ref.port === undefined || port.port === ref.port)
     if (chosen.length === 0) {
       const offered = http.map((port) => port.port).join(', ')
       problems.push(
@@ -152,20 +149,9 @@ function linkBackend(
   if (service === undefined)
     return refuse('name', `there is no Service ${namespace}/${ref.name}`, didYouMean(ref.name, snapshot, namespace))
   const ports = service.spec.ports.map((port) => port.port)
-  const alsoEighty = ref.port === 80 && answersOn80(service)
-  if (!ports.includes(ref.port) && !alsoEighty)
+  if (!ports.includes(ref.port))
     return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
   return answer(`${namespace}/${ref.name}`)
-}
-
-/** An inferred service with exactly one HTTP port answers on 80 too, so that `http://web/` works without anybody having said so. */
-export function answersOn80(service: Service): boolean {
-  const http = service.spec.ports.filter((port) => port.protocol === 'http')
-  return (
-    service.metadata.annotations[inferredAnnotation] === 'true' &&
-    http.length === 1 &&
-    !service.spec.ports.some((port) => port.port === 80)
-  )
 }
 
 const pathKinds = { Exact: 'exact', PathPrefix: 'segments', RegularExpression: 'regex' } as const

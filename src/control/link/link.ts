@@ -5,7 +5,7 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
-import { answersOn80, linkRoutes } from './link-routes.ts'
+import { linkRoutes } from './link-routes.ts'
 import { originOf, type Linked } from './linked.ts'
 
 /**
@@ -84,9 +84,7 @@ function linkService(
       origin,
     }
   })
-  const http = ports.find((port) => port.protocol === 'http')
-  const eighty = http !== undefined && answersOn80(service) ? [{ ...http, port: 80 }] : []
-  return { value: { namespace, name, ports: [...ports, ...eighty], origin: originOf(service, 'spec') }, problems }
+  return { value: { namespace, name, ports, origin: originOf(service, 'spec') }, problems }
 }
 
 /** What holds for a service without routes: everything to its own endpoints. */

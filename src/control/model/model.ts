@@ -43,7 +43,7 @@ export interface Service {
 }
 
 export interface ServicePort {
-  /** What clients name. An inferred service with one HTTP port has a second entry for port 80 with the same endpoints. */
+  /** What clients name. */
   readonly port: number
   readonly name: string
   readonly protocol: Protocol
