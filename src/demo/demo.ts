@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import type { Info } from '../control/api/contract.ts'
 import { runChecks } from './check.ts'
@@ -82,7 +83,7 @@ async function show(world: World, startMs: number, out: (text: string) => void, 
   await clock.sleep(1000, signal)
   await figures()
   await tour(world, out)
-  out(thingsToTry({ weft: `node ${demoFiles().weft}`, dataDir, examples, plans: planFolder(world) }))
+  out(thingsToTry({ weft: path.relative('', demoFiles().launcher), dataDir, examples, plans: planFolder(world) }))
   out('\nThe mesh runs on; Ctrl-C removes all of it. What the sidecars count:\n')
   for (;;) {
     await figures()

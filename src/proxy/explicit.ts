@@ -8,7 +8,7 @@ import type { Fault } from './http/fault.ts'
 import type { ConnectTaker } from './http/http1/server-parts.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
-import { isOwnListener } from './outbound.ts'
+import { isOwnListener, wrongPort } from './outbound.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp } from './tcp.ts'
@@ -68,7 +68,9 @@ function refuseTunnel(authority: string, peer: Peer, { terminal, shared, current
     const cause = `${formatAddress({ host, port })} is this proxy itself`
     return { kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause }
   }
-  if (nameOf(host, port, shared.ownNamespace) !== undefined || allowsOthers(terminal)) return undefined
+  if (nameOf(host, port, shared.ownNamespace) !== undefined) return undefined
+  const fault = wrongPort(host, port, shared.ownNamespace, config)
+  if (fault !== undefined || allowsOthers(terminal)) return fault
   return { kind: 'unknown-host', side: 'self', retry: 'never', authority }
 }
 

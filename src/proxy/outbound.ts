@@ -5,6 +5,7 @@ import { authorize } from './filter/authorize.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
 import { normalize, requestHeaders } from './request-headers.ts'
+import { serviceOfHost } from './route/names.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
@@ -63,6 +64,7 @@ export function route(parts: HttpStackParts): Service {
       return refuse({ kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path })
     }
     call.trace.route = found.origin?.resource ?? found.name
+    call.trace.origin = found.origin
     return snapshot.serviceOf(found)(call)
   }
   const fallback = (call: Call, snapshot: Snapshot): Promise<Reply | Fault> => {
@@ -92,7 +94,24 @@ export function route(parts: HttpStackParts): Service {
       return refuse({ kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause })
     }
     const name = snapshot.nameOf(host, port, parts.shared.ownNamespace)
-    return name === undefined ? fallback(call, snapshot) : byName(call, name, snapshot)
+    if (name !== undefined) return byName(call, name, snapshot)
+    const fault = wrongPort(host, port, parts.shared.ownNamespace, snapshot.config)
+    return fault === undefined ? fallback(call, snapshot) : refuse(fault)
+  }
+}
+
+/** A host of the mesh is never looked for outside because of a port that it lacks. */
+export function wrongPort(host: string, port: number, ownNamespace: string, { names }: ProxyConfig): Fault | undefined {
+  const service = serviceOfHost(names, host, ownNamespace)
+  if (service === undefined) return undefined
+  const offered = service.ports.map((one) => one.port)
+  return {
+    kind: 'no-port',
+    side: 'self',
+    retry: 'never',
+    service: `${service.namespace}/${service.name}`,
+    port,
+    offered,
   }
 }
 

@@ -8,6 +8,7 @@ export type Fault =
   | { kind: 'no-route'; side: 'self'; retry: 'never'; authority: string; path: string }
   | { kind: 'no-cluster'; side: 'self'; retry: 'never'; cluster: string }
   | { kind: 'unknown-host'; side: 'self'; retry: 'never'; authority: string }
+  | { kind: 'no-port'; side: 'self'; retry: 'never'; service: string; port: number; offered: readonly number[] }
   | { kind: 'config-timeout'; side: 'self'; retry: 'never'; name: string; timeoutMs: number }
   | { kind: 'no-endpoint'; side: 'upstream'; retry: 'safe'; cluster: string }
   | { kind: 'denied'; side: 'self'; retry: 'never'; principal: string | undefined; policy: string; reason: string }
@@ -35,6 +36,7 @@ export const statusOf: Record<Exclude<Fault['kind'], 'bad-request'>, number> = {
   'no-route': 404,
   'no-cluster': 503,
   'unknown-host': 502,
+  'no-port': 502,
   'config-timeout': 503,
   'no-endpoint': 503,
   denied: 403,
@@ -59,6 +61,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   'no-route': 'NR',
   'no-cluster': 'NC',
   'unknown-host': 'NR',
+  'no-port': 'NR',
   'config-timeout': 'NC',
   'no-endpoint': 'UH',
   denied: 'UAEX',
@@ -85,6 +88,8 @@ export function faultSentence(fault: Fault): string {
       return `the route names cluster ${fault.cluster}, which this proxy does not have`
     case 'unknown-host':
       return `${fault.authority} is not a service of the mesh, and MeshConfig outboundTraffic is RegisteredOnly`
+    case 'no-port':
+      return `service ${fault.service} has no port ${fault.port}; it has ${fault.offered.join(', ')}`
     case 'config-timeout':
       return `the control plane did not send ${fault.name} within ${fault.timeoutMs} ms`
     case 'no-endpoint':

@@ -17,6 +17,16 @@ export function nameIndex(names: ReadonlyMap<string, NamedService>): NameIndex {
   }
 }
 
+/** The service of the mesh that a host names, whatever the port; undefined: none. For the caller who named a port that it lacks. */
+export function serviceOfHost(
+  names: ReadonlyMap<string, NamedService>,
+  host: string,
+  ownNamespace: string,
+): NamedService | undefined {
+  const key = serviceKey(host.toLowerCase(), ownNamespace)
+  return key === undefined ? undefined : names.get(key)
+}
+
 /** `<namespace>/<service>` or undefined. Neither name contains a dot (RFC 1123 labels). */
 function serviceKey(written: string, ownNamespace: string): string | undefined {
   const host = written.endsWith('.') ? written.slice(0, -1) : written
