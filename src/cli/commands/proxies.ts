@@ -39,6 +39,8 @@ export function proxyTable(states: readonly ProxyState[]): string {
 function cell({ types: all, connected }: ProxyState, type: string): string {
   const state = all.find((one) => one.type === type)
   if (state === undefined) return '-'
+  // What a proxy that has gone was sent says nothing about now.
+  if (!connected && state.rejected.length === 0) return '-'
   if (state.rejected.length > 0) return `REJECTED ${state.rejected.length}/${state.resources}`
-  return `${state.synced && connected ? 'SYNCED' : 'STALE'} ${state.resources}`
+  return `${state.synced ? 'SYNCED' : 'STALE'} ${state.resources}`
 }

@@ -67,7 +67,7 @@ test('proxies: synced, stale, rejected with the reason', () => {
   ])
   assert.match(
     table,
-    /^PROXY[^\n]*\ndefault\/a +GONE 1s +STALE 1[^\n]*\ndefault\/b +connected 3s +SYNCED 2 +STALE 1 +REJECTED 1\/4/,
+    /^PROXY[^\n]*\ndefault\/a +GONE 1s +-[^\n]*\ndefault\/b +connected 3s +SYNCED 2 +STALE 1 +REJECTED 1\/4/,
   )
   assert.match(table, /default\/b refused CDS c: no such thing\n$/)
 })

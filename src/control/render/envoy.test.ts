@@ -6,14 +6,14 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
+import { realEnvoy } from '../../base/testing/real-envoy.ts'
 import { agentCluster } from '../../xds/names.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
 import { createRenderer, type Rendering } from './render.ts'
 import { modelFromYaml } from './testing/model-yaml.ts'
 import { resourceJson } from './testing/resource-json.ts'
 
-const envoy = process.env['ENVOY_BIN']
-const skip = envoy === undefined ? 'set ENVOY_BIN to an Envoy 1.40 binary to ask it' : false
+const { binary: envoy, skip } = realEnvoy()
 const cases = new URL('testdata/', import.meta.url)
 
 /** What the golden files say is ours to decide; whether Envoy understands it is Envoy's. */
@@ -109,7 +109,7 @@ async function validate(config: JsonObject): Promise<string | undefined> {
   const file = path.join(folder, 'bootstrap.json')
   fs.writeFileSync(file, JSON.stringify(config))
   try {
-    await promisify(execFile)(envoy ?? '', ['--mode', 'validate', '-l', 'error', '-c', file])
+    await promisify(execFile)(envoy, ['--mode', 'validate', '-l', 'error', '-c', file])
     return undefined
   } catch (error) {
     return error instanceof Error

@@ -11,6 +11,7 @@ import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
 import { create, type JsonObject } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
+import { realEnvoy } from '../../base/testing/real-envoy.ts'
 import { systemClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { settable } from '../../base/watchable.ts'
@@ -27,8 +28,7 @@ import { createAds, type Ads } from './ads.ts'
 import { startGrpcEndpoint } from './grpc-endpoint.ts'
 import { hostedService, type HostedService } from './service.ts'
 
-const envoy = process.env['ENVOY_BIN']
-const skip = envoy === undefined ? 'set ENVOY_BIN to an Envoy 1.40 binary to run it as a data plane' : false
+const { binary: envoy, skip } = realEnvoy()
 
 interface Identity {
   readonly keyPem: string
@@ -188,7 +188,7 @@ async function startEnvoy(t: TestContext, folder: string, unixPath: string): Pro
   fs.writeFileSync(config, JSON.stringify(bootstrap(unixPath)))
   const log = fs.openSync(path.join(folder, 'envoy.log'), 'w')
   const options = ['--disable-hot-restart', '--concurrency', '1', '-l', 'warn', '--admin-address-path', adminFile]
-  const child = spawn(envoy ?? '', ['-c', config, ...options], { stdio: ['ignore', log, log] })
+  const child = spawn(envoy, ['-c', config, ...options], { stdio: ['ignore', log, log] })
   t.after(async () => {
     if (child.exitCode !== null) return
     child.kill('SIGKILL')
