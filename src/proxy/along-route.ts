@@ -40,13 +40,13 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
 
 function alongCluster(
   name: string,
-  { retry: policy }: RouteAction & { kind: 'forward' },
+  { retry: policy, clusterNotFoundStatus: status = 503 }: RouteAction & { kind: 'forward' },
   { config, balancerOf }: World,
   shared: Shared,
 ): Service {
   const cluster = config.clusters.get(name)
   if (cluster === undefined) {
-    const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name }
+    const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
     return () => Promise.resolve(fault)
   }
   if (cluster.discovery === 'dynamic-forward') return forward(cluster, shared)

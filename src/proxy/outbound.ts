@@ -46,11 +46,11 @@ export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, s
 }
 
 /** The terminal's filters, in the order given. */
-export function filters({ filters: list }: HttpTerminal, { self }: Shared): readonly Layer[] {
+export function filters({ filters: list }: HttpTerminal, { self, policyMatched }: Shared): readonly Layer[] {
   return list.map((filter) => {
     switch (filter.kind) {
       case 'authorize':
-        return authorize(filter.rules, { workload: self.workload })
+        return authorize(filter.rules, { workload: self.workload, matched: policyMatched })
     }
   })
 }

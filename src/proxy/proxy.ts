@@ -80,7 +80,13 @@ export function createProxy(parts: ProxyParts): Proxy {
     clock,
     sweeper,
   })
+  const policyMatches = parts.metrics.counter(
+    'weft_policy_matches_total',
+    'Authorization rules that matched; with action "allow" and no policy: calls that none allowed.',
+    ['action', 'policy'],
+  )
   const shared: Shared = {
+    policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
     upstream,
     states: createEndpointStates(),
     budgets: createRetryBudgets(),

@@ -89,7 +89,9 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const checksOf = (chain: FilterChain): readonly ((peer: Peer) => Fault | undefined)[] => {
     let list = checks.get(chain)
     if (list === undefined) {
-      list = chain.networkFilters.map(({ rules }) => authorizeConnection(rules, { workload: shared.self.workload }))
+      list = chain.networkFilters.map(({ rules }) =>
+        authorizeConnection(rules, { workload: shared.self.workload, matched: shared.policyMatched }),
+      )
       checks.set(chain, list)
     }
     return list

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts'
 import type { Sweeper } from '../base/sweeper.ts'
 import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
+import type { AuthorizeParts } from './filter/authorize.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
 import type { CallMetrics, Self } from './telemetry/record.ts'
@@ -16,6 +17,8 @@ export interface Shared {
   readonly budgets: RetryBudgets
   readonly calls: CallMetrics
   readonly tcp: TcpMetrics
+  /** Counts the authorization rules that matched, of every action: all that AUDIT does. */
+  readonly policyMatched: NonNullable<AuthorizeParts['matched']>
   readonly self: Self
   readonly ownNamespace: string
   /** Takes one line, newline included. */

@@ -65,7 +65,7 @@ const clientGone: Fault = {
 
 async function reach(name: string, { snapshot, shared, target }: TcpParts): Promise<TcpUpstream | Fault> {
   const cluster = snapshot.config.clusters.get(name)
-  if (cluster === undefined) return { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name }
+  if (cluster === undefined) return { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status: 503 }
   if (cluster.discovery === 'dynamic-forward') {
     if (target === undefined) return { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: name }
     return shared.upstream.connectTcp(cluster, dynamicEndpoint(target))

@@ -118,4 +118,18 @@ spec:
   )
   assert.equal((await world.weft(['delete', 'httproute', 'web'])).status, 0)
   await world.curlUntil(client, 'http://web/', 200)
+
+  await world.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: half }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: web }]
+  rules: [{ backendRefs: [{ name: web, port: 80 }, { name: wbe, port: 80 }] }]
+`)
+  await world.curlUntil(client, 'http://web/', 500)
+  const statuses = await Promise.all(
+    Array.from({ length: 30 }, async () => (await world.curl(client, 'http://web/')).status),
+  )
+  assert.deepEqual([...new Set(statuses)].toSorted(), [200, 500], 'its share, and nothing else')
 })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { runToEnd } from '../world/child.ts'
 import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
+import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
 
 const strict = `
@@ -93,6 +94,28 @@ test('security: only the allowed caller may, only what it may; a refusal says wh
   assert.equal((await world.curl(other, 'http://web/', { headers: forged })).status, 403)
   assert.equal((await world.weft(['delete', 'authorizationpolicy', 'viewers'])).status, 0)
   await world.curlUntil(other, 'http://web/', 200)
+})
+
+test('security: AUDIT refuses nobody, and counts', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const web = await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+  await world.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: watch-reads }
+spec:
+  action: AUDIT
+  rules: [{ to: [{ operation: { methods: [GET] } }] }]
+`)
+  await until('the rule has counted', async () => {
+    assert.equal((await world.curl(client, 'http://web/')).status, 200)
+    const { body } = await world.curl(undefined, `${web.adminUrl}/metrics`)
+    return /weft_policy_matches_total\{action="log",policy="default\/watch-reads\/rule-0"\} [1-9]/.test(body)
+  })
 })
 
 test('security: what is secret is readable by its owner alone', async (t) => {

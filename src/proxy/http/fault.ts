@@ -6,7 +6,7 @@ import { formatAddress, type Address } from '../../base/address.ts'
  */
 export type Fault =
   | { kind: 'no-route'; side: 'self'; retry: 'never'; authority: string; path: string }
-  | { kind: 'no-cluster'; side: 'self'; retry: 'never'; cluster: string }
+  | { kind: 'no-cluster'; side: 'self'; retry: 'never'; cluster: string; status: 404 | 500 | 503 }
   | { kind: 'unknown-host'; side: 'self'; retry: 'never'; authority: string }
   | { kind: 'no-port'; side: 'self'; retry: 'never'; service: string; port: number; offered: readonly number[] }
   | { kind: 'config-timeout'; side: 'self'; retry: 'never'; name: string; timeoutMs: number }
@@ -32,9 +32,8 @@ export type Fault =
   | { kind: 'draining'; side: 'self'; retry: 'safe' }
 
 /** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
-export const statusOf: Record<Exclude<Fault['kind'], 'bad-request'>, number> = {
+export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster'>, number> = {
   'no-route': 404,
-  'no-cluster': 503,
   'unknown-host': 502,
   'no-port': 502,
   'config-timeout': 503,
@@ -53,8 +52,7 @@ export const statusOf: Record<Exclude<Fault['kind'], 'bad-request'>, number> = {
   draining: 503,
 }
 
-export const faultStatus = (fault: Fault): number =>
-  fault.kind === 'bad-request' ? fault.status : statusOf[fault.kind]
+export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.status : statusOf[fault.kind])
 
 /** Envoy's response flags, by which dashboards and people know these cases. Source: Envoy access log, `%RESPONSE_FLAGS%`. */
 export const flagOf: Record<Fault['kind'], string> = {
