@@ -40,7 +40,7 @@ export function keepSession(parts: {
   readonly door: ControlPlaneDoor
   readonly member: Membership
   readonly instance: string
-  readonly answer: (kind: string) => Promise<SidecarAnswer>
+  readonly answer: (kind: string, detail: unknown) => Promise<SidecarAnswer>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -95,8 +95,8 @@ export function keepSession(parts: {
     else if (message.case === 'gone')
       log.warn('the control plane has forgotten this workload', { reason: message.value.reason })
   }
-  const reply = async ({ id, kind }: Request): Promise<void> => {
-    const answer = await parts.answer(kind)
+  const reply = async ({ id, kind, json: detail }: Request): Promise<void> => {
+    const answer = await parts.answer(kind, readDetail(detail))
     const json = 'json' in answer ? new TextEncoder().encode(JSON.stringify(answer.json ?? null)) : new Uint8Array()
     const error = 'failed' in answer ? answer.failed : ''
     send({ case: 'answer', value: { $typeName: 'weft.agent.v1.Answer', id, json, error } })
@@ -156,5 +156,14 @@ export function keepSession(parts: {
         }
         call.end()
       }),
+  }
+}
+
+/** The question's own words; undefined when there are none, or none that can be read. */
+function readDetail(json: Uint8Array): unknown {
+  try {
+    return json.length === 0 ? undefined : (JSON.parse(new TextDecoder().decode(json)) as unknown)
+  } catch {
+    return undefined
   }
 }

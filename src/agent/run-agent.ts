@@ -14,7 +14,7 @@ import { listenForStop, type StopSignals } from './stop-signals.ts'
 
 const drainMs = 5000
 const questionMs = 5000
-const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs'] satisfies readonly Question[]
+const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs', 'explain'] satisfies readonly Question[]
 
 /**
  * `weft run` from beginning to end: registers the workload, starts its sidecar and then the program, and takes all down in the order in
@@ -74,9 +74,9 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     log,
   })
   member.identity.watch((identity) => sidecar.setIdentity(identity))
-  const answer = (kind: string) =>
+  const answer = (kind: string, detail: unknown) =>
     questions.includes(kind)
-      ? sidecar.ask(kind as Question, questionMs)
+      ? sidecar.ask({ what: kind as Question, detail }, questionMs)
       : Promise.resolve({ failed: `this agent knows no "${kind}"` })
   const session = keepSession({ door, member, instance, answer, clock, random, log })
   try {

@@ -17,7 +17,7 @@ export interface Sidecar {
   readonly ready: Promise<{ readonly up: true } | { readonly failed: string }>
   /** A renewed certificate; new connections use it. */
   setIdentity(identity: IdentityMaterial): void
-  ask(what: Question, timeoutMs: number): Promise<SidecarAnswer>
+  ask(question: { readonly what: Question; readonly detail?: unknown }, timeoutMs: number): Promise<SidecarAnswer>
   /** Lets calls in flight finish for at most `deadlineMs`, then ends it; resolves when it is gone. */
   drain(deadlineMs: number): Promise<void>
 }
@@ -122,14 +122,14 @@ export function superviseSidecar(parts: {
   return {
     ready: ready.promise,
     setIdentity: (identity) => void send({ kind: 'identity', identity }),
-    ask: (what, timeoutMs) =>
+    ask: (question, timeoutMs) =>
       new Promise((resolve) => {
         const id = nextId++
         const timer = clock.after(timeoutMs, () =>
           settle(id, { failed: `the sidecar did not answer within ${timeoutMs} ms` }),
         )
         questions.set(id, { settle: resolve, timer })
-        if (!send({ kind: 'ask', id, what })) settle(id, { failed: 'the sidecar is not running' })
+        if (!send({ kind: 'ask', id, ...question })) settle(id, { failed: 'the sidecar is not running' })
       }),
     async drain(deadlineMs) {
       const first = !stopping

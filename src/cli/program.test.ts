@@ -50,6 +50,7 @@ test('help and version exit with 0, wrong usage with 2', async () => {
     'validate',
     'proxies',
     'config',
+    'explain',
     'token',
   ]) {
     assert.match(help.out, new RegExp(`^  ${command}\\b`, 'm'), command)
@@ -57,7 +58,7 @@ test('help and version exit with 0, wrong usage with 2', async () => {
     assert.equal(own.status, 0, command)
     assert.match(own.out, /Examples:\n {2}weft /, command)
   }
-  assert.doesNotMatch(help.out, /explain|gateway|dashboard/)
+  assert.doesNotMatch(help.out, /gateway|dashboard/)
   assert.equal((await weft(['--version'])).status, 0)
   const near = await weft(['aply'])
   assert.equal(near.status, 2)

@@ -169,6 +169,22 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
       ended(import('./commands/config.ts').then(({ config }) => config(proxy, part, flags, terminal))),
     )
 
+  place(
+    add('explain', 'show every decision for a request, and why', [
+      'weft explain --from storefront GET http://catalog/books',
+      "weft explain --from web-3k9x2 POST http://orders/ -H 'x-user: ann'",
+    ]),
+  )
+    .argument('<method>', 'such as GET')
+    .argument('<url>', 'such as http://catalog/books')
+    .option('--from <workload|service>', 'who asks: NAME or NAMESPACE/NAME')
+    .option('-n, --namespace <namespace>', 'namespace of the caller (default: default)')
+    .option('-H, --header <name: value>', 'a header of the request; may be repeated', collect)
+    .addOption(output())
+    .action((method, url, flags) =>
+      ended(import('./commands/explain.ts').then(({ explain }) => explain(method, url, flags, terminal))),
+    )
+
   const token = add('token', 'credentials for joining from another machine', ['weft token create > join.token'])
   place(token.command('create').description('print a join token').helpOption('-h, --help', 'show help'))
     .option('--ttl <duration>', 'how long it can be used, such as 30m or 24h')

@@ -64,10 +64,10 @@ export function apiParts({
       return () => stops.forEach((stop) => stop())
     },
     proxies: () => ads.proxies(),
-    async ask(proxy, what) {
+    async ask(proxy, what, detail = {}) {
       const known = sessions.list().some((session) => session.workload === proxy)
       if (!known) return { kind: 'unknown-proxy' }
-      const answered = await sessions.ask(proxy, what, {}, askTimeoutMs)
+      const answered = await sessions.ask(proxy, what, detail, askTimeoutMs)
       return 'failed' in answered
         ? { kind: 'failed', reason: answered.failed }
         : { kind: 'answer', json: answered.json }

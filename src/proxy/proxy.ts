@@ -9,6 +9,8 @@ import type { Watchable } from '../base/watchable.ts'
 import { upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, ProxyConfig } from './config.ts'
+import { explain, type Explanation } from './explain.ts'
+import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
@@ -52,6 +54,8 @@ export interface Proxy {
   drain(deadlineMs: number): Promise<void>
   /** Cuts everything. */
   close(): void
+  /** What would happen to a request, and why: nothing is sent. */
+  explain(request: ExplainRequest): Promise<Explanation>
   /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. */
   describeClusters(): unknown
 }
@@ -206,6 +210,13 @@ export function createProxy(parts: ProxyParts): Proxy {
       close()
     },
     close,
+    explain: (request) =>
+      explain(request, {
+        current: () => snapshot,
+        demand: parts.demand,
+        ownNamespace: self.namespace,
+        workload: self.workload,
+      }),
     describeClusters: () => describe(shared, snapshot.config),
   }
 }

@@ -6,6 +6,8 @@ import type { Random } from '../base/random.ts'
 import { parseSpiffeId } from '../base/spiffe-id.ts'
 import { settable } from '../base/watchable.ts'
 import { trustBundleSecret } from '../xds/names.ts'
+import { decode } from '../base/decode.ts'
+import { explainRequest } from './explain-request.ts'
 import { createHandedOver } from './handed-over.ts'
 import { createProxy } from './proxy.ts'
 import { certsAnswer, plainJson } from './sidecar-answers.ts'
@@ -36,12 +38,13 @@ export interface Sidecar {
 }
 
 type Start = Extract<ToSidecar, { kind: 'start' }>
-type Question = Extract<ToSidecar, { kind: 'ask' }>['what']
+type Question = Exclude<Extract<ToSidecar, { kind: 'ask' }>['what'], 'explain'>
 
 /** From `start` on. */
 interface Running {
   setIdentity(identity: IdentityMaterial): void
   answer(what: Question): unknown
+  explain(detail: unknown): Promise<unknown>
   drain(deadlineMs: number): Promise<void>
   close(): void
 }
@@ -72,6 +75,10 @@ export function createSidecar(parts: SidecarParts): Sidecar {
       over()
     })
   }
+  const tellAnswer = async ({ id, what, detail }: Extract<ToSidecar, { kind: 'ask' }>): Promise<void> => {
+    const answer = what === 'explain' ? await running?.explain(detail) : running?.answer(what)
+    parts.tell({ kind: 'answer', id, json: plainJson(answer ?? null) })
+  }
   return {
     drain,
     hear(message, handle) {
@@ -91,7 +98,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
         case 'identity':
           return running?.setIdentity(message.identity)
         case 'ask':
-          return parts.tell({ kind: 'answer', id: message.id, json: plainJson(running?.answer(message.what) ?? null) })
+          void tellAnswer(message)
+          return
         case 'drain':
           return drain(message.deadlineMs)
       }
@@ -172,6 +180,13 @@ function start(
       clock.after(random.below(renewalSpreadMs), () => flow.renew(), { background: true })
     },
     answer,
+    async explain(detail) {
+      const request = decode(explainRequest, detail)
+      if ('value' in request) return proxy.explain(request.value)
+      return {
+        refused: { status: 400, sentence: request.issues.map((one) => `${one.path}: ${one.message}`).join('; ') },
+      }
+    },
     drain: (deadlineMs) => proxy.drain(deadlineMs),
     close() {
       proxy.close()

@@ -28,7 +28,12 @@ export type ToSidecar =
       readonly logLevel: LogLevel
     }
   | { readonly kind: 'identity'; readonly identity: IdentityMaterial }
-  | { readonly kind: 'ask'; readonly id: number; readonly what: 'config' | 'clusters' | 'stats' | 'certs' }
+  | {
+      readonly kind: 'ask'
+      readonly id: number
+      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain'
+      readonly detail?: unknown
+    }
   /** Stop accepting, let calls in flight finish for at most `deadlineMs`, then exit 0. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 

@@ -15,6 +15,7 @@ import type { Problem } from '../../base/problem.ts'
  *   DELETE /v1/resources/KIND/NS/NAME
  *   GET    /v1/proxies                                ProxyState[]
  *   GET    /v1/proxies/NS/NAME/config?what=...        what the sidecar itself says it runs
+ *   POST   /v1/proxies/NS/NAME/explain                what would happen to a request there, and why (proxy/explain-request.ts → proxy/explain.ts)
  *   POST   /v1/tokens                                 TokenRequest → TokenResult
  * KIND is singular, plural or a short name, in any case.
  */

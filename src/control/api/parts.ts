@@ -17,7 +17,7 @@ export interface ApiParts {
   readonly watch: (changed: () => void) => () => void
   readonly proxies: () => readonly ProxyState[]
   /** Asks a sidecar about itself, through its agent's session. `proxy` is `<namespace>/<workload>`. Never rejects for a silent peer. */
-  readonly ask: (proxy: string, what: ConfigQuestion) => Promise<Asked>
+  readonly ask: (proxy: string, what: ConfigQuestion | 'explain', detail?: unknown) => Promise<Asked>
   readonly issueToken: (
     request: TokenRequest,
   ) => Promise<{ readonly issued: TokenResult } | { readonly refused: string }>

@@ -38,6 +38,8 @@ export async function route(parts: ApiParts, request: ApiRequest, clock: Clock):
   if (version === 'v1' && what === 'resources') return resources(parts, request, rest, clock)
   if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'config')
     return only('GET', request, () => ask(parts, `${rest[0]}/${rest[1]}`, request.query.get('what') ?? 'config'))
+  if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'explain')
+    return only('POST', request, () => explain(parts, `${rest[0]}/${rest[1]}`, request.body))
   return refuse(
     404,
     `there is no ${request.method} /${request.segments.join('/').slice(0, 200)} here; see GET / for what there is`,
@@ -99,10 +101,23 @@ async function list(
 const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs'] satisfies readonly ConfigQuestion[]
 const isQuestion = (what: string): what is ConfigQuestion => questions.includes(what)
 
-async function ask(parts: ApiParts, proxy: string, what: string): Promise<ApiReply> {
+function ask(parts: ApiParts, proxy: string, what: string): Promise<ApiReply> | ApiReply {
   if (!isQuestion(what))
     return refuse(400, `what must be one of ${questions.join(', ')}, not ${JSON.stringify(what.slice(0, 60))}`)
-  const asked = await parts.ask(proxy, what)
+  return answerOf(proxy, parts.ask(proxy, what))
+}
+
+/** The sidecar reads the question: it alone knows what it can explain. */
+function explain(parts: ApiParts, proxy: string, body: string): Promise<ApiReply> | ApiReply {
+  try {
+    return answerOf(proxy, parts.ask(proxy, 'explain', JSON.parse(body)))
+  } catch {
+    return refuse(400, 'the body is not JSON')
+  }
+}
+
+async function answerOf(proxy: string, answer: ReturnType<ApiParts['ask']>): Promise<ApiReply> {
+  const asked = await answer
   if (asked.kind === 'answer') return ok(asked.json)
   if (asked.kind === 'failed') return refuse(503, `${proxy}: ${asked.reason}`)
   return refuse(404, `no proxy ${proxy} is connected; "weft proxies" lists those that are`)

@@ -14,6 +14,9 @@ export interface Balancer {
    * there is none. O(1), with unequal weights O(log n).
    */
   pick(tried: Trace['tried'], furtherPicks?: number): EndpointState | undefined
+  /** Those of `all` that a pick may give now: what `pick` itself goes by. */
+  candidates(): readonly EndpointState[]
+  readonly all: readonly EndpointState[]
   /** Tells outlier detection how a call ended. */
   report(state: EndpointState, verdict: Verdict): void
 }
@@ -30,20 +33,29 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   /** When the next ejected endpoint comes back. */
   let nextReturnMs = Infinity
   let picker: Picker | undefined
+  let choices: readonly EndpointState[] = []
 
+  const refresh = (): void => {
+    if (version !== shared.version || (nextReturnMs !== Infinity && nextReturnMs <= clock.nowMs())) rebuild()
+  }
   const rebuild = (): void => {
     nextReturnMs = returnEjected(own, clock.nowMs())
-    const choices = available(own, cluster.panicThresholdPercent)
+    choices = available(own, cluster.panicThresholdPercent)
     picker = isSome(choices) ? pickerFor(cluster, choices, random) : undefined
     version = shared.version
   }
   return {
     pick(tried, furtherPicks = 8) {
-      if (version !== shared.version || (nextReturnMs !== Infinity && nextReturnMs <= clock.nowMs())) rebuild()
+      refresh()
       let chosen = picker?.()
       if (chosen === undefined || tried.length === 0) return chosen
       for (let left = furtherPicks; left > 0 && tried.includes(chosen.address); left--) chosen = picker?.() ?? chosen
       return chosen
+    },
+    all: own,
+    candidates() {
+      refresh()
+      return choices
     },
     report(state, verdict) {
       if (rules === undefined || (verdict === 'success' && state.consecutive5xx === 0)) return

@@ -1,0 +1,98 @@
+import type { ClusterChoice, InboundExplanation, OutboundExplanation, Tried } from '../../proxy/explain.ts'
+import type { ExplainRequest } from '../../proxy/explain-request.ts'
+
+/** All that `weft explain` found out. */
+export interface Explained {
+  readonly request: ExplainRequest
+  /** The caller's workload, and who it is. */
+  readonly from: string
+  readonly principal: string
+  readonly outbound: OutboundExplanation
+  /** One of the workloads that each cluster might choose; without `inbound` it did not answer. */
+  readonly callees: readonly { readonly workload: string; readonly inbound?: InboundExplanation }[]
+}
+
+const row = (title: string, text: string): string => `  ${title.padEnd(10)} ${text}\n`
+
+/** Decision by decision, in the order in which the request would meet them; each with the resource and field that made it so. */
+export function explanationText({ request, from, principal, outbound, callees }: Explained): string {
+  const head = `${request.method} http://${request.authority}${request.path}\n`
+  const parts = [
+    row('caller', `${from}${principal === '' ? '' : ` (${principal})`}`),
+    row(
+      'name',
+      outbound.service === undefined
+        ? `${request.authority} is no service of the mesh`
+        : `${request.authority} is ${outbound.service}`,
+    ),
+    triedRows('route', outbound.tried),
+    ...outbound.clusters.map(clusterRows),
+    limitsRow(outbound),
+    ...callees.map(calleeRows),
+    answerRow(outbound, callees),
+  ]
+  return head + parts.join('')
+}
+
+function triedRows(title: string, tried: readonly Tried[]): string {
+  return tried
+    .map(({ name, why, origin }, index) => {
+      const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
+      return row(
+        index === 0 ? title : '',
+        `${why === undefined ? '✓' : '✗'} ${name}${why === undefined ? '' : `: ${why}`}${from}`,
+      )
+    })
+    .join('')
+}
+
+function clusterRows({ cluster, percent, loadBalancing, endpoints }: ClusterChoice): string {
+  const lines = endpoints.map(({ address, workload, candidate, health, ejected, activeCalls, mtls }) => {
+    const state = ejected ? 'ejected' : health
+    return row(
+      '',
+      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}`,
+    )
+  })
+  return (
+    row(
+      'share',
+      `${Math.round(percent * 100) / 100} % to ${cluster}, ${loadBalancing === 'dns' ? 'by DNS' : `${loadBalancing} among`}`,
+    ) + (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
+  )
+}
+
+function limitsRow({ timeoutMs, retries, clusters }: OutboundExplanation): string {
+  if (clusters.length === 0) return ''
+  const timeout = timeoutMs === undefined || timeoutMs === 0 ? 'no request timeout' : `request timeout ${timeoutMs} ms`
+  if (retries === undefined) return row('recovery', `${timeout}; no retries`)
+  const also =
+    retries.onIfIdempotent.length === 0 ? '' : `, idempotent methods also on ${retries.onIfIdempotent.join(', ')}`
+  return row('recovery', `${timeout}; ${retries.attempts} retries on ${retries.on.join(', ')}${also}`)
+}
+
+function calleeRows({ workload, inbound }: Explained['callees'][number]): string {
+  if (inbound === undefined) return row('callee', `${workload} has no sidecar that answers`)
+  const chain = inbound.chain === undefined ? 'no filter chain' : `filter chain ${inbound.chain}`
+  const filters = inbound.filters.map(({ action, tried }) =>
+    tried.length === 0 ? row(action, 'no rule') : triedRows(action, tried),
+  )
+  return (
+    row('callee', `${workload}, ${chain}${inbound.filters.length === 0 ? ', no authorization policy' : ''}`) +
+    filters.join('')
+  )
+}
+
+function answerRow({ refused, clusters }: OutboundExplanation, callees: Explained['callees']): string {
+  if (refused !== undefined) return row('answer', `${refused.status} ${refused.sentence}`)
+  const told = callees.map(({ workload, inbound }) => {
+    const no = inbound?.refused
+    if (no === undefined) return `the program of ${workload}`
+    return no.status === 0 ? no.sentence : `${no.status} ${no.sentence}`
+  })
+  if (clusters.some((one) => one.loadBalancing === 'dns'))
+    return row('answer', 'whatever the host itself says: it is looked up by DNS, outside the mesh')
+  return told.length === 0
+    ? row('answer', 'nobody to ask: no endpoint may be picked')
+    : told.map((text, index) => row(index === 0 ? 'answer' : '', text)).join('')
+}

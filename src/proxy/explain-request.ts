@@ -1,0 +1,30 @@
+import { list, object, optional, refine, string, invalid, type Decoder } from '../base/decode.ts'
+
+/** A request that nobody sends: what would happen to it here, and why. */
+export interface ExplainRequest {
+  readonly method: string
+  /** Host, with a port if it is not 80. */
+  readonly authority: string
+  /** Path and query. */
+  readonly path: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** For the callee's side: the inbound listener's address, and who calls ("" over plain text). Absent: the caller's side. */
+  readonly inbound?: { readonly address: string; readonly principal: string }
+}
+
+const token = string({ form: /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, expected: 'a token' })
+const text = string({ form: /^[^\r\n]{0,8192}$/, expected: 'one line of at most 8192 characters' })
+
+/** What came through the agent's session. */
+export const explainRequest: Decoder<ExplainRequest> = object<ExplainRequest>({
+  method: token,
+  authority: string({ form: /^[A-Za-z0-9.:[\]_-]{1,255}$/, expected: 'a host' }),
+  path: string({ form: /^\/[^\s#]{0,8191}$/, expected: 'a path that begins with "/"' }),
+  headers: list(
+    refine(list(text, { min: 2, max: 2 }), ([name, value]) =>
+      name === undefined || value === undefined ? invalid : ([name, value] as const),
+    ),
+    { max: 100 },
+  ),
+  inbound: optional(object<NonNullable<ExplainRequest['inbound']>>({ address: text, principal: text })),
+})

@@ -1,0 +1,298 @@
+import { formatAddress } from '../base/address.ts'
+import { authorityAddress } from './along-route.ts'
+import type {
+  Authorization,
+  HeaderMatch,
+  Origin,
+  PathMatch,
+  ProxyConfig,
+  Route,
+  RouteTable,
+  StringMatch,
+} from './config.ts'
+import { chooseChain } from './detect/choose-chain.ts'
+import { compileAuthorization } from './filter/authorize.ts'
+import { emptyBody } from './http/body.ts'
+import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
+import { headerField } from './http/headers.ts'
+import type { Call, Peer } from './http/service.ts'
+import type { ExplainRequest } from './explain-request.ts'
+import { wrongPort } from './outbound.ts'
+import { compileCallTests } from './route/header-match.ts'
+import { compileDomains, withoutPort } from './route/domain-index.ts'
+import { compilePathIndex } from './route/path-index.ts'
+import { normalizePath, pathOf } from './route/path.ts'
+import type { Snapshot } from './snapshot.ts'
+import { meshAlpn } from '../xds/names.ts'
+
+/** How the request would end here without going on. */
+export interface Refused {
+  readonly status: number
+  readonly sentence: string
+}
+
+/** A route or rule that was asked, in order. `why` it did not match; absent: it did. */
+export interface Tried {
+  readonly name: string
+  readonly origin?: Origin | undefined
+  readonly why?: string
+}
+
+/** Where a share of such requests would go. */
+export interface ClusterChoice {
+  readonly cluster: string
+  readonly percent: number
+  /** "dns": the host that the request names is looked up when it is sent. */
+  readonly loadBalancing: string
+  readonly origin?: Origin | undefined
+  readonly endpoints: readonly {
+    readonly address: string
+    readonly workload?: string | undefined
+    /** It may be picked now. */
+    readonly candidate: boolean
+    readonly health: string
+    readonly ejected: boolean
+    readonly activeCalls: number
+    readonly mtls: boolean
+  }[]
+}
+
+/** The caller's side: name, route, split, endpoints. */
+export interface OutboundExplanation {
+  readonly side: 'outbound'
+  /** `<namespace>/<service>/<port>`; absent: no service of the mesh. */
+  readonly service?: string
+  readonly tried: readonly Tried[]
+  readonly refused?: Refused
+  readonly timeoutMs?: number
+  readonly retries?: {
+    readonly attempts: number
+    readonly on: readonly string[]
+    readonly onIfIdempotent: readonly string[]
+  }
+  readonly clusters: readonly ClusterChoice[]
+}
+
+/** The callee's side: filter chain and authorization. */
+export interface InboundExplanation {
+  readonly side: 'inbound'
+  readonly chain?: string
+  readonly filters: readonly { readonly action: Authorization['action']; readonly tried: readonly Tried[] }[]
+  readonly refused?: Refused
+}
+
+export type Explanation = OutboundExplanation | InboundExplanation
+
+/** What an explanation needs of the running proxy: the very configuration and state that calls meet. */
+export interface ExplainParts {
+  readonly current: () => Snapshot
+  readonly demand: (routeName: string) => Promise<boolean>
+  readonly ownNamespace: string
+  readonly workload: string
+}
+
+/** Takes the decisions that the request would meet, by the same functions, and writes down how they came about. Sends nothing. */
+export async function explain(request: ExplainRequest, parts: ExplainParts): Promise<Explanation> {
+  return request.inbound === undefined
+    ? explainOutbound(request, parts)
+    : explainInbound(request, request.inbound, parts)
+}
+
+async function explainOutbound(
+  request: ExplainRequest,
+  { current, demand, ownNamespace }: ExplainParts,
+): Promise<OutboundExplanation> {
+  const call = callOf(request, { principal: undefined, tls: false })
+  const stopped = (fault: Fault, more: Partial<OutboundExplanation> = {}): OutboundExplanation => ({
+    side: 'outbound',
+    tried: [],
+    clusters: [],
+    ...more,
+    refused: refusedBy(fault),
+  })
+  if (call === undefined) return { side: 'outbound', tried: [], clusters: [], refused: ambiguousPath }
+  const { host, port } = authorityAddress(call.authority, 80)
+  const service = current().nameOf(host, port, ownNamespace)
+  if (service === undefined) {
+    const fault = wrongPort(host, port, ownNamespace, current().config)
+    if (fault !== undefined) return stopped(fault)
+  } else if (!current().config.routes.has(service)) await demand(service)
+  const snapshot = current()
+  const table = service === undefined ? outsideTable(snapshot.config) : snapshot.config.routes.get(service)
+  if (table === undefined)
+    return stopped({ kind: 'config-timeout', side: 'self', retry: 'never', name: service ?? '', timeoutMs: 0 })
+  const route = snapshot.routerOf(table)(call)
+  const named = service === undefined ? {} : { service }
+  const tried = triedRoutes(table, route, call)
+  if (route === undefined)
+    return stopped(
+      { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path },
+      { ...named, tried },
+    )
+  return { side: 'outbound', ...named, tried, ...alongAction(route, snapshot) }
+}
+
+function alongAction(
+  { action }: Route,
+  snapshot: Snapshot,
+): Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'clusters'> {
+  if (action.kind === 'direct')
+    return { refused: { status: action.status, sentence: action.body.trim() }, clusters: [] }
+  const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
+  const { retry } = action
+  return {
+    timeoutMs: action.timeoutMs,
+    ...(retry === undefined
+      ? {}
+      : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
+    clusters: action.clusters.map(({ cluster, weight }) => clusterChoice(cluster, (weight * 100) / total, snapshot)),
+  }
+}
+
+function clusterChoice(name: string, percent: number, snapshot: Snapshot): ClusterChoice {
+  const cluster = snapshot.config.clusters.get(name)
+  if (cluster === undefined)
+    return { cluster: name, percent, loadBalancing: 'none: this proxy has no such cluster', endpoints: [] }
+  if (cluster.discovery === 'dynamic-forward') return { cluster: name, percent, loadBalancing: 'dns', endpoints: [] }
+  const balancer = snapshot.balancerOf(cluster)
+  const candidates = new Set(balancer.candidates())
+  return {
+    cluster: name,
+    percent,
+    loadBalancing: cluster.loadBalancing.kind,
+    origin: cluster.origin,
+    endpoints: balancer.all.map((state) => ({
+      address: state.address,
+      workload: state.endpoint.workload,
+      candidate: candidates.has(state),
+      health: state.endpoint.health,
+      ejected: state.ejected,
+      activeCalls: state.activeCalls,
+      mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
+    })),
+  }
+}
+
+function explainInbound(
+  request: ExplainRequest,
+  { address, principal }: { address: string; principal: string },
+  { current, workload }: ExplainParts,
+): InboundExplanation {
+  const tls = principal !== ''
+  const call = callOf(request, { principal: tls ? principal : undefined, tls })
+  if (call === undefined) return { side: 'inbound', filters: [], refused: ambiguousPath }
+  const listener = [...current().config.listeners.values()].find(
+    (one) => one.direction === 'inbound' && formatAddress(one.address) === address,
+  )
+  if (listener === undefined)
+    return { side: 'inbound', filters: [], refused: { status: 503, sentence: `no inbound listener at ${address}` } }
+  const chain = chooseChain(listener, {
+    destinationPort: listener.address.port,
+    serverName: undefined,
+    transportProtocol: tls ? 'tls' : 'raw_buffer',
+    applicationProtocols: tls ? [meshAlpn] : [],
+  })
+  if (chain === undefined) {
+    const sentence = tls
+      ? 'no filter chain takes mTLS here'
+      : 'plain text is refused here (PeerAuthentication STRICT): the connection is closed'
+    return { side: 'inbound', filters: [], refused: { status: 0, sentence } }
+  }
+  const rules = chain.terminal.kind === 'http' ? chain.terminal.filters : []
+  const filters = rules.map(({ rules: { action, policies } }) => ({
+    action,
+    tried: policies.map((rule) => triedRule({ action, policies: [rule] }, call, workload)),
+  }))
+  for (const { rules: authorization } of rules) {
+    const fault = compileAuthorization(authorization, { workload })(call)
+    if (fault !== undefined) return { side: 'inbound', chain: chain.name, filters, refused: refusedBy(fault) }
+  }
+  return { side: 'inbound', chain: chain.name, filters }
+}
+
+function triedRule(authorization: Authorization, call: Call, workload: string): Tried {
+  const [rule] = authorization.policies
+  let matched = false
+  compileAuthorization(authorization, { workload, matched: (_, found) => (matched = found !== undefined) })(call)
+  const tried = { name: rule?.name ?? '', origin: rule?.origin }
+  return matched ? tried : { ...tried, why: 'its conditions do not hold' }
+}
+
+/** Every route up to the one that was taken, each with the first thing that did not match. */
+function triedRoutes(table: RouteTable, taken: Route | undefined, call: Call): readonly Tried[] {
+  const index = compileDomains(table.virtualHosts)(
+    table.ignorePortInHost ? withoutPort(call.authority) : call.authority,
+  )
+  const routes = (index === undefined ? undefined : table.virtualHosts[index])?.routes ?? []
+  const asked = taken === undefined ? routes : routes.slice(0, routes.indexOf(taken) + 1)
+  return asked.slice(-shownRoutes).map((route) => {
+    const why = route === taken ? undefined : whyNot(route, call)
+    return { name: route.name, origin: route.origin, ...(why === undefined ? {} : { why }) }
+  })
+}
+/** Of thousands of routes the last ones before the one that was taken tell enough. */
+const shownRoutes = 50
+
+function whyNot({ match }: Route, call: Call): string {
+  if (compilePathIndex([match.path])(pathOf(call.path), 1, () => true) === 1)
+    return `path is not ${describePath(match.path)}`
+  const failed = (one: HeaderMatch, isQuery: boolean): boolean =>
+    compileCallTests(isQuery ? [] : [one], isQuery ? [one] : [])?.(call) === false
+  const header = match.headers.find((one) => failed(one, false))
+  if (header !== undefined)
+    return `${header.name === ':method' ? 'method' : `header ${header.name}`} is not ${describeValue(header)}`
+  const parameter = match.queryParameters.find((one) => failed(one, true))
+  return parameter === undefined
+    ? 'an earlier route was taken'
+    : `query parameter ${parameter.name} is not ${describeValue(parameter)}`
+}
+
+const pathWords = { exact: 'exactly', prefix: 'beginning with', segments: 'below', regex: 'matching' } as const
+const describePath = ({ kind, value }: PathMatch): string => `${pathWords[kind]} ${value}`
+const stringWords = {
+  exact: '',
+  prefix: 'beginning with ',
+  suffix: 'ending with ',
+  contains: 'containing ',
+  regex: 'matching ',
+} as const
+const describeString = ({ kind, value }: StringMatch): string => `${stringWords[kind]}${JSON.stringify(value)}`
+const describeValue = ({ match, invert }: HeaderMatch): string =>
+  `${invert ? 'other than ' : ''}${match === undefined ? 'present' : describeString(match)}`
+
+/** Hosts that are no service of the mesh go by the explicit listener's own routes. */
+function outsideTable({ listeners }: ProxyConfig): RouteTable | undefined {
+  for (const { routeByName, filterChains } of listeners.values()) {
+    const terminal = filterChains[0]?.terminal
+    if (routeByName && terminal?.kind === 'http' && 'inline' in terminal.routes) return terminal.routes.inline
+  }
+  return undefined
+}
+
+const refusedBy = (fault: Fault): Refused => ({ status: faultStatus(fault), sentence: faultSentence(fault) })
+const ambiguousPath: Refused = { status: 400, sentence: 'the path can be read in more than one way' }
+
+/** Undefined when the path is refused. */
+function callOf(
+  { method, authority, path, headers }: ExplainRequest,
+  { principal, tls }: Pick<Peer, 'principal' | 'tls'>,
+): Call | undefined {
+  const normal = normalizePath(path)
+  if (normal === undefined) return undefined
+  const nowhere = { host: '127.0.0.1', port: 0 }
+  return {
+    method,
+    scheme: 'http',
+    authority: authority.toLowerCase(),
+    path: normal,
+    headers: headers.map(([name, value]) => headerField(name.toLowerCase(), value)),
+    body: emptyBody,
+    protocol: 'http/1.1',
+    peer: { remote: nowhere, local: nowhere, principal, tls },
+    startedMs: 0,
+    trace: { tried: [], attempts: 0, bytesSent: 0, bytesReceived: 0 },
+    onEnd() {},
+    cancel() {},
+    onCancel() {},
+  }
+}
