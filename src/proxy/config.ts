@@ -228,6 +228,8 @@ export type RetryCause =
   | 'reset'
   | '5xx'
   | 'gateway-error'
+  /** Those of `RetryPolicy.statusCodes`. */
+  | 'retriable-status-codes'
 
 /** xDS: RetryPolicy. */
 export interface RetryPolicy {
@@ -236,7 +238,11 @@ export interface RetryPolicy {
   readonly on: ReadonlySet<RetryCause>
   /** Besides `on`, when the method is idempotent (RFC 9110, section 9.2.2): `weft.dev` metadata `retry_on_if_idempotent`. */
   readonly onIfIdempotent: ReadonlySet<RetryCause>
+  /** For `retriable-status-codes`; absent: none. */
+  readonly statusCodes?: ReadonlySet<number>
   readonly perTryTimeoutMs: number
+  /** No retry comes sooner, jitter or not, even after a safe failure; absent: 0. `weft.dev` metadata `retry_backoff_at_least_ms`. */
+  readonly backoffAtLeastMs?: number
   readonly backoffBaseMs: number
   readonly backoffMaxMs: number
   /** Prefer endpoints that were not tried yet; at most this many further picks. */

@@ -14,3 +14,9 @@ export function stringIn(json: JsonObject | undefined, key: string): string | un
   const value = json !== undefined && Object.hasOwn(json, key) ? json[key] : undefined
   return typeof value === 'string' ? value : undefined
 }
+
+/** The same for a number that is at least 0. */
+export function numberIn(json: JsonObject | undefined, key: string): number | undefined {
+  const value = json !== undefined && Object.hasOwn(json, key) ? json[key] : undefined
+  return typeof value === 'number' && value >= 0 ? value : undefined
+}

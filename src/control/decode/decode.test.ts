@@ -154,11 +154,10 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
   ],
   [
     'what a route cannot do yet',
-    route('rules:\n    - timeouts: {request: 1s}\n      filters: []\n      backendRefs: [{name: web}]'),
+    route('rules:\n    - sessionPersistence: {}\n      backendRefs: [{name: web}]'),
     [
-      'a.yaml:7: HTTPRoute default/web: spec.rules[0].timeouts: timeouts is not supported yet; remove it',
-      'a.yaml:8: HTTPRoute default/web: spec.rules[0].filters: filters is not supported yet; remove it',
-      'a.yaml:9: HTTPRoute default/web: spec.rules[0].backendRefs[0].port: expected a whole number from 1 to 65535, got nothing',
+      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence: sessionPersistence is not supported yet; remove it',
+      'a.yaml:8: HTTPRoute default/web: spec.rules[0].backendRefs[0].port: expected a whole number from 1 to 65535, got nothing',
     ],
   ],
   [

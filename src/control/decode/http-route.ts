@@ -15,6 +15,7 @@ import {
 } from '../../base/decode.ts'
 import { regexProblem } from '../../base/regex.ts'
 import { label, portNumber, subdomain } from './names.ts'
+import { routeRetry, routeTimeouts, type RouteRetry, type RouteTimeouts } from './route-timeouts.ts'
 
 /** Gateway API HTTPRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
 export interface HttpRouteSpec {
@@ -36,6 +37,8 @@ export interface HttpRouteRule {
   /** Never empty: without `matches` one that matches everything. */
   readonly matches: readonly HttpRouteMatch[]
   readonly backendRefs: readonly BackendRef[]
+  readonly timeouts?: RouteTimeouts
+  readonly retry?: RouteRetry
 }
 
 export interface HttpRouteMatch {
@@ -184,11 +187,11 @@ const rule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
       matchEverything,
     ),
     backendRefs: withDefault(list(backendRef, { max: 16 }), []),
+    timeouts: optional(routeTimeouts),
+    retry: optional(routeRetry),
   },
   {
     filters: notYet('filters'),
-    timeouts: notYet('timeouts'),
-    retry: notYet('retry'),
     sessionPersistence: notYet('sessionPersistence'),
   },
 )

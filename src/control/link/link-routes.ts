@@ -3,7 +3,7 @@ import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Backend, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
+import type { Backend, Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
@@ -103,7 +103,7 @@ function linkAction(
     linkBackend(route, ref, `${field}.backendRefs[${index}]`, snapshot, problems),
   )
   const weighted = backends.filter((backend) => backend.weight > 0)
-  if (weighted.length > 0) return { kind: 'forward', backends: weighted }
+  if (weighted.length > 0) return { kind: 'forward', backends: weighted, ...linkTimeouts(rule) }
   const reason =
     backends.length === 0
       ? `${nameOf(route)} ${field} has no backendRefs`
@@ -117,6 +117,14 @@ function linkAction(
   )
   return { kind: 'fail', status: 500, reason }
 }
+
+/** Absent parts of what is said are filled in; what is not said at all stays away. */
+const linkTimeouts = ({ timeouts, retry }: HttpRouteRule): Pick<Forward, 'timeouts' | 'retry'> => ({
+  ...(timeouts && {
+    timeouts: { requestMs: timeouts.requestMs ?? 0, backendRequestMs: timeouts.backendRequestMs ?? 0 },
+  }),
+  ...(retry && { retry: { codes: retry.codes, attempts: retry.attempts ?? 2, backoffMs: retry.backoffMs } }),
+})
 
 /** A backend that cannot be used keeps its weight and answers 500 for its share. Source: Gateway API, HTTPBackendRef. */
 function linkBackend(

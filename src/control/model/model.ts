@@ -76,10 +76,34 @@ export interface ValueMatch {
   readonly value: string
 }
 export type RouteAction =
-  /** Backends with weight 0 are left out. */
-  | { readonly kind: 'forward'; readonly backends: readonly Backend[] }
+  | Forward
   /** Gateway API: no valid backend → 500. */
   | { readonly kind: 'fail'; readonly status: 500; readonly reason: string }
+export interface Forward {
+  readonly kind: 'forward'
+  /** Those with weight 0 are left out. */
+  readonly backends: readonly Backend[]
+  /** Absent: the mesh sets no limit. */
+  readonly timeouts?: Timeouts
+  /** Absent: the mesh's own, which repeats only what is safe. */
+  readonly retry?: Retry
+}
+/** In ms; 0: none. */
+export interface Timeouts {
+  /** The whole call, retries included. */
+  readonly requestMs: number
+  /** One request to one backend. */
+  readonly backendRequestMs: number
+}
+/** Besides failed connections, which any of these repeats. Source: Gateway API, HTTPRouteRetry. */
+export interface Retry {
+  /** Statuses that are tried again: ascending, unique. */
+  readonly codes: readonly number[]
+  /** Further attempts after the first. */
+  readonly attempts: number
+  /** The shortest wait before a retry, ms; undefined: no lower bound. */
+  readonly backoffMs: number | undefined
+}
 /** Points at `Model.services`; a backend that does not exist has `service: undefined` and answers 500 for its share. */
 export interface Backend {
   readonly weight: number

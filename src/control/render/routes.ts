@@ -3,15 +3,23 @@ import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/
 import {
   RouteAction_ClusterNotFoundResponseCode,
   type HeaderMatcherSchema,
-  type RetryPolicySchema,
   type RouteActionSchema,
   type RouteMatchSchema,
   type RouteSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
 import { servicePortName } from '../../xds/names.ts'
-import type { Backend, RouteAction, RouteMatch, RouteRule, Service, ServicePort, ValueMatch } from '../model/model.ts'
-import { duration, typed, weft } from './parts.ts'
+import type {
+  Backend,
+  Forward,
+  RouteAction,
+  RouteMatch,
+  RouteRule,
+  Service,
+  ServicePort,
+  ValueMatch,
+} from '../model/model.ts'
+import { duration, weft } from './parts.ts'
+import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
 import { regexMatch, type StringMatch } from './value-pattern.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
@@ -38,11 +46,8 @@ const renderRule = ({ name, match, action, origin }: RouteRule): Route => ({
   name,
   match: renderMatch(match),
   action: renderAction(action),
-  metadata: weft(origin, action.kind === 'forward' ? idempotentRetries : {}),
+  metadata: weft(origin, action.kind === 'forward' ? retryMetadata(action) : {}),
 })
-
-/** Retried besides, when the method is idempotent: Envoy's `retry_on` cannot tell methods apart. */
-const idempotentRetries = { retry_on_if_idempotent: 'reset,reset-before-request' }
 
 function renderMatch({
   path,
@@ -91,7 +96,7 @@ function renderAction(action: RouteAction): Action {
   // Only weights of 0: Gateway API answers 500.
   if (first === undefined) return answer(500, 'no backend of this route has a weight')
   if (rest.length === 0 && first.service === undefined) return answer(500, 'the backend of this route does not exist')
-  return { case: 'route', value: renderForward([first, ...rest]) }
+  return { case: 'route', value: renderForward([first, ...rest], action) }
 }
 
 const answer = (status: number, sentence: string): Action => ({
@@ -99,23 +104,13 @@ const answer = (status: number, sentence: string): Action => ({
   value: { status, body: { specifier: { case: 'inlineString', value: `${sentence}\n` } } },
 })
 
-const retryPolicy: MessageInitShape<typeof RetryPolicySchema> = {
-  retryOn: 'connect-failure,refused-stream',
-  numRetries: 2,
-  retryHostPredicate: [
-    {
-      name: 'envoy.retry_host_predicates.previous_hosts',
-      configType: { case: 'typedConfig', value: typed(PreviousHostsPredicateSchema, {}) },
-    },
-  ],
-  hostSelectionRetryMaxAttempts: 5n,
-  retryBackOff: { baseInterval: duration(25), maxInterval: duration(250) },
-}
-
 /** A cluster of this name never exists: the share of a backend that does not exist. */
 export const missingBackendCluster = 'missing-backend'
 
-function renderForward(backends: readonly [Backend, ...Backend[]]): MessageInitShape<typeof RouteActionSchema> {
+function renderForward(
+  backends: readonly [Backend, ...Backend[]],
+  action: Forward,
+): MessageInitShape<typeof RouteActionSchema> {
   const [first] = backends
   return {
     clusterSpecifier:
@@ -128,8 +123,8 @@ function renderForward(backends: readonly [Backend, ...Backend[]]): MessageInitS
     ...(backends.some((one) => one.service === undefined)
       ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
       : {}),
-    timeout: duration(0),
-    retryPolicy,
+    timeout: duration(timeoutMs(action)),
+    retryPolicy: renderRetry(action),
   }
 }
 

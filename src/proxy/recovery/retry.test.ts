@@ -84,6 +84,27 @@ function textOf(body: Body): Promise<string> {
   )
 }
 
+test('a listed status is tried again, for idempotent methods only, and an unlisted one is not', async () => {
+  const policyOf = { on: new Set(['retriable-status-codes'] as const), statusCodes: new Set([429, 503]) }
+  const sent = async (status: number, method: string): Promise<readonly unknown[]> => {
+    const { run, seen } = world([makeReply(status), makeReply(200)], policyOf)
+    const answer = await run(makeCall({ method }))
+    return [isFault(answer) || answer.status, seen.length]
+  }
+  assert.deepEqual(await sent(503, 'GET'), [200, 2])
+  assert.deepEqual(await sent(429, 'PUT'), [200, 2])
+  assert.deepEqual(await sent(500, 'GET'), [500, 1])
+  assert.deepEqual(await sent(503, 'POST'), [503, 1])
+})
+
+test('a least wait holds for every retry, also after a safe failure', async () => {
+  const { run, clock } = world([refused(1), refused(2), makeReply(200)], { backoffAtLeastMs: 100, backoffBaseMs: 10 })
+  const startMs = clock.nowMs()
+  await run(makeCall())
+  const tookMs = clock.nowMs() - startMs
+  assert.ok(tookMs >= 200 && tookMs < 240, `${tookMs} ms`)
+})
+
 test('a connect failure is tried again at once, elsewhere, with any method and the same body', async () => {
   const { run, seen, clock, budget } = world([refused(1), makeReply(201)])
   const call = makeCall({ method: 'POST', body: bytesBody(Buffer.from('order')) })

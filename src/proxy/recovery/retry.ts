@@ -23,7 +23,7 @@ export const replayLimitBytes: number = 64 * 1024
 
 /**
  * Attempts again what `worthRetrying` allows, while the policy, the body and (but for refused connections) the budget do; each attempt notes the endpoint before
- * in `trace.tried`. The first retry after a safe fault is immediate, later ones wait with full jitter. Counts every call in the
+ * in `trace.tried`. The first retry after a safe fault is immediate (unless the policy has a least wait), later ones wait with full jitter. Counts every call in the
  * budget. Without retries in the policy the layer only counts.
  */
 export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer {
@@ -79,9 +79,10 @@ async function attemptAgain(
     if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
     const free = reachedNobody(answer)
     if (replay?.possible === false || !(free || budget.take())) break
-    const immediate = attempt === 1 && isFault(answer) && answer.retry === 'safe'
+    const atLeastMs = policy.backoffAtLeastMs ?? 0
+    const immediate = attempt === 1 && atLeastMs === 0 && isFault(answer) && answer.retry === 'safe'
     giveUp(call, answer)
-    if (!immediate) await pause(backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
+    if (!immediate) await pause(atLeastMs + backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
     const over = stopped()
     if (over === undefined) {
       if (replay !== undefined) call.body = replay.attempt()

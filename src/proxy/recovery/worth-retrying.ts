@@ -8,15 +8,17 @@ const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'
 /**
  * Whether another attempt is allowed: `on` names the cause and no byte of the request can have reached a program; or `on` or
  * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
- * repeat any method. Pure.
+ * repeat any method: here a POST is not sent again for a status that `statusCodes` lists. Pure.
  */
 export function worthRetrying(
-  { on, onIfIdempotent }: Pick<RetryPolicy, 'on' | 'onIfIdempotent'>,
+  { on, onIfIdempotent, statusCodes }: Pick<RetryPolicy, 'on' | 'onIfIdempotent' | 'statusCodes'>,
   { method, upgrade }: Pick<Call, 'method' | 'upgrade'>,
   answer: Reply | Fault,
 ): boolean {
-  if (!isFault(answer) && answer.status < 500) return false
+  const listed = statusCodes !== undefined && !isFault(answer) && statusCodes.has(answer.status)
+  if (!isFault(answer) && answer.status < 500 && !listed) return false
   const repeatable = upgrade === undefined && idempotentMethods.has(method)
+  if (repeatable && listed && on.has('retriable-status-codes')) return true
   if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
   return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)
 }

@@ -19,7 +19,6 @@ import {
   type RouteMatch as XdsRouteMatch,
   type VirtualHost as XdsVirtualHost,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { stringIn } from '../../xds/structs.ts'
 import type {
   HeaderMatch,
   PathMatch,
@@ -180,12 +179,11 @@ function decodeForward(
 ): RouteAction {
   knowOnly(RouteActionSchema, action, forwardFields, path, refused)
   const retry = action.retryPolicy ?? hostRetry
-  const ifIdempotent = stringIn(weftPart(route.metadata), 'retry_on_if_idempotent') ?? ''
   return {
     kind: 'forward',
     clusters: decodeClusters(action, path, refused),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
-    retry: retry && decodeRetryPolicy(retry, ifIdempotent, join(path, 'retry_policy'), refused),
+    retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }

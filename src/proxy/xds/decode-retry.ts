@@ -1,31 +1,40 @@
+import type { JsonObject } from '@bufbuild/protobuf'
 import {
   RetryPolicySchema,
   type RetryPolicy as XdsRetryPolicy,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { numberIn, stringIn } from '../../xds/structs.ts'
 import type { RetryCause, RetryPolicy } from '../config.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
-  retry_back_off`)
+  retry_back_off retriable_status_codes`)
 
 const previousHosts = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'
 
-/** `ifIdempotent`: further causes for idempotent methods, separated by commas. Source: envoy.config.route.v3.RetryPolicy. */
+/** `more`: what the route's `weft.dev` metadata adds. Source: envoy.config.route.v3.RetryPolicy. */
 export function decodeRetryPolicy(
   policy: XdsRetryPolicy,
-  ifIdempotent: string,
+  more: JsonObject | undefined,
   path: string,
   refused: Refusals,
 ): RetryPolicy {
   knowOnly(RetryPolicySchema, policy, known, path, refused)
   const backoff = policy.retryBackOff
+  const atLeastMs = numberIn(more, 'retry_backoff_at_least_ms')
   const backoffBaseMs = durationMs(backoff?.baseInterval, 25, join(path, 'retry_back_off.base_interval'), refused)
   return {
     retries: policy.numRetries ?? 1,
     on: causes(policy.retryOn, join(path, 'retry_on'), refused),
-    onIfIdempotent: causes(ifIdempotent, 'metadata[weft.dev].retry_on_if_idempotent', refused),
+    onIfIdempotent: causes(
+      stringIn(more, 'retry_on_if_idempotent') ?? '',
+      'metadata[weft.dev].retry_on_if_idempotent',
+      refused,
+    ),
     perTryTimeoutMs: durationMs(policy.perTryTimeout, 0, join(path, 'per_try_timeout'), refused),
+    ...(policy.retriableStatusCodes.length === 0 ? {} : { statusCodes: new Set(policy.retriableStatusCodes) }),
+    ...(atLeastMs === undefined ? {} : { backoffAtLeastMs: atLeastMs }),
     backoffBaseMs,
     backoffMaxMs: durationMs(
       backoff?.maxInterval,
@@ -46,6 +55,7 @@ const allCauses: readonly RetryCause[] = [
   'reset',
   '5xx',
   'gateway-error',
+  'retriable-status-codes',
 ]
 
 function causes(text: string, path: string, refused: Refusals): ReadonlySet<RetryCause> {

@@ -96,7 +96,7 @@ function rule(given: Loose<RouteRule>): RouteRule {
   if (filled.action.kind === 'forward') {
     const backends = filled.action.backends ?? []
     filled.action = {
-      kind: 'forward',
+      ...filled.action,
       backends: backends.map((one) => ({ weight: 1, service: undefined, port: 80, origin: filled.origin, ...one })),
     }
   }
