@@ -1,13 +1,15 @@
 import { parseAddress, type Address } from '../base/address.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
-import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction } from './config.ts'
+import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
+import { editReply, editRequest } from './filter/edit-headers.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { stack, type Reply, type Service } from './http/service.ts'
 import { deadline } from './recovery/deadline.ts'
 import { retry } from './recovery/retry.ts'
+import { redirect, rewrite } from './route/change-url.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 
@@ -20,27 +22,26 @@ export interface World {
 /** What happens once the route is known. Built once per route and configuration, on first use. */
 export function alongRoute(route: Route, snapshot: World, shared: Shared): Service {
   const { action } = route
-  if (action.kind === 'direct') return direct(action)
-  const toCluster = new Map(
-    action.clusters.map(({ cluster }) => [cluster, alongCluster(cluster, action, snapshot, shared)]),
-  )
+  if (action.kind !== 'forward')
+    return stack(
+      [editReply(route.responseEdits)],
+      action.kind === 'direct' ? direct(action) : redirect(action), // our own answers
+    )
+  const targets = action.clusters.map((one) => ({ ...one, service: alongCluster(one, action, snapshot, shared) }))
   return stack(
     [
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
     ],
     (call) => {
       // The split is decided once: a retry stays with the version that it was meant for.
-      const cluster = pickCluster(action.clusters, shared.random)
-      const service = toCluster.get(cluster)
-      if (service === undefined) throw new Error(`${cluster} was picked and is not in the split`)
-      return service(call)
+      return pickCluster(targets, shared.random).service(call)
     },
   )
 }
 
 function alongCluster(
-  name: string,
-  { retry: policy, clusterNotFoundStatus: status = 503 }: RouteAction & { kind: 'forward' },
+  { cluster: name, authority, requestEdits, responseEdits }: WeightedCluster,
+  { retry: policy, path, clusterNotFoundStatus: status = 503 }: RouteAction & { kind: 'forward' },
   { config, balancerOf }: World,
   shared: Shared,
 ): Service {
@@ -53,6 +54,9 @@ function alongCluster(
   const { upstream, budgets, random, wheel } = shared
   return stack(
     [
+      editRequest(requestEdits),
+      editReply(responseEdits),
+      rewrite(authority, path), // the upstream's view of the URL; matching is over
       retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
     ],
     select({

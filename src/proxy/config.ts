@@ -187,6 +187,8 @@ export interface Route {
   readonly name: string
   readonly match: RouteMatch
   readonly action: RouteAction
+  /** For answers of this proxy's own, redirects too; those of upstreams are edited by `WeightedCluster.responseEdits`. Absent: none. */
+  readonly responseEdits?: readonly HeaderEdit[]
   readonly origin: Origin | undefined
 }
 export interface RouteMatch {
@@ -202,22 +204,63 @@ export type PathMatch = (
   | { readonly kind: 'regex'; readonly value: string }
 ) & { readonly caseSensitive: boolean }
 
+/** Changes to a header list: the removals first, then what overwrites, then what is added. xDS: `*_headers_to_remove`, `*_headers_to_add`. */
+export interface HeaderEdit {
+  /** Lower case. */
+  readonly remove: readonly string[]
+  readonly options: readonly HeaderOption[]
+}
+/** xDS: HeaderValueOption, its value without escapes. */
+export interface HeaderOption {
+  /** Lower case. */
+  readonly name: string
+  /** As it is to be written where case is kept. */
+  readonly rawName: string
+  readonly value: string
+  readonly how: 'append' | 'if-absent' | 'overwrite' | 'overwrite-if-present'
+}
+
+/** What becomes of a path; the query stays. Values as they go over the wire. */
+export type PathChange =
+  | { readonly kind: 'full'; readonly value: string }
+  /** In place of the first `length` characters. */
+  | { readonly kind: 'prefix'; readonly length: number; readonly value: string }
+  /** Without the first `length` characters, and with exactly one slash at the beginning. */
+  | { readonly kind: 'strip'; readonly length: number }
+
 export type RouteAction =
   | {
       readonly kind: 'forward'
       /** Weights are relative; the sum is > 0. */
       readonly clusters: readonly WeightedCluster[]
+      /** What the upstream sees instead of the path that was asked for; absent: that one. */
+      readonly path?: PathChange
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
       readonly retry: RetryPolicy | undefined
       /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
       readonly clusterNotFoundStatus?: 404 | 500 | 503
     }
+  /** Absent parts are those of the request. xDS: RedirectAction. */
+  | {
+      readonly kind: 'redirect'
+      readonly status: 301 | 302 | 303 | 307 | 308
+      readonly scheme: string | undefined
+      readonly host: string | undefined
+      readonly port: number | undefined
+      readonly path: PathChange | undefined
+      readonly stripQuery: boolean
+    }
   | { readonly kind: 'direct'; readonly status: number; readonly body: string }
 
 export interface WeightedCluster {
   readonly cluster: string
   readonly weight: number
+  /** Of the route and the cluster, in the order of their effect; absent: none. */
+  readonly requestEdits?: readonly HeaderEdit[]
+  readonly responseEdits?: readonly HeaderEdit[]
+  /** What Host says to the upstream; absent: as it was asked. xDS: host_rewrite_literal of the cluster or the route. */
+  readonly authority?: string
 }
 
 /** Names as in Envoy's `retry_on`. */

@@ -35,7 +35,7 @@ const maxAttempts = 3
 export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<void> {
   const { shared, direction, peer } = parts
   const record = shared.tcp.opened(direction, peer, shared.self)
-  const name = pickCluster(parts.clusters, shared.random)
+  const { cluster: name } = pickCluster(parts.clusters, shared.random)
   let gone = downstream.destroyed
   downstream.on('close', () => {
     gone = true

@@ -3,6 +3,14 @@ import { test } from 'node:test'
 import { requires } from '../world/requires.ts'
 import { createWorld } from '../world/world.ts'
 
+/** What the echo program saw. */
+interface Echo {
+  readonly name: string
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
 const route = (rules: string): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -39,4 +47,68 @@ test('routing: timeouts end what takes too long, and retries go by the codes tha
   assert.ok((await tookMs('/status/503')) >= 400, 'two waits of at least 200 ms')
   assert.ok((await tookMs('/status/500')) < 400, 'not listed')
   assert.ok((await tookMs('/status/503', 'POST')) < 400, 'not idempotent')
+})
+
+test('routing: headers are edited, URLs rewritten, callers sent elsewhere', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+  await world.apply(
+    route(`
+    - name: headers
+      matches: [{ path: { value: /headers } }]
+      filters:
+        - type: RequestHeaderModifier
+          requestHeaderModifier:
+            set: [{ name: X-Set, value: 'rule 50%' }]
+            add: [{ name: X-Add, value: second }]
+            remove: [X-Gone]
+        - { type: ResponseHeaderModifier, responseHeaderModifier: { set: [{ name: X-Reply, value: 'yes' }] } }
+      backendRefs:
+        - name: web
+          port: 80
+          filters:
+            - { type: RequestHeaderModifier, requestHeaderModifier: { set: [{ name: X-Backend, value: web }] } }
+    - matches: [{ path: { value: /strip } }]
+      filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } } }]
+      backendRefs: [{ name: web, port: 80 }]
+    - matches: [{ path: { value: /old } }]
+      filters:
+        - type: URLRewrite
+          urlRewrite: { hostname: inner.example, path: { type: ReplacePrefixMatch, replacePrefixMatch: /new } }
+      backendRefs: [{ name: web, port: 80 }]
+    - matches: [{ path: { value: /secure } }]
+      filters: [{ type: RequestRedirect, requestRedirect: { scheme: https, statusCode: 301 } }]
+    - matches: [{ path: { value: /moved } }]
+      filters:
+        - type: RequestRedirect
+          requestRedirect: { hostname: new.example, port: 8083, path: { type: ReplaceFullPath, replaceFullPath: /here } }
+        - { type: ResponseHeaderModifier, responseHeaderModifier: { add: [{ name: cache-control, value: no-store }] } }
+    - matches: [{ path: { value: /half } }]
+      backendRefs: [{ name: nobody, port: 80 }, { name: nobody-else, port: 80 }]`),
+  )
+  await world.curlUntil(client, 'http://web/secure', 301)
+  const echo = async (path: string, headers: readonly string[] = []): Promise<Echo> =>
+    JSON.parse((await world.curl(client, `http://web${path}`, { headers })).body) as Echo
+  const { headers } = await echo('/headers', ['X-Set: mine', 'X-Add: first', 'X-Gone: here'])
+  assert.equal(headers['x-set'], 'rule 50%')
+  assert.equal(headers['x-add'], 'first, second')
+  assert.equal(headers['x-gone'], undefined)
+  assert.equal(headers['x-backend'], 'web')
+  assert.deepEqual((await world.curl(client, 'http://web/headers')).headers['x-reply'], ['yes'])
+  assert.equal((await echo('/strip?q=1')).path, '/?q=1')
+  assert.equal((await echo('/strip/a')).path, '/a')
+  const rewritten = await echo('/old/a?q=1')
+  assert.deepEqual([rewritten.path, rewritten.headers['host']], ['/new/a?q=1', 'inner.example'])
+
+  const locationOf = async (path: string): Promise<unknown> => {
+    const { status, headers: fields } = await world.curl(client, `http://web${path}`)
+    return [status, fields['location']?.[0], fields['cache-control']?.[0]]
+  }
+  assert.deepEqual(await locationOf('/secure?q=1'), [301, 'https://web/secure?q=1', undefined])
+  assert.deepEqual(await locationOf('/moved/away'), [302, 'http://new.example:8083/here', 'no-store'])
+  assert.equal((await world.curl(client, 'http://web/half')).status, 500, 'of two backends none exists')
 })

@@ -44,6 +44,27 @@ test('timeouts and retry are read in milliseconds', () => {
   assert.deepEqual(ruleOf('retry: {}').retry, { codes: [] })
 })
 
+test('filters are read one by one, names in the case they were written', () => {
+  const { filters, backendRefs } = ruleOf(
+    `filters:
+        - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: '1'}], remove: [X-B]}}
+        - {type: URLRewrite, urlRewrite: {hostname: a.example, path: {type: ReplacePrefixMatch, replacePrefixMatch: ''}}}
+      backendRefs:
+        - {name: web, port: 80, filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x, value: y}]}}]}`,
+  )
+  assert.deepEqual(filters, [
+    { type: 'RequestHeaderModifier', headers: { set: [{ name: 'X-A', value: '1' }], add: [], remove: ['X-B'] } },
+    { type: 'URLRewrite', rewrite: { hostname: 'a.example', path: { kind: 'prefix', value: '' } } },
+  ])
+  assert.deepEqual(backendRefs[0]?.filters, [
+    { type: 'ResponseHeaderModifier', headers: { set: [], add: [{ name: 'x', value: 'y' }], remove: [] } },
+  ])
+  const redirect = '{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443, statusCode: 308}}'
+  assert.deepEqual(ruleOf(`filters: [${redirect}]`).filters, [
+    { type: 'RequestRedirect', redirect: { scheme: 'https', port: 8443, statusCode: 308 } },
+  ])
+})
+
 const refused: readonly (readonly [title: string, rule: string, problems: readonly string[]])[] = [
   [
     'timeouts that are none',
@@ -66,6 +87,74 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
       'retry.attempts: expected a whole number from 0 to 100, got -1',
     ],
   ],
+  [
+    'filters that are not there yet',
+    'filters: [{type: ExtensionRef, extensionRef: {name: x}}]\n      backendRefs: [{name: web, port: 80, filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]',
+    [
+      'filters[0].extensionRef: is not supported yet; remove it',
+      'filters[0].type: ExtensionRef is not supported yet; remove it',
+      'backendRefs[0].filters[0].type: URLRewrite of one backend is not supported yet; remove it',
+    ],
+  ],
+  [
+    'a type and the field of another',
+    'filters: [{type: URLRewrite, requestRedirect: {}}, {type: Rewrite}]',
+    [
+      'filters[0].requestRedirect: means nothing with type URLRewrite',
+      'filters[0].urlRewrite: is needed with type URLRewrite',
+      'filters[1].type: expected one of "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", got "Rewrite"',
+    ],
+  ],
+  [
+    'headers that are no business of a route',
+    'filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: a}, {name: Content-Length, value: "1"}, {name: a, value: "b\\r\\nc"}], remove: [x, X]}}]',
+    [
+      'filters[0].requestHeaderModifier.set[0].name: Host is no header to edit; use a URLRewrite filter with hostname',
+      'filters[0].requestHeaderModifier.set[1].name: Content-Length belongs to the connection and cannot be edited',
+      'filters[0].requestHeaderModifier.set[2].value: expected from 1 to 4096 characters, none of them control, got "b\\r\\nc"',
+      'filters[0].requestHeaderModifier.remove[1]: "X" is there twice',
+    ],
+  ],
+  [
+    'a filter twice, and a rewrite beside a redirect',
+    'filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}, {type: URLRewrite, urlRewrite: {}}]',
+    ['filters[2].type: URLRewrite is there twice', 'filters[1].type: URLRewrite means nothing beside RequestRedirect'],
+  ],
+  [
+    'redirects that lead nowhere',
+    'filters: [{type: RequestRedirect, requestRedirect: {scheme: ftp, port: 0, statusCode: 304, path: {type: ReplaceFullPath, replaceFullPath: "/a b"}}}]',
+    [
+      'filters[0].requestRedirect.scheme: expected one of "http", "https", got "ftp"',
+      'filters[0].requestRedirect.path.replaceFullPath: expected a path such as "/v2/items": no "//", "/./", "/../", "?", "#", blank or "%2F", got "/a b"',
+      'filters[0].requestRedirect.port: expected a whole number from 1 to 65535, got 0',
+      'filters[0].requestRedirect.statusCode: expected one of 301, 302, 303, 307, 308, got 304',
+    ],
+  ],
+  [
+    'a path of the other kind',
+    'filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replacePrefixMatch: /a}}}]',
+    [
+      'filters[0].urlRewrite.path.replaceFullPath: is needed with type ReplaceFullPath',
+      'filters[0].urlRewrite.path.replacePrefixMatch: means nothing with type ReplaceFullPath',
+    ],
+  ],
+  [
+    'a prefix where none matched, and backends of a redirect',
+    'matches: [{path: {type: Exact, value: /a}}]\n      filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}}]\n      backendRefs: [{name: web, port: 80}]',
+    [
+      'filters[0].requestRedirect.path.type: ReplacePrefixMatch needs exactly one match, by PathPrefix',
+      'backendRefs: a rule that redirects has no backends; remove one of the two',
+    ],
+  ],
 ]
 for (const [title, rule, problems] of refused)
   test(`refused: ${title}`, () => assert.deepEqual(problemsOf(rule), problems))
+
+test('refused: the name of a rule twice', () => {
+  const decoded = decodeRoute('{name: a}\n    - {name: b}\n    - {name: a}')
+  assert.ok('problems' in decoded)
+  assert.deepEqual(
+    decoded.problems.map(({ field, message }) => `${field}: ${message}`),
+    ['spec.rules[2].name: "a" is there twice'],
+  )
+})

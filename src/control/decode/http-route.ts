@@ -14,7 +14,9 @@ import {
   type Issue,
 } from '../../base/decode.ts'
 import { regexProblem } from '../../base/regex.ts'
+import { headerName } from './header-modifier.ts'
 import { label, portNumber, subdomain } from './names.ts'
+import { backendFilters, replacesPrefix, routeFilters, type RouteFilter } from './route-filters.ts'
 import { routeRetry, routeTimeouts, type RouteRetry, type RouteTimeouts } from './route-timeouts.ts'
 
 /** Gateway API HTTPRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
@@ -36,6 +38,8 @@ export interface HttpRouteRule {
   readonly name?: string
   /** Never empty: without `matches` one that matches everything. */
   readonly matches: readonly HttpRouteMatch[]
+  /** In the order written; absent: none. */
+  readonly filters?: readonly RouteFilter[]
   readonly backendRefs: readonly BackendRef[]
   readonly timeouts?: RouteTimeouts
   readonly retry?: RouteRetry
@@ -57,6 +61,8 @@ export interface BackendRef {
   readonly name: string
   readonly port: number
   readonly weight: number
+  /** For requests that go to this backend; absent: none. */
+  readonly filters?: readonly RouteFilter[]
 }
 
 const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${what} is not supported yet; remove it`)
@@ -110,17 +116,15 @@ interface WrittenBackend extends BackendRef {
   readonly kind: string
 }
 const backendRef: Decoder<BackendRef> = refine(
-  object<WrittenBackend>(
-    {
-      group: withDefault(string(), ''),
-      kind: withDefault(string(), 'Service'),
-      namespace: optional(label),
-      name: subdomain,
-      port: portNumber,
-      weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
-    },
-    { filters: notYet('a filter of one backend') },
-  ),
+  object<WrittenBackend>({
+    group: withDefault(string(), ''),
+    kind: withDefault(string(), 'Service'),
+    namespace: optional(label),
+    name: subdomain,
+    port: portNumber,
+    weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
+    filters: optional(backendFilters),
+  }),
   (written, path, issues) => {
     const { group, kind, ...ref } = written
     return serviceOnly({ group, kind }, path, issues) ? ref : invalid
@@ -156,7 +160,6 @@ const pathMatch = refine(
   },
 )
 
-const headerName = string({ form: /^[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}$/, expected: 'a header name' })
 const value = string({ form: /^[\s\S]{1,4096}$/, expected: 'from 1 to 4096 characters' })
 const namedMatch = (name: Decoder<string>): Decoder<NamedMatch> =>
   refine(object<NamedMatch>({ type: withDefault(oneOf('Exact', 'RegularExpression'), 'Exact'), name, value }), checked)
@@ -179,28 +182,52 @@ const match: Decoder<HttpRouteMatch> = object<HttpRouteMatch>({
 })
 
 const matchEverything: readonly HttpRouteMatch[] = [{ path: everything, headers: [], queryParams: [] }]
-const rule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
+const writtenRule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
   {
     name: optional(subdomain),
     matches: withDefault(
       refine(list(match, { max: 64 }), (matches) => (matches.length === 0 ? matchEverything : matches)),
       matchEverything,
     ),
+    filters: optional(routeFilters),
     backendRefs: withDefault(list(backendRef, { max: 16 }), []),
     timeouts: optional(routeTimeouts),
     retry: optional(routeRetry),
   },
-  {
-    filters: notYet('filters'),
-    sessionPersistence: notYet('sessionPersistence'),
-  },
+  { sessionPersistence: notYet('sessionPersistence') },
 )
+
+/** What the parts of a rule must not say together. */
+const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) => {
+  const { filters = [], matches, backendRefs } = read
+  const prefix = replacesPrefix(filters)
+  const ofPrefix = matches.length === 1 && matches[0]?.path.type === 'PathPrefix'
+  if (prefix !== undefined && !ofPrefix)
+    issues.push({ path: `${path}.${prefix}`, message: 'ReplacePrefixMatch needs exactly one match, by PathPrefix' })
+  const redirects = filters.some((one) => one.type === 'RequestRedirect')
+  if (redirects && backendRefs.length > 0)
+    issues.push({
+      path: `${path}.backendRefs`,
+      message: 'a rule that redirects has no backends; remove one of the two',
+    })
+  return (prefix !== undefined && !ofPrefix) || (redirects && backendRefs.length > 0) ? invalid : read
+})
+
+/** A name may stand there once: it is how people and policies point at a rule. */
+const rules: Decoder<readonly HttpRouteRule[]> = refine(list(rule, { min: 1, max: 16 }), (all, path, issues) => {
+  const twice = all.findIndex(
+    ({ name }, index) => name !== undefined && all.findIndex((other) => other.name === name) !== index,
+  )
+  if (twice < 0) return all
+  issues.push({ path: `${path}[${twice}].name`, message: `${JSON.stringify(all[twice]?.name)} is there twice` })
+  return invalid
+})
 
 export const httpRouteSpec: Decoder<HttpRouteSpec> = object<HttpRouteSpec>(
   {
     parentRefs: list(parentRef, { min: 1, max: 32 }),
     hostnames: withDefault(list(string(), { max: 16 }), []),
-    rules: withDefault(list(rule, { min: 1, max: 16 }), [{ matches: matchEverything, backendRefs: [] }]),
+    rules: withDefault(rules, [{ matches: matchEverything, backendRefs: [] }]),
   },
   { useDefaultGateways: notYet('useDefaultGateways') },
 )

@@ -4,6 +4,7 @@ import type { BackendRef, HttpRouteMatch, HttpRouteRule } from '../decode/http-r
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
+import { linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
@@ -86,6 +87,7 @@ function linkRules(route: Route, snapshot: InventorySnapshot, problems: Problem[
     return rule.matches.map((match, matchIndex): RouteRule => ({
       name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
       match: linkMatch(match),
+      ...linkHeaderEdits(rule.filters),
       action,
       origin: originOf(route, field),
     }))
@@ -99,11 +101,15 @@ function linkAction(
   snapshot: InventorySnapshot,
   problems: Problem[],
 ): RouteAction {
+  const redirect = linkRedirect(rule)
+  if (redirect !== undefined) return redirect
   const backends = rule.backendRefs.map((ref, index) =>
     linkBackend(route, ref, `${field}.backendRefs[${index}]`, snapshot, problems),
   )
   const weighted = backends.filter((backend) => backend.weight > 0)
-  if (weighted.length > 0) return { kind: 'forward', backends: weighted, ...linkTimeouts(rule) }
+  const rewrite = linkRewrite(rule)
+  if (weighted.length > 0)
+    return { kind: 'forward', backends: weighted, ...(rewrite && { rewrite }), ...linkTimeouts(rule) }
   const reason =
     backends.length === 0
       ? `${nameOf(route)} ${field} has no backendRefs`
@@ -139,6 +145,7 @@ function linkBackend(
     weight: ref.weight,
     service,
     port: ref.port,
+    ...linkHeaderEdits(ref.filters),
     origin: originOf(route, field),
   })
   const share = ref.weight > 0 ? '; its share of the requests is answered with 500' : ''

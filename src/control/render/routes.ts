@@ -11,15 +11,17 @@ import { servicePortName } from '../../xds/names.ts'
 import type {
   Backend,
   Forward,
-  RouteAction,
+  HeaderEdits,
   RouteMatch,
   RouteRule,
   Service,
   ServicePort,
   ValueMatch,
 } from '../model/model.ts'
+import { renderHeaderEdits } from './header-edits.ts'
 import { duration, weft } from './parts.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
+import { renderRedirect, renderRewrite } from './url-change.ts'
 import { regexMatch, type StringMatch } from './value-pattern.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
@@ -35,19 +37,32 @@ export function renderRoutes(service: Service, port: ServicePort): MessageInitSh
   const name = servicePortName(service.namespace, service.name, port.port)
   return {
     name,
-    virtualHosts: [{ name, domains: ['*'], routes: port.rules.map(renderRule), metadata: weft(port.origin) }],
+    virtualHosts: [
+      {
+        name,
+        domains: ['*'],
+        routes: port.rules.map((rule) => renderRule(rule, port.port)),
+        metadata: weft(port.origin),
+      },
+    ],
     ignorePortInHostMatching: true,
     validateClusters: false,
+    // Envoy would let the route have the last word; what is said of one backend is narrower.
+    ...(port.rules.some(editsForOneBackend) ? { mostSpecificHeaderMutationsWins: true } : {}),
     metadata: weft(port.origin),
   }
 }
 
-const renderRule = ({ name, match, action, origin }: RouteRule): Route => ({
-  name,
-  match: renderMatch(match),
-  action: renderAction(action),
-  metadata: weft(origin, action.kind === 'forward' ? retryMetadata(action) : {}),
+const renderRule = (rule: RouteRule, port: number): Route => ({
+  name: rule.name,
+  match: renderMatch(rule.match),
+  action: renderAction(rule, port),
+  ...renderHeaderEdits(rule),
+  metadata: weft(rule.origin, rule.action.kind === 'forward' ? retryMetadata(rule.action) : {}),
 })
+
+const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined || one.responseHeaders !== undefined
+const editsForOneBackend = ({ action }: RouteRule): boolean => action.kind === 'forward' && action.backends.some(edits)
 
 function renderMatch({
   path,
@@ -90,13 +105,14 @@ const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSche
 const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
   kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
 
-function renderAction(action: RouteAction): Action {
+function renderAction({ action, match }: RouteRule, port: number): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
+  if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, port) }
   const [first, ...rest] = action.backends
   // Only weights of 0: Gateway API answers 500.
   if (first === undefined) return answer(500, 'no backend of this route has a weight')
   if (rest.length === 0 && first.service === undefined) return answer(500, 'the backend of this route does not exist')
-  return { case: 'route', value: renderForward([first, ...rest], action) }
+  return { case: 'route', value: renderForward([first, ...rest], action, match) }
 }
 
 const answer = (status: number, sentence: string): Action => ({
@@ -110,19 +126,27 @@ export const missingBackendCluster = 'missing-backend'
 function renderForward(
   backends: readonly [Backend, ...Backend[]],
   action: Forward,
+  match: RouteMatch,
 ): MessageInitShape<typeof RouteActionSchema> {
   const [first] = backends
   return {
     clusterSpecifier:
-      backends.length === 1
+      backends.length === 1 && !edits(first)
         ? { case: 'cluster', value: clusterOf(first) }
         : {
             case: 'weightedClusters',
-            value: { clusters: backends.map((one) => ({ name: clusterOf(one), weight: one.weight })) },
+            value: {
+              clusters: backends.map((one) => ({
+                name: clusterOf(one),
+                weight: one.weight,
+                ...renderHeaderEdits(one),
+              })),
+            },
           },
     ...(backends.some((one) => one.service === undefined)
       ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
       : {}),
+    ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
     retryPolicy: renderRetry(action),
   }

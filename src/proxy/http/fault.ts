@@ -6,6 +6,7 @@ import { formatAddress, type Address } from '../../base/address.ts'
  */
 export type Fault =
   | { kind: 'no-route'; side: 'self'; retry: 'never'; authority: string; path: string }
+  /** `status`: what the route wants to be said then. */
   | { kind: 'no-cluster'; side: 'self'; retry: 'never'; cluster: string; status: 404 | 500 | 503 }
   | { kind: 'unknown-host'; side: 'self'; retry: 'never'; authority: string }
   | { kind: 'no-port'; side: 'self'; retry: 'never'; service: string; port: number; offered: readonly number[] }
@@ -52,6 +53,7 @@ export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster
   draining: 503,
 }
 
+/** The status to answer with: the fault's own where it has one. */
 export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.status : statusOf[fault.kind])
 
 /** Envoy's response flags, by which dashboards and people know these cases. Source: Envoy access log, `%RESPONSE_FLAGS%`. */

@@ -13,7 +13,7 @@ test('a split follows its weights', () => {
     { cluster: 'v3', weight: 0 },
   ]
   for (let count = 0; count < 100_000; count++) {
-    const cluster = pickCluster(clusters, random)
+    const { cluster } = pickCluster(clusters, random)
     counts.set(cluster, (counts.get(cluster) ?? 0) + 1)
   }
   assert.ok(Math.abs((counts.get('v2') ?? 0) - 10_000) < 400, `v2: ${counts.get('v2')}`)
@@ -22,7 +22,7 @@ test('a split follows its weights', () => {
 
 test('a single cluster costs no chance; none is a bug', () => {
   const never = { unit: () => assert.fail(), below: () => assert.fail(), index: () => assert.fail() }
-  assert.equal(pickCluster([{ cluster: 'only', weight: 0 }], never), 'only')
+  assert.equal(pickCluster([{ cluster: 'only', weight: 0 }], never).cluster, 'only')
   assert.throws(() => pickCluster([], never), RangeError)
 })
 

@@ -117,12 +117,12 @@ test('what cannot be done is refused with its place; the good parts of the respo
         routes: [
           {
             match: { pathSpecifier: { case: 'prefix', value: '/' } },
-            action: { case: 'redirect', value: { hostRedirect: 'example.com' } },
+            action: { case: 'nonForwardingAction', value: {} },
           },
           {
             action: {
               case: 'route',
-              value: { prefixRewrite: '/x', clusterSpecifier: { case: 'cluster', value: 'own' } },
+              value: { pathRewrite: '/x', clusterSpecifier: { case: 'cluster', value: 'own' } },
             },
           },
         ],
@@ -137,14 +137,14 @@ test('what cannot be done is refused with its place; the good parts of the respo
   assert.equal(nack.errorDetail?.code, 3)
   assert.match(
     nack.errorDetail?.message ?? '',
-    /default\/web\/80: virtual_hosts\[0\]\.routes\[0\]\.redirect: is not supported/,
+    /default\/web\/80: virtual_hosts\[0\]\.routes\[0\]\.non_forwarding_action: is not supported/,
   )
-  assert.match(nack.errorDetail?.message ?? '', /routes\[1\]\.route\.prefix_rewrite: is not supported/)
+  assert.match(nack.errorDetail?.message ?? '', /routes\[1\]\.route\.path_rewrite: is not supported/)
   assert.match(nack.errorDetail?.message ?? '', /routes\[1\]\.match: is missing/)
   assert.equal(clusterOf(flow, web), web)
   assert.equal(await later, true)
   assert.equal(clusterOf(flow, 'default/api/80'), 'own')
-  assert.match(JSON.stringify(flow.state()), /prefix_rewrite/)
+  assert.match(JSON.stringify(flow.state()), /path_rewrite/)
 })
 
 test('bytes, types and names that make no sense are refused, and the next good response is taken', async (t) => {

@@ -117,11 +117,135 @@ test('RDS: matches, weights, retries, origins, defaults', () => {
   assert.deepEqual(three?.action, { kind: 'direct', status: 404, body: 'no' })
 })
 
+test('RDS: header edits of a route and of a cluster are put in the order that the table wants', () => {
+  const overwrite = (value: string) => ({ header: { key: 'X-A', value }, appendAction: 2 as const })
+  const routes = [
+    {
+      match: slash,
+      requestHeadersToAdd: [overwrite('route'), { header: { key: 'p', value: '5%%' } }],
+      responseHeadersToRemove: ['X-Gone'],
+      action: {
+        case: 'route' as const,
+        value: {
+          hostRewriteSpecifier: { case: 'hostRewriteLiteral' as const, value: 'Inner.example' },
+          clusterSpecifier: {
+            case: 'weightedClusters' as const,
+            value: { clusters: [{ name: 'a', weight: 1, requestHeadersToAdd: [overwrite('cluster')] }] },
+          },
+        },
+      },
+    },
+  ]
+  const read = (mostSpecificHeaderMutationsWins: boolean) => {
+    const table = decode('RDS', RouteConfigurationSchema, { ...tableOf(...routes), mostSpecificHeaderMutationsWins })
+    const action = table.virtualHosts[0]?.routes[0]?.action
+    assert.ok(action?.kind === 'forward')
+    return action.clusters[0]
+  }
+  const ofRoute = {
+    remove: [],
+    options: [
+      { name: 'x-a', rawName: 'X-A', value: 'route', how: 'overwrite' },
+      { name: 'p', rawName: 'p', value: '5%', how: 'append' },
+    ],
+  }
+  const ofCluster = { remove: [], options: [{ name: 'x-a', rawName: 'X-A', value: 'cluster', how: 'overwrite' }] }
+  const rest = {
+    cluster: 'a',
+    weight: 1,
+    responseEdits: [{ remove: ['x-gone'], options: [] }],
+    authority: 'inner.example',
+  }
+  assert.deepEqual(read(true), { ...rest, requestEdits: [ofRoute, ofCluster] })
+  assert.deepEqual(read(false), { ...rest, requestEdits: [ofCluster, ofRoute] })
+})
+
+test('RDS: path changes and redirects', () => {
+  const segments = { pathSpecifier: { case: 'pathSeparatedPrefix' as const, value: '/a.b' } }
+  const redirect = {
+    schemeRewriteSpecifier: { case: 'httpsRedirect' as const, value: true },
+    pathRewriteSpecifier: { case: 'prefixRewrite' as const, value: '/c' },
+    portRedirect: 8443,
+    responseCode: 4 as const,
+  }
+  const regexRewrite = (regex: string, substitution: string) => ({
+    ...to('a').value,
+    regexRewrite: { pattern: { regex }, substitution },
+  })
+  const table = decode(
+    'RDS',
+    RouteConfigurationSchema,
+    tableOf(
+      { match: segments, action: { case: 'route', value: { ...to('a').value, prefixRewrite: '/c' } } },
+      { match: segments, action: { case: 'route', value: regexRewrite('^/a\\.b/*', '/') } },
+      { match: segments, action: { case: 'route', value: regexRewrite('^.*$', '/c') } },
+      { match: segments, action: { case: 'redirect', value: redirect }, responseHeadersToRemove: ['x'] },
+    ),
+  )
+  const routes = table.virtualHosts[0]?.routes ?? []
+  assert.deepEqual(
+    routes.map(({ action }) => (action.kind === 'direct' ? undefined : action.path)),
+    [
+      { kind: 'prefix', length: 4, value: '/c' },
+      { kind: 'strip', length: 4 },
+      { kind: 'full', value: '/c' },
+      { kind: 'prefix', length: 4, value: '/c' },
+    ],
+  )
+  assert.deepEqual(routes[3]?.responseEdits, [{ remove: ['x'], options: [] }])
+  assert.deepEqual(routes[3]?.action, {
+    kind: 'redirect',
+    status: 308,
+    scheme: 'https',
+    host: undefined,
+    port: 8443,
+    path: { kind: 'prefix', length: 4, value: '/c' },
+    stripQuery: false,
+  })
+})
+
 const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSchema>, RegExp])[] = [
   [
-    'a rewrite',
-    tableOf({ match: slash, action: { case: 'route', value: { ...to('a').value, prefixRewrite: '/b' } } }),
-    /routes\[0\]\.route\.prefix_rewrite/,
+    'a rewrite by a format string',
+    tableOf({ match: slash, action: { case: 'route', value: { ...to('a').value, pathRewrite: '/b' } } }),
+    /routes\[0\]\.route\.path_rewrite/,
+  ],
+  [
+    'a rewrite by a regular expression that needs an engine',
+    tableOf({
+      match: slash,
+      action: {
+        case: 'route',
+        value: { ...to('a').value, regexRewrite: { pattern: { regex: '^/(.*)/' }, substitution: '/' } },
+      },
+    }),
+    /route\.regex_rewrite: .* is not supported/,
+  ],
+  [
+    'a rewrite that would end the request line',
+    tableOf({ match: slash, action: { case: 'route', value: { ...to('a').value, prefixRewrite: '/b HTTP/1.1\r\n' } } }),
+    /route\.prefix_rewrite: .* is no path/,
+  ],
+  [
+    'another length for a message',
+    tableOf({
+      match: slash,
+      action: to('a'),
+      requestHeadersToAdd: [{ header: { key: 'Content-Length', value: '1' } }],
+    }),
+    /routes\[0\]\.request_headers_to_add\[0\]\.header\.key: Content-Length cannot be edited/,
+  ],
+  [
+    'values that are commands or more than one line',
+    tableOf({
+      match: slash,
+      action: to('a'),
+      responseHeadersToAdd: [
+        { header: { key: 'a', value: '%START_TIME%' } },
+        { header: { key: 'b', value: '1\r\nc: 2' } },
+      ],
+    }),
+    /add\[0\]\.header\.value: commands .*add\[1\]\.header\.value: has a control character/s,
   ],
   [
     'weights of nothing',

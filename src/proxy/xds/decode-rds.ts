@@ -13,7 +13,6 @@ import {
   WeightedCluster_ClusterWeightSchema,
   type DirectResponseAction,
   type QueryParameterMatcher,
-  type RetryPolicy as XdsRetryPolicy,
   type Route as XdsRoute,
   type RouteAction as XdsRouteAction,
   type RouteMatch as XdsRouteMatch,
@@ -21,6 +20,7 @@ import {
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
   HeaderMatch,
+  PathChange,
   PathMatch,
   Route,
   RouteAction,
@@ -29,8 +29,10 @@ import type {
   VirtualHost,
   WeightedCluster,
 } from '../config.ts'
+import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { durationMs, headerMatch, originOf, stringMatch, weftPart } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
+import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** A RouteConfiguration by itself (RDS). */
@@ -45,7 +47,12 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
   knowOnly(RouteConfigurationSchema, table, tableFields, path, refused)
   const used = new Set<string>()
   const virtualHosts = table.virtualHosts.map((host, index) =>
-    decodeVirtualHost(host, used, join(path, `virtual_hosts[${index}]`), refused),
+    decodeVirtualHost(
+      { host, narrowerLast: table.mostSpecificHeaderMutationsWins },
+      used,
+      join(path, `virtual_hosts[${index}]`),
+      refused,
+    ),
   )
   const domains = new Set<string>()
   for (const { name, domains: own } of virtualHosts) {
@@ -64,14 +71,19 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 
 const hostFields = fieldNames('name domains routes retry_policy metadata include_is_timeout_retry_header')
 
-function decodeVirtualHost(host: XdsVirtualHost, used: Set<string>, path: string, refused: Refusals): VirtualHost {
+function decodeVirtualHost(
+  { host, narrowerLast }: Around,
+  used: Set<string>,
+  path: string,
+  refused: Refusals,
+): VirtualHost {
   knowOnly(VirtualHostSchema, host, hostFields, path, refused)
   if (host.domains.length === 0) refused.add(join(path, 'domains'), 'expected at least one')
   return {
     name: host.name,
     domains: host.domains.map((domain) => domain.toLowerCase()),
     routes: host.routes.map((route, index) => {
-      const decoded = decodeRoute(route, host, index, join(path, `routes[${index}]`), refused)
+      const decoded = decodeRoute(route, { host, narrowerLast }, index, join(path, `routes[${index}]`), refused)
       const name = used.has(decoded.name) ? `${decoded.name}#${used.size}` : decoded.name
       used.add(name)
       return name === decoded.name ? decoded : { ...decoded, name }
@@ -79,15 +91,32 @@ function decodeVirtualHost(host: XdsVirtualHost, used: Set<string>, path: string
   }
 }
 
-const routeFields = fieldNames('name match route direct_response metadata decorator stat_prefix')
+const routeFields = fieldNames(
+  `name match route redirect direct_response metadata decorator stat_prefix ${headerEditFields}`,
+)
 
-function decodeRoute(route: XdsRoute, host: XdsVirtualHost, index: number, path: string, refused: Refusals): Route {
+/** What the parts around an action say about it. */
+interface Around {
+  readonly host: XdsVirtualHost
+  /** The narrower has the last word on headers. */
+  readonly narrowerLast: boolean
+}
+interface AroundAction extends Around {
+  readonly match: RouteMatch
+  readonly edits: HeaderEdits
+}
+
+function decodeRoute(route: XdsRoute, context: Around, index: number, path: string, refused: Refusals): Route {
+  const { host } = context
   knowOnly(RouteSchema, route, routeFields, path, refused)
   if (route.match === undefined) refused.add(join(path, 'match'), 'is missing')
+  const match = route.match === undefined ? anything : decodeMatch(route.match, join(path, 'match'), refused)
+  const edits = decodeHeaderEdits(route, path, refused)
   return {
     name: route.name || `${host.name}/${index}`,
-    match: route.match === undefined ? anything : decodeMatch(route.match, join(path, 'match'), refused),
-    action: decodeAction(route, host, path, refused),
+    match,
+    action: decodeAction(route, { ...context, match, edits }, path, refused),
+    ...(edits.response.length === 0 ? {} : { responseEdits: edits.response }),
     origin: originOf(route.metadata),
   }
 }
@@ -145,15 +174,17 @@ function decodeQuery(matcher: QueryParameterMatcher, path: string, refused: Refu
   return { name, match: undefined, invert: by.case === 'presentMatch' && !by.value }
 }
 
-function decodeAction(route: XdsRoute, host: XdsVirtualHost, path: string, refused: Refusals): RouteAction {
+function decodeAction(route: XdsRoute, around: AroundAction, path: string, refused: Refusals): RouteAction {
   const { action } = route
   switch (action.case) {
     case 'route':
-      return decodeForward(route, action.value, host.retryPolicy, join(path, 'route'), refused)
+      return decodeForward(route, action.value, around, join(path, 'route'), refused)
+    case 'redirect':
+      return decodeRedirect(action.value, around.match.path, join(path, 'redirect'), refused)
     case 'directResponse':
       return decodeDirect(action.value, join(path, 'direct_response'), refused)
     case undefined:
-      refused.add(path, 'expected route or direct_response')
+      refused.add(path, 'expected route, redirect or direct_response')
       return nothing
     default:
       return nothing // refused by knowOnly
@@ -162,7 +193,7 @@ function decodeAction(route: XdsRoute, host: XdsVirtualHost, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits`)
+  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -173,28 +204,50 @@ const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
 function decodeForward(
   route: XdsRoute,
   action: XdsRouteAction,
-  hostRetry: XdsRetryPolicy | undefined,
+  around: AroundAction,
   path: string,
   refused: Refusals,
 ): RouteAction {
   knowOnly(RouteActionSchema, action, forwardFields, path, refused)
-  const retry = action.retryPolicy ?? hostRetry
+  const retry = action.retryPolicy ?? around.host.retryPolicy
+  const change = decodePathChange(action, around.match.path, path, refused)
   return {
     kind: 'forward',
-    clusters: decodeClusters(action, path, refused),
+    clusters: decodeClusters(action, around, path, refused),
+    ...(change && { path: change }),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
     retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }
 
-const weightedFields = fieldNames('clusters total_weight runtime_key_prefix')
-const weightFields = fieldNames('name weight')
+function decodePathChange(
+  { prefixRewrite, regexRewrite }: XdsRouteAction,
+  matched: PathMatch,
+  path: string,
+  refused: Refusals,
+): PathChange | undefined {
+  if (regexRewrite !== undefined) {
+    if (prefixRewrite !== '') refused.add(path, 'prefix_rewrite and regex_rewrite exclude each other')
+    return decodeRegexRewrite(regexRewrite, join(path, 'regex_rewrite'), refused)
+  }
+  if (prefixRewrite === '') return undefined
+  return decodePrefixRewrite(sound(prefixRewrite, join(path, 'prefix_rewrite'), refused), matched)
+}
 
-function decodeClusters({ clusterSpecifier: by }: XdsRouteAction, path: string, refused: Refusals): WeightedCluster[] {
+const weightedFields = fieldNames('clusters total_weight runtime_key_prefix')
+const weightFields = fieldNames(`name weight host_rewrite_literal ${headerEditFields}`)
+
+function decodeClusters(
+  { clusterSpecifier: by, hostRewriteSpecifier: host }: XdsRouteAction,
+  around: AroundAction,
+  path: string,
+  refused: Refusals,
+): WeightedCluster[] {
+  const ofRoute = hostLiteral(host, path, refused)
   if (by.case === 'cluster') {
     if (by.value === '') refused.add(join(path, 'cluster'), 'is empty')
-    return [{ cluster: by.value, weight: 1 }]
+    return [{ cluster: by.value, weight: 1, ...changes(ofRoute, around, noEdits) }]
   }
   if (by.case !== 'weightedClusters') {
     if (by.case === undefined) refused.add(path, 'expected cluster or weighted_clusters')
@@ -203,11 +256,43 @@ function decodeClusters({ clusterSpecifier: by }: XdsRouteAction, path: string, 
   const at = join(path, 'weighted_clusters')
   knowOnly(WeightedClusterSchema, by.value, weightedFields, at, refused)
   const clusters = by.value.clusters.map((one, index) => {
-    knowOnly(WeightedCluster_ClusterWeightSchema, one, weightFields, join(at, `clusters[${index}]`), refused)
-    return { cluster: one.name, weight: one.weight ?? 0 }
+    const here = join(at, `clusters[${index}]`)
+    knowOnly(WeightedCluster_ClusterWeightSchema, one, weightFields, here, refused)
+    const authority = hostLiteral(one.hostRewriteSpecifier, here, refused) ?? ofRoute
+    const edits = decodeHeaderEdits(one, here, refused)
+    return { cluster: one.name, weight: one.weight ?? 0, ...changes(authority, around, edits) }
   })
   if (clusters.every(({ weight }) => weight === 0)) refused.add(at, 'the weights add up to 0')
   return clusters
+}
+
+const noEdits: HeaderEdits = { request: [], response: [] }
+
+/** What the route and the cluster change, in the order that the table wants; absent where nothing is. */
+function changes(
+  authority: string | undefined,
+  { edits: ofRoute, narrowerLast }: AroundAction,
+  ofCluster: HeaderEdits,
+): Omit<WeightedCluster, 'cluster' | 'weight'> {
+  const [first, second] = narrowerLast ? [ofRoute, ofCluster] : [ofCluster, ofRoute]
+  const requestEdits = [...first.request, ...second.request]
+  const responseEdits = [...first.response, ...second.response]
+  return {
+    ...(requestEdits.length === 0 ? {} : { requestEdits }),
+    ...(responseEdits.length === 0 ? {} : { responseEdits }),
+    ...(authority === undefined ? {} : { authority }),
+  }
+}
+
+/** Undefined: as it was asked. Other kinds are refused by `knowOnly`. */
+function hostLiteral(
+  by: { readonly case?: string | undefined; readonly value?: unknown },
+  path: string,
+  refused: Refusals,
+): string | undefined {
+  if (by.case !== 'hostRewriteLiteral' || typeof by.value !== 'string' || by.value === '') return undefined
+  if (!/^[A-Za-z0-9\-._~:[\]]+$/.test(by.value)) refused.add(join(path, 'host_rewrite_literal'), 'is no host')
+  return by.value.toLowerCase()
 }
 
 const directFields = fieldNames('status body')

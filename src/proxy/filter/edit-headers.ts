@@ -1,0 +1,58 @@
+import { asWireText } from '../../base/string-match.ts'
+import type { HeaderEdit, HeaderOption } from '../config.ts'
+import type { HeaderField, Headers } from '../http/headers.ts'
+import { isFault, type Layer } from '../http/service.ts'
+
+/** The request's fields are edited before it goes on; undefined: nothing to do. */
+export function editRequest(edits: readonly HeaderEdit[] | undefined): Layer | undefined {
+  const edit = compileEdits(edits)
+  if (edit === undefined) return undefined
+  return (next) => (call) => {
+    call.headers = edit(call.headers)
+    return next(call)
+  }
+}
+
+/** The final reply's fields are edited; what this proxy answers for a fault is not. Undefined: nothing to do. */
+export function editReply(edits: readonly HeaderEdit[] | undefined): Layer | undefined {
+  const edit = compileEdits(edits)
+  if (edit === undefined) return undefined
+  return (next) => (call) =>
+    next(call).then((answer) => (isFault(answer) ? answer : { ...answer, headers: edit(answer.headers) }))
+}
+
+type Edit = (headers: Headers) => Headers
+
+function compileEdits(edits: readonly HeaderEdit[] = []): Edit | undefined {
+  const [first, ...rest] = edits.map(compileEdit)
+  return first === undefined ? undefined : rest.reduce((before, after) => (headers) => after(before(headers)), first)
+}
+
+/** Whether fields are there is asked after the removals and before the rest, as Envoy does. */
+function compileEdit({ remove, options }: HeaderEdit): Edit {
+  const removed = new Set(remove)
+  const always = options.filter(({ how }) => how === 'append' || how === 'overwrite')
+  const overwritten = new Set(always.filter(({ how }) => how === 'overwrite').map(({ name }) => name))
+  const ordered = [...always.filter(({ how }) => how === 'overwrite'), ...always.filter(({ how }) => how === 'append')]
+  const fields = ordered.map(fieldOf)
+  if (always.length === options.length) {
+    return (headers) => [...headers.filter(({ name }) => !removed.has(name) && !overwritten.has(name)), ...fields]
+  }
+  const conditional = options.map((option) => ({ option, field: fieldOf(option) }))
+  return (headers) => {
+    const left = headers.filter(({ name }) => !removed.has(name))
+    const there = new Set(left.map(({ name }) => name))
+    const holds = ({ how, name }: HeaderOption): boolean =>
+      how === 'append' || how === 'overwrite' || there.has(name) === (how === 'overwrite-if-present')
+    const active = conditional.filter(({ option }) => holds(option))
+    const overwrites = active.filter(({ option }) => option.how.startsWith('overwrite'))
+    const gone = new Set(overwrites.map(({ option }) => option.name))
+    const appended = active.filter(({ option }) => !option.how.startsWith('overwrite'))
+    return [...left.filter(({ name }) => !gone.has(name)), ...[...overwrites, ...appended].map(({ field }) => field)]
+  }
+}
+
+function fieldOf({ name, rawName, value }: HeaderOption): HeaderField {
+  const wire = asWireText(value)
+  return { name, rawName, value: wire, line: `${rawName}: ${wire}\r\n` }
+}
