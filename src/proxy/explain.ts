@@ -7,20 +7,23 @@ import type {
   PathMatch,
   ProxyConfig,
   Route,
+  RouteAction,
   RouteTable,
   StringMatch,
+  WeightedCluster,
 } from './config.ts'
 import { chooseChain } from './detect/choose-chain.ts'
 import { compileAuthorization } from './filter/authorize.ts'
 import { emptyBody } from './http/body.ts'
 import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
-import { headerField } from './http/headers.ts'
-import type { Call, Peer } from './http/service.ts'
+import { headerField, headerValue } from './http/headers.ts'
+import { isFault, type Call, type Peer } from './http/service.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { wrongPort } from './outbound.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { compileDomains, withoutPort } from './route/domain-index.ts'
 import { compilePathIndex } from './route/path-index.ts'
+import { rewrite } from './route/change-url.ts'
 import { normalizePath, pathOf } from './route/path.ts'
 import type { Snapshot } from './snapshot.ts'
 import { meshAlpn } from '../xds/names.ts'
@@ -42,6 +45,9 @@ export interface Tried {
 export interface ClusterChoice {
   readonly cluster: string
   readonly percent: number
+  /** The URL as it goes there, rewritten where the route says so. */
+  readonly authority: string
+  readonly path: string
   /** "dns": the host that the request names is looked up when it is sent. */
   readonly loadBalancing: string
   readonly origin?: Origin | undefined
@@ -129,15 +135,14 @@ async function explainOutbound(
       { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path },
       { ...named, tried },
     )
-  return { side: 'outbound', ...named, tried, ...alongAction(route, snapshot) }
+  return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot)) }
 }
 
-function alongAction(
-  { action }: Route,
-  snapshot: Snapshot,
-): Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'clusters'> {
-  if (action.kind === 'direct')
-    return { refused: { status: action.status, sentence: action.body.trim() }, clusters: [] }
+type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'clusters'>
+
+async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promise<Onward> {
+  const { action } = route
+  if (action.kind !== 'forward') return { refused: await ownAnswer(route, call, snapshot), clusters: [] }
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
   const { retry } = action
   return {
@@ -145,11 +150,35 @@ function alongAction(
     ...(retry === undefined
       ? {}
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
-    clusters: action.clusters.map(({ cluster, weight }) => clusterChoice(cluster, (weight * 100) / total, snapshot)),
+    clusters: action.clusters.map((one) => ({
+      ...clusterChoice(one.cluster, (one.weight * 100) / total, snapshot),
+      ...sentAs(call, one, action),
+    })),
   }
 }
 
-function clusterChoice(name: string, percent: number, snapshot: Snapshot): ClusterChoice {
+/** A redirect or a fixed answer touches nobody else: the route's own service gives it. */
+async function ownAnswer(route: Route, call: Call, snapshot: Snapshot): Promise<Refused> {
+  const reply = await snapshot.serviceOf(route)(call)
+  if (isFault(reply)) return refusedBy(reply)
+  const location = headerValue(reply.headers, 'location')
+  const body = route.action.kind === 'direct' ? route.action.body.trim() : ''
+  return { status: reply.status, sentence: location === undefined ? body : `go to ${location}` }
+}
+
+/** The URL as this backend sees it: what its own policy goes by. */
+function sentAs(
+  call: Call,
+  { authority }: WeightedCluster,
+  { path }: RouteAction & { kind: 'forward' },
+): Pick<ClusterChoice, 'authority' | 'path'> {
+  const sent = { ...call }
+  void rewrite(authority, path)?.(() => nobody)(sent)
+  return { authority: sent.authority, path: sent.path }
+}
+const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
+
+function clusterChoice(name: string, percent: number, snapshot: Snapshot): Omit<ClusterChoice, 'authority' | 'path'> {
   const cluster = snapshot.config.clusters.get(name)
   if (cluster === undefined)
     return { cluster: name, percent, loadBalancing: 'none: this proxy has no such cluster', endpoints: [] }

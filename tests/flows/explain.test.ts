@@ -72,6 +72,20 @@ test('explain tells what then happens, and which resource made it so', async (t)
   )
   assert.match(await explain('--from', 'client', 'GET', 'http://web/a%2Fb'), /answer +400 /)
 
+  await world.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: web }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: web }]
+  rules:
+    - matches: [{ path: { value: /old } }]
+      filters: [{ type: RequestRedirect, requestRedirect: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /new } } }]
+    - backendRefs: [{ name: web, port: 80 }]
+`)
+  await world.curlUntil(client, 'http://web/old/x', 302)
+  assert.match(await explain('--from', 'client', 'GET', 'http://web/old/x'), /answer +302 go to http:\/\/web\/new\/x/)
+
   assert.equal(await web.stop(), 0)
   await until(
     'nobody is left to ask',

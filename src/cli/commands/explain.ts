@@ -48,11 +48,11 @@ async function calleesOf(
   principal: string,
 ): Promise<Explained['callees']> {
   const callees: Explained['callees'][number][] = []
-  for (const { endpoints } of outbound.clusters) {
+  for (const { endpoints, authority, path } of outbound.clusters) {
     const endpoint = endpoints.find((one) => one.candidate && one.workload !== undefined)
     if (endpoint?.workload === undefined) continue
     const inbound = { address: endpoint.address, principal: endpoint.mtls ? principal : '' }
-    const answer = await ask<InboundExplanation>(client, endpoint.workload, { ...request, inbound })
+    const answer = await ask<InboundExplanation>(client, endpoint.workload, { ...request, authority, path, inbound })
     callees.push({ workload: endpoint.workload, ...('value' in answer ? { inbound: answer.value } : {}) })
   }
   return callees
