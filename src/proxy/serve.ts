@@ -1,16 +1,20 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import type { Watchable } from '../base/watchable.ts'
 import type { FilterChain, HttpTerminal, Listener } from './config.ts'
 import { chooseChain, type Opening } from './detect/choose-chain.ts'
 import { readClientHello } from './detect/client-hello.ts'
+import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
 import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
 import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
 import type { Fault } from './http/fault.ts'
 import { serveHttp1 } from './http/http1/server.ts'
-import type { Peer, Service } from './http/service.ts'
+import { edgeLimits, meshLimits } from './http/http2/limits.ts'
+import { serveHttp2 } from './http/http2/server.ts'
+import type { Call, Peer, Service } from './http/service.ts'
 import { inbound } from './inbound.ts'
 import type { Tracked } from './listener/listener.ts'
 import { outbound } from './outbound.ts'
@@ -47,9 +51,18 @@ export interface ListenerService {
 interface Served {
   chain: FilterChain
   readonly peer: Peer
-  drain(): void
-  destroy(): void
+  drain: () => void
+  destroy: () => void
 }
+
+/** How a connection speaks, and whether it came through a tunnel of ours. */
+interface Opened {
+  readonly http: 1 | 2
+  readonly inTunnel: boolean
+}
+
+/** An HTTP/2 client with calls in flight that has said nothing for so long is asked whether it lives, ms. */
+const keepAliveMs = 30_000
 
 /** Builds what a listener's chains need, each on first use. */
 export function serveListener(first: Listener, parts: ServeParts): ListenerService {
@@ -97,29 +110,63 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     return list
   }
 
-  const serveHttp = (socket: Socket, tracked: Tracked, peer: Peer, chain: FilterChain, inTunnel: boolean): void => {
-    const { terminal } = chain
-    if (terminal.kind !== 'http') return
-    const one: Served = { chain, peer, drain: () => connection.drain(), destroy: () => connection.destroy() }
-    const connection = serveHttp1(socket, {
-      service: (call) => (one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone),
+  /** From now on the connection follows changes of the listener, also while it is silent. */
+  const enter = (socket: Socket, tracked: Tracked, chain: FilterChain, peer: Peer): Served => {
+    const destroy = (): void => void socket.destroy()
+    const one: Served = { chain, peer, drain: destroy, destroy }
+    served.add(one)
+    socket.once('close', () => served.delete(one))
+    tracked.become({ drain: () => one.drain(), destroy: () => one.destroy() })
+    return one
+  }
+  const serveHttp = (socket: Socket, tracked: Tracked, one: Served, opened: Opened): void => {
+    const { peer } = one
+    const { terminal } = one.chain
+    if (terminal.kind !== 'http') return void socket.destroy()
+    const explicit = listener.routeByName && !opened.inTunnel
+    const common = {
+      service: (call: Call) =>
+        one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone,
       peer,
-      refusal: (fault) => refusal(fault, direction, peer),
-      refused: (fault) => parts.refused(listener.name, fault.kind),
-      failed: (error) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
+      refusal: (fault: Fault) => refusal(fault, direction, peer),
+      refused: (fault: Fault) => parts.refused(listener.name, fault.kind),
+      failed: (error: unknown) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
       closed: () => void served.delete(one),
       clock: shared.clock,
       sweeper: shared.sweeper,
       idleTimeoutMs: terminal.idleTimeoutMs,
       headersTimeoutMs: terminal.headersTimeoutMs,
       streamIdleTimeoutMs: terminal.streamIdleTimeoutMs,
-      connect: listener.routeByName && !inTunnel ? tunnelsOf(tracked, peer, chain, terminal) : undefined,
-      refuseRelative: listener.routeByName && !inTunnel ? (authority) => helpfulRefusal(authority, peer) : undefined,
-    })
-    served.add(one)
-    tracked.become(connection)
+    }
+    const connection =
+      opened.http === 2
+        ? serveHttp2(socket, {
+            ...common,
+            random: shared.random,
+            // Our own program, and whoever has proven to be of the mesh, may have more open at once than a stranger.
+            limits: peer.principal !== undefined || direction === 'outbound' ? meshLimits : edgeLimits,
+            keepAliveMs,
+          })
+        : serveHttp1(socket, {
+            ...common,
+            connect: explicit ? tunnelsOf(tracked, one, terminal) : undefined,
+            refuseRelative: explicit ? (authority) => helpfulRefusal(authority, peer) : undefined,
+          })
+    one.drain = () => connection.drain()
+    one.destroy = () => connection.destroy()
+    if (tracked.draining) one.drain()
   }
-  const tunnelsOf = (tracked: Tracked, peer: Peer, chain: FilterChain, terminal: HttpTerminal) =>
+  /** HTTP/1 or HTTP/2: what TLS has negotiated, and in plain text what the client says first. */
+  const detectHttp = (socket: Socket, tracked: Tracked, one: Served, idleTimeoutMs: number): void => {
+    if (socket instanceof TLSSocket) {
+      return serveHttp(socket, tracked, one, { http: socket.alpnProtocol === 'h2' ? 2 : 1, inTunnel: false })
+    }
+    void peek(socket, looksLikeHttp2, idleTimeoutMs, shared.clock).then((peeked) => {
+      if (peeked.kind !== 'seen') return void socket.destroy()
+      serveHttp(socket, tracked, one, { http: peeked.seen, inTunnel: false })
+    })
+  }
+  const tunnelsOf = (tracked: Tracked, { peer, chain }: Served, terminal: HttpTerminal) =>
     tunnels(peer, tracked, {
       terminal,
       shared,
@@ -128,7 +175,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       serveHttp: (socket, authority) => {
         const inner: Peer = { ...peer }
         targets.set(inner, authority)
-        serveHttp(socket, tracked, inner, chain, true)
+        serveHttp(socket, tracked, enter(socket, tracked, chain, inner), { http: 1, inTunnel: true })
       },
     })
 
@@ -142,11 +189,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       return void socket.destroy()
     }
     const { terminal } = chain
-    if (terminal.kind === 'http') return serveHttp(socket, tracked, peer, chain, false)
-    const one: Served = { chain, peer, drain() {}, destroy: () => void socket.destroy() }
-    served.add(one)
-    socket.once('close', () => served.delete(one))
-    tracked.become(one)
+    const one = enter(socket, tracked, chain, peer)
+    if (terminal.kind === 'http') return detectHttp(socket, tracked, one, terminal.idleTimeoutMs)
+    // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
+    one.drain = () => {}
     const { clusters, idleTimeoutMs } = terminal
     void serveTcp(socket, { direction, peer, clusters, target: undefined, idleTimeoutMs, snapshot: current(), shared })
   }

@@ -11,6 +11,9 @@ export interface RequestHead {
   /** The target was absolute (`http://host/path`). */
   readonly absolute: boolean
   readonly minor: 0 | 1
+  /** Plain text and TLS look alike here; the peer tells them apart. */
+  readonly scheme: 'http'
+  readonly protocol: 'http/1.0' | 'http/1.1'
   readonly headers: HeaderField[]
   /** Bytes, or `chunked`. */
   readonly framing: number
@@ -60,6 +63,8 @@ export function readRequestHead(text: string): RequestHead | Refusal {
     authority: place.authority,
     absolute: place.absolute,
     minor,
+    scheme: 'http',
+    protocol: minor === 1 ? 'http/1.1' : 'http/1.0',
     headers: fields.headers,
     framing,
     keepAlive: minor === 1 ? !fields.close : fields.keepAlive && !fields.close,

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { flushSoon } from './flush.ts'
+import { flushSoon } from '../flush.ts'
 
 /** Below this, copying into the batch is cheaper than a second write. */
 const smallBytes = 4 * 1024

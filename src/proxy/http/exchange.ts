@@ -1,13 +1,15 @@
-import { emptyBody, type Body } from '../body.ts'
-import type { Fault } from '../fault.ts'
-import type { Headers } from '../headers.ts'
-import type { Call, Outcome, Peer, Trace } from '../service.ts'
-import type { RequestHead } from './request-head.ts'
+import { emptyBody, type Body } from './body.ts'
+import type { Fault } from './fault.ts'
+import type { Headers } from './headers.ts'
+import type { Call, Outcome, Peer, Trace } from './service.ts'
 
-/** A call as the server codec makes it; it alone knows when the call is over. */
+/** What a codec has read of a request's head. */
+export type ExchangeHead = Pick<Call, 'method' | 'scheme' | 'authority' | 'path' | 'headers' | 'protocol' | 'upgrade'>
+
+/** A call as a server codec makes it; it alone knows when the call is over. */
 export class Exchange implements Call {
   method: string
-  scheme: 'http' | 'https' = 'http'
+  scheme: 'http' | 'https'
   authority: string
   path: string
   headers: Headers
@@ -23,13 +25,14 @@ export class Exchange implements Call {
   #settled: ((outcome: Outcome) => void)[] | undefined
   #heard: ((fault: Fault) => void)[] | undefined
 
-  constructor(head: RequestHead, body: Body | undefined, peer: Peer, startedMs: number) {
+  constructor(head: ExchangeHead, body: Body | undefined, peer: Peer, startedMs: number) {
     this.method = head.method
+    this.scheme = head.scheme
     this.authority = head.authority
     this.path = head.path
     this.headers = head.headers
     this.body = body ?? emptyBody
-    this.protocol = head.minor === 1 ? 'http/1.1' : 'http/1.0'
+    this.protocol = head.protocol
     this.upgrade = head.upgrade
     this.peer = peer
     this.startedMs = startedMs

@@ -1,0 +1,204 @@
+import { Exchange } from '../exchange.ts'
+import type { Fault } from '../fault.ts'
+import type { HeaderField, Headers } from '../headers.ts'
+import { clientGone, dropReply, noBodyWanted } from '../http1/server-faults.ts'
+import { isFault, type Reply } from '../service.ts'
+import type { Connection } from './connection.ts'
+import { lengthField, statusField } from './fields.ts'
+import type { RequestHead } from './request-head.ts'
+import type { Http2ServerParts } from './server-parts.ts'
+import type { Stream, StreamUser } from './stream.ts'
+import { errorCode, errorName } from './wire.ts'
+
+/** The connection that a call came on. */
+export interface StreamHost {
+  readonly parts: Http2ServerParts
+  readonly connection: Connection
+  /** The call is over. */
+  over(call: ServerStream): void
+}
+
+/** One request and its reply. */
+export class ServerStream implements StreamUser {
+  readonly stream: Stream
+  readonly #host: StreamHost
+  #exchange: Exchange | undefined
+  #head: RequestHead | undefined
+  #reply: Reply | undefined
+  #fault: Fault | undefined
+  #status = 0
+  #over = false
+
+  /** `end`: the request has no body. */
+  constructor(host: StreamHost, stream: Stream, end: boolean) {
+    this.#host = host
+    this.stream = stream
+    stream.user = this
+    stream.received = end
+  }
+
+  begin(head: RequestHead): void {
+    const { stream } = this
+    const { parts } = this.#host
+    const body = stream.received ? undefined : stream
+    if (body !== undefined && head.upgrade === undefined) stream.length = head.contentLength
+    const exchange = new Exchange(head, head.upgrade === undefined ? body : undefined, parts.peer, parts.clock.nowMs())
+    exchange.onInformational = this.#onInformational
+    this.#exchange = exchange
+    this.#head = head
+    let answer: Promise<Reply | Fault>
+    try {
+      answer = parts.service(exchange)
+    } catch (error) {
+      return this.#threw(error)
+    }
+    answer.then(this.#answered, this.#threw)
+  }
+
+  /** No call: an answer all the same. */
+  refuse(fault: Fault): void {
+    const { parts } = this.#host
+    parts.refused(fault)
+    this.stream.stopReceiving()
+    this.#reply = parts.refusal(fault)
+    this.#writeReply(this.#reply)
+  }
+
+  /** No byte has passed for too long. */
+  timedOut(fault: Fault): void {
+    if (this.#reply === undefined) this.#exchange?.cancel(fault)
+    else this.#cut(fault, errorCode.cancel)
+  }
+
+  readonly #threw = (error: unknown): void => {
+    this.#host.parts.failed(error)
+    this.#cut({ kind: 'draining', side: 'self', retry: 'safe' }, errorCode.internal)
+  }
+
+  readonly #onInformational = (status: number, headers: Headers): void => {
+    if (this.#over || this.#reply !== undefined) return
+    this.#host.connection.writeHeaders(this.stream.id, [statusField(status)], headers, false)
+  }
+
+  readonly #answered = (answer: Reply | Fault): void => {
+    if (this.#over) return void (isFault(answer) || dropReply(answer))
+    try {
+      this.#answer(answer)
+    } catch (error) {
+      this.#threw(error)
+    }
+  }
+
+  #answer(answer: Reply | Fault): void {
+    let reply: Reply
+    if (isFault(answer)) {
+      this.#fault = answer
+      if (answer.kind === 'client-gone' || answer.kind === 'truncated') return this.#cut(answer, errorCode.internal)
+      reply = this.#host.parts.refusal(answer)
+    } else reply = answer
+    this.#reply = reply
+    this.stream.activeMs = this.#host.parts.sweeper.nowMs
+    if (reply.tunnel !== undefined) this.#openTunnel(reply)
+    else this.#writeReply(reply)
+  }
+
+  #writeReply(reply: Reply): void {
+    const { stream } = this
+    const { status, headers, body } = reply
+    const toHead = this.#head?.method === 'HEAD'
+    const bodiless = status === 204 || status === 304 || toHead
+    const length = bodiless && !toHead ? undefined : body.length
+    const all = length === undefined || length === 0 ? headers : [...headers, lengthField(length)]
+    this.#status = status
+    const empty = bodiless || body.length === 0
+    if (!empty) {
+      this.#host.connection.writeHeaders(stream.id, [statusField(status)], all, false)
+      stream.announced = length
+      return body.start(stream)
+    }
+    stream.sent = true
+    this.#host.connection.writeHeaders(stream.id, [statusField(status)], all, true)
+    if (body.length !== 0) body.cancel(noBodyWanted)
+    if (stream.received) this.#host.connection.drop(stream)
+    this.sent()
+  }
+
+  /** An extended CONNECT is accepted by 200; 101 is a word of HTTP/1.1. Source: RFC 8441, section 4. */
+  #openTunnel(reply: Reply): void {
+    const { stream } = this
+    const status = reply.status === 101 ? 200 : reply.status
+    const headers = this.#head?.ownKey === true ? reply.headers.filter(notAccept) : reply.headers
+    this.#status = reply.status
+    this.#host.connection.writeHeaders(stream.id, [statusField(status)], headers, false)
+    reply.tunnel?.incoming.start(stream)
+    reply.tunnel?.send(stream)
+  }
+
+  sent(): void {
+    const { stream } = this
+    if (this.#reply?.tunnel !== undefined && !stream.received) return
+    if (!stream.received) {
+      // Answered early: what still comes is not wanted. Source: RFC 9113, section 8.1.
+      this.#host.connection.reset(stream, errorCode.none)
+      stream.stopReceiving()
+    }
+    this.#settle(this.#fault)
+  }
+
+  received(): void {
+    if (this.#reply?.tunnel !== undefined && this.stream.sent) this.#settle(undefined)
+  }
+
+  sendFailed(fault: Fault | undefined): void {
+    this.#cut(fault ?? clientGone('a body of another length'), errorCode.internal)
+  }
+
+  writable(): void {
+    if (this.#reply?.tunnel !== undefined) this.#reply.tunnel.incoming.resume()
+    else this.#reply?.body.resume()
+  }
+
+  unwanted(): void {
+    // What still comes is dropped, and takes no more of the window than there is.
+    if (this.#reply?.tunnel !== undefined) this.#cut(undefined, errorCode.cancel)
+  }
+
+  lost(code: number | undefined, cause: string): void {
+    if (this.#over) return
+    // A tunnel that its client has ended so.
+    const clean = this.#reply?.tunnel !== undefined && (code === errorCode.none || code === errorCode.cancel)
+    this.#end(clean ? undefined : clientGone(code === undefined ? cause : `${cause}: ${errorName(code)}`))
+  }
+
+  /** Ends everything now: the client sees a reset, so never an answer that looks complete. */
+  #cut(fault: Fault | undefined, code: (typeof errorCode)['internal' | 'cancel']): void {
+    if (this.#over) return
+    this.#host.connection.reset(this.stream, code)
+    this.#end(fault)
+  }
+
+  #end(fault: Fault | undefined): void {
+    const ending = fault ?? clientGone('tunnel closed')
+    const reply = this.#reply
+    this.stream.stopSending()
+    this.#exchange?.cancel(ending)
+    this.stream.failReceiving(ending)
+    if (reply !== undefined) dropReply(reply, ending)
+    this.#settle(fault)
+  }
+
+  #settle(fault: Fault | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    const { stream } = this
+    const exchange = this.#exchange
+    this.#exchange = this.#reply = undefined
+    this.#host.over(this)
+    if (exchange === undefined) return
+    exchange.trace.bytesReceived = stream.receivedBytes
+    exchange.trace.bytesSent = stream.sentBytes
+    exchange.settle({ status: this.#status, fault })
+  }
+}
+
+const notAccept = ({ name }: HeaderField): boolean => name !== 'sec-websocket-accept'
