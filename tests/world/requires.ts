@@ -3,10 +3,11 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** What a test may need from the machine besides Node: a program on the path, root, or Linux itself. */
-export type Need = 'curl' | 'ip' | 'openssl' | 'root' | 'linux'
+export type Need = 'curl' | 'h2spec' | 'ip' | 'openssl' | 'root' | 'linux'
 
 const remedies: Readonly<Record<Need, string>> = {
   curl: 'install curl',
+  h2spec: 'go install github.com/summerwind/h2spec/cmd/h2spec@latest, and put it on the path',
   ip: 'install iproute2',
   openssl: 'install openssl',
   root: 'run the tests as root (network namespaces need it)',
