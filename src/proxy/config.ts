@@ -313,6 +313,8 @@ export interface Cluster {
 export type LoadBalancing =
   | { readonly kind: 'round-robin' }
   | { readonly kind: 'least-request'; readonly choices: number }
+  /** `weft.dev` metadata on a LEAST_REQUEST cluster, so that a proxy without it has the nearest thing. Times in ms. */
+  | { readonly kind: 'peak-ewma'; readonly defaultRttMs: number; readonly decayMs: number }
 
 export interface Limits {
   readonly maxConnections: number

@@ -128,7 +128,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a second MeshConfig',
     'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: other}\nspec: {loadBalancing: RoundRobbin}',
     [
-      'a.yaml:4: MeshConfig other: spec.loadBalancing: expected one of "LeastRequest", "RoundRobin", got "RoundRobbin" (did you mean "RoundRobin"?)',
+      'a.yaml:4: MeshConfig other: spec.loadBalancing: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", got "RoundRobbin" (did you mean "RoundRobin"?)',
       'a.yaml:3: MeshConfig other: metadata.name: there is one MeshConfig, called "default", got "other"',
     ],
   ],
@@ -430,6 +430,6 @@ test('a MeshConfig, and its defaults', () => {
   assert.deepEqual(good('MeshConfig', text('{}')).spec, {
     outboundTraffic: 'AllowAny',
     accessLog: false,
-    loadBalancing: 'LeastRequest',
+    loadBalancing: 'PeakEWMA',
   })
 })

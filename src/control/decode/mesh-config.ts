@@ -4,20 +4,20 @@ import { boolean, object, oneOf, refine, withDefault, type Decoder } from '../..
 export interface MeshConfigSpec {
   readonly outboundTraffic: 'AllowAny' | 'RegisteredOnly'
   readonly accessLog: boolean
-  readonly loadBalancing: 'LeastRequest' | 'RoundRobin'
+  readonly loadBalancing: 'PeakEWMA' | 'LeastRequest' | 'RoundRobin'
 }
 
 /** What holds without one. */
 export const defaultMeshConfig: MeshConfigSpec = {
   outboundTraffic: 'AllowAny',
   accessLog: false,
-  loadBalancing: 'LeastRequest',
+  loadBalancing: 'PeakEWMA',
 }
 
 interface Written {
   readonly outboundTraffic: { readonly mode: 'AllowAny' | 'RegisteredOnly' }
   readonly accessLog: { readonly enabled: boolean }
-  readonly loadBalancing: 'LeastRequest' | 'RoundRobin'
+  readonly loadBalancing: 'PeakEWMA' | 'LeastRequest' | 'RoundRobin'
 }
 
 export const meshConfigSpec: Decoder<MeshConfigSpec> = refine(
@@ -26,7 +26,7 @@ export const meshConfigSpec: Decoder<MeshConfigSpec> = refine(
       mode: 'AllowAny',
     }),
     accessLog: withDefault(object<Written['accessLog']>({ enabled: boolean }), { enabled: false }),
-    loadBalancing: withDefault(oneOf('LeastRequest', 'RoundRobin'), 'LeastRequest'),
+    loadBalancing: withDefault(oneOf('PeakEWMA', 'LeastRequest', 'RoundRobin'), 'PeakEWMA'),
   }),
   ({ outboundTraffic, accessLog, loadBalancing }) => ({
     outboundTraffic: outboundTraffic.mode,

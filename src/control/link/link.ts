@@ -42,13 +42,15 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   }
 }
 
+const balancing = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundRobin: 'round-robin' } as const
+
 function linkMesh(snapshot: InventorySnapshot): MeshSettings {
   const [written] = resourcesOf(snapshot, 'MeshConfig')
   const { outboundTraffic, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
   return {
     outboundTraffic: outboundTraffic === 'AllowAny' ? 'allow-any' : 'registered-only',
     accessLog,
-    loadBalancing: loadBalancing === 'LeastRequest' ? 'least-request' : 'round-robin',
+    loadBalancing: balancing[loadBalancing],
     origin: written === undefined ? undefined : originOf(written, 'spec'),
   }
 }

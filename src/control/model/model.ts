@@ -32,7 +32,8 @@ export interface MeshSettings {
   readonly origin: Origin | undefined
 }
 
-export type LoadBalancing = 'least-request' | 'round-robin'
+/** `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. */
+export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin'
 export type Protocol = 'http' | 'tcp'
 
 export interface Service {

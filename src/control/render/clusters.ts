@@ -21,6 +21,7 @@ const connectTimeout = duration(5000)
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
 export function renderServiceCluster(service: Service, port: ServicePort): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
+  const byLatency = port.loadBalancing === 'peak-ewma' && port.protocol === 'http'
   return {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
@@ -50,7 +51,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
     },
     transportSocketMatches: [meshTransport(service, port)],
     transportSocket: plainText,
-    metadata: weft(port.origin),
+    metadata: weft(port.origin, byLatency ? { load_balancing: 'peak-ewma' } : {}),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
 import type { EndpointState, EndpointStates } from './endpoint-state.ts'
 import { noteAnswer, returnEjected, type Verdict } from './outlier.ts'
+import { noteLatency, peakEwma } from './peak-ewma.ts'
 import { leastRequest, roundRobin, type Choices, type Picker } from './picker.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
@@ -19,6 +20,10 @@ export interface Balancer {
   readonly all: readonly EndpointState[]
   /** Tells outlier detection how a call ended. */
   report(state: EndpointState, verdict: Verdict): void
+  /** Where latency decides: told how long the reply's head took, ms. Undefined where it does not. */
+  readonly timed: ((state: EndpointState, elapsedMs: number, verdict: Verdict) => void) | undefined
+  /** The monotonic clock, for `timed`. */
+  readonly nowMs: () => number
 }
 
 /**
@@ -29,6 +34,8 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const shared = states.adopt(cluster)
   const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
   const rules = cluster.outlierDetection
+  const nowMs = (): number => clock.nowMs()
+  const { loadBalancing } = cluster
   let version = -1
   /** When the next ejected endpoint comes back. */
   let nextReturnMs = Infinity
@@ -41,7 +48,7 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const rebuild = (): void => {
     nextReturnMs = returnEjected(own, clock.nowMs())
     choices = available(own, cluster.panicThresholdPercent)
-    picker = isSome(choices) ? pickerFor(cluster, choices, random) : undefined
+    picker = isSome(choices) ? pickerFor(cluster, choices, random, nowMs) : undefined
     version = shared.version
   }
   return {
@@ -53,6 +60,12 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       return chosen
     },
     all: own,
+    nowMs,
+    timed:
+      loadBalancing.kind === 'peak-ewma'
+        ? (state, elapsedMs, verdict) =>
+            noteLatency(state, { elapsedMs, failed: verdict !== 'success' }, loadBalancing, nowMs())
+        : undefined,
     candidates() {
       refresh()
       return choices
@@ -64,12 +77,14 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   }
 }
 
-function pickerFor({ loadBalancing }: Cluster, choices: Choices, random: Random): Picker {
+function pickerFor({ loadBalancing }: Cluster, choices: Choices, random: Random, nowMs: () => number): Picker {
   switch (loadBalancing.kind) {
     case 'round-robin':
       return roundRobin(choices, random)
     case 'least-request':
       return leastRequest(choices, loadBalancing.choices, random)
+    case 'peak-ewma':
+      return peakEwma(choices, loadBalancing, random, nowMs)
   }
 }
 

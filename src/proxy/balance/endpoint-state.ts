@@ -9,6 +9,9 @@ export interface EndpointState {
   readonly address: string
   /** Calls sent there whose answer has not ended. */
   activeCalls: number
+  /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: no answer yet. */
+  latencyMs: number
+  latencyAtMs: number
   consecutive5xx: number
   consecutiveGatewayFailures: number
   ejected: boolean
@@ -69,6 +72,8 @@ function fresh(endpoint: Endpoint, address: string): EndpointState {
     endpoint,
     address,
     activeCalls: 0,
+    latencyMs: 0,
+    latencyAtMs: 0,
     consecutive5xx: 0,
     consecutiveGatewayFailures: 0,
     ejected: false,

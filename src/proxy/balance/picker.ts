@@ -39,7 +39,7 @@ const equalWeights = (choices: Choices): boolean =>
   choices.every(({ endpoint }) => endpoint.weight === choices[0].endpoint.weight)
 
 /** A random endpoint with a chance of its weight's share, in O(1). Source: Walker's alias method, by Vose, 1991. */
-function weightedCandidate(choices: Choices, random: Random): Picker {
+export function weightedCandidate(choices: Choices, random: Random): Picker {
   const pick = (index: number): EndpointState => choices[index] ?? choices[0]
   if (equalWeights(choices)) return () => pick(random.index(choices.length))
   const size = choices.length

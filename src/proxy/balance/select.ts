@@ -33,10 +33,15 @@ export function select({ cluster, balancer, send, furtherPicks }: SelectParts): 
     trace.upstreamPrincipal = undefined
     trace.attempts++
     state.activeCalls++
+    const { timed } = balancer
+    const sentMs = timed === undefined ? 0 : balancer.nowMs()
     return send(call, state).then(
       (answer) => {
         const verdict = verdictOf(answer)
-        if (verdict !== undefined) balancer.report(state, verdict)
+        if (verdict !== undefined) {
+          balancer.report(state, verdict)
+          timed?.(state, balancer.nowMs() - sentMs, verdict)
+        }
         if (isFault(answer)) state.activeCalls--
         else call.onEnd(() => void state.activeCalls--)
         return answer

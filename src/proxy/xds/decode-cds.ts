@@ -18,7 +18,8 @@ import {
   type HttpProtocolOptions,
 } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { Cluster, Limits, LoadBalancing, OutlierDetection, UpstreamTls } from '../config.ts'
-import { durationMs, mustBeAds, originOf } from './decode-parts.ts'
+import { stringIn } from '../../xds/structs.ts'
+import { durationMs, mustBeAds, originOf, weftPart } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -87,7 +88,7 @@ function decodeDiscovery(
 const policies = 'type.googleapis.com/envoy.extensions.load_balancing_policies.'
 
 function decodeLoadBalancing(
-  { lbPolicy, lbConfig, loadBalancingPolicy }: XdsCluster,
+  { lbPolicy, lbConfig, loadBalancingPolicy, metadata }: XdsCluster,
   discovery: Cluster['discovery'],
   refused: Refusals,
 ): LoadBalancing {
@@ -102,11 +103,14 @@ function decodeLoadBalancing(
   }
   if (loadBalancingPolicy !== undefined) refused.add('load_balancing_policy', 'none of its policies is supported')
   if (lbPolicy === LbPolicy.ROUND_ROBIN) return { kind: 'round-robin' }
-  if (lbPolicy === LbPolicy.LEAST_REQUEST)
+  if (lbPolicy === LbPolicy.LEAST_REQUEST) {
+    if (stringIn(weftPart(metadata), 'load_balancing') === 'peak-ewma')
+      return { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 }
     return {
       kind: 'least-request',
       choices: (lbConfig.case === 'leastRequestLbConfig' && lbConfig.value.choiceCount) || 2,
     }
+  }
   if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || discovery !== 'dynamic-forward')
     refused.add('lb_policy', 'only ROUND_ROBIN and LEAST_REQUEST are supported')
   return { kind: 'round-robin' }

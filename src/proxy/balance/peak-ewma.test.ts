@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seeded } from '../../base/random.ts'
+import type { EndpointState } from './endpoint-state.ts'
+import { expectedWaitMs, noteLatency, peakEwma } from './peak-ewma.ts'
+
+const rules = { defaultRttMs: 30, decayMs: 10_000 }
+const state = (port: number): EndpointState => ({
+  endpoint: {
+    address: { host: '10.0.0.1', port },
+    weight: 1,
+    priority: 0,
+    health: 'healthy',
+    locality: '',
+    transport: '',
+    workload: undefined,
+  },
+  address: `10.0.0.1:${port}`,
+  activeCalls: 0,
+  latencyMs: 0,
+  latencyAtMs: 0,
+  consecutive5xx: 0,
+  consecutiveGatewayFailures: 0,
+  ejected: false,
+  ejectedUntilMs: 0,
+  ejections: 0,
+})
+const answered = (one: EndpointState, elapsedMs: number, nowMs: number, failed = false): void =>
+  noteLatency(one, { elapsedMs, failed }, rules, nowMs)
+
+test('an endpoint that has not answered yet counts with the default, times what it has to do', () => {
+  const one = state(1)
+  assert.equal(expectedWaitMs(one, rules, 5), 30)
+  one.activeCalls = 2
+  assert.equal(expectedWaitMs(one, rules, 5), 90)
+})
+
+test('a slow answer counts at once, fast ones bring it down by and by, and silence forgives', () => {
+  const one = state(1)
+  answered(one, 10, 0)
+  answered(one, 500, 1000)
+  assert.equal(one.latencyMs, 500)
+  answered(one, 10, 2000)
+  assert.ok(one.latencyMs > 400 && one.latencyMs < 500, `${one.latencyMs}`)
+  for (let second = 3; second <= 60; second++) answered(one, 10, second * 1000)
+  assert.ok(one.latencyMs < 12, `${one.latencyMs}`)
+  answered(one, 500, 61_000)
+  assert.ok(expectedWaitMs(one, rules, 121_000) < 2)
+})
+
+test('a quick failure does not look like speed', () => {
+  const one = state(1)
+  answered(one, 0.2, 1000, true)
+  assert.equal(one.latencyMs, 1000)
+})
+
+test('of three the slow one gets little, and its share again once it is fast', () => {
+  const all = [state(1), state(2), state(3)] as const
+  let now = 0
+  const pick = peakEwma(all, rules, seeded(3), () => now)
+  const latencyOf = (one: EndpointState, slowMs: number): number => (one === all[2] ? slowMs : 10)
+  const shareOfThird = (slowMs: number, seconds: number): number => {
+    let third = 0
+    const calls = seconds * 100
+    for (let call = 0; call < calls; call++) {
+      now += 10
+      const chosen = pick()
+      if (chosen === all[2]) third++
+      answered(chosen, latencyOf(chosen, slowMs), now)
+    }
+    return third / calls
+  }
+  shareOfThird(10, 20)
+  assert.ok(shareOfThird(2000, 20) < 0.05)
+  shareOfThird(10, 120)
+  const again = shareOfThird(10, 60)
+  assert.ok(Math.abs(again - 1 / 3) < 0.1, `${again}`)
+})

@@ -1,0 +1,54 @@
+import type { Random } from '../../base/random.ts'
+import type { EndpointState } from './endpoint-state.ts'
+import { weightedCandidate, type Choices, type Picker } from './picker.ts'
+
+/** How latencies are remembered. */
+export interface PeakEwmaRules {
+  /** What is believed of an endpoint that has not answered yet, ms. */
+  readonly defaultRttMs: number
+  /** After this time a sample counts for 1/e of what it did, ms. */
+  readonly decayMs: number
+}
+
+const redraws = 4
+/** An endpoint that failed is treated as this slow at least, ms: failures come quickly, and must not look like speed. */
+const failurePenaltyMs = 1000
+
+/**
+ * Two random endpoints (with chances by weight); the one with the smaller expected wait wins: its recent latency times the calls
+ * that it has to answer. O(1). Source: Finagle, "peak EWMA"; tower, `load/peak_ewma.rs`; defaults of Linkerd (30 ms, 10 s).
+ */
+export function peakEwma(choices: Choices, rules: PeakEwmaRules, random: Random, nowMs: () => number): Picker {
+  const candidate = weightedCandidate(choices, random)
+  if (choices.length === 1) return candidate
+  return () => {
+    const a = candidate()
+    let b = candidate()
+    // The same one twice would be no choice: in a small cluster a slow endpoint would keep 1/n² of the calls.
+    for (let more = 0; more < redraws && a === b; more++) b = candidate()
+    const now = nowMs()
+    return expectedWaitMs(b, rules, now) < expectedWaitMs(a, rules, now) ? b : a
+  }
+}
+
+/** Latency × calls under way, this one included. An endpoint that was not asked for long is believed to be fast again. */
+export function expectedWaitMs(state: EndpointState, { defaultRttMs, decayMs }: PeakEwmaRules, nowMs: number): number {
+  const latencyMs =
+    state.latencyAtMs === 0 ? defaultRttMs : state.latencyMs * Math.exp((state.latencyAtMs - nowMs) / decayMs)
+  return latencyMs * (state.activeCalls + 1)
+}
+
+/** A slower answer counts at once and whole, faster ones by and by. */
+export function noteLatency(
+  state: EndpointState,
+  answer: { readonly elapsedMs: number; readonly failed: boolean },
+  { decayMs }: PeakEwmaRules,
+  nowMs: number,
+): void {
+  const sampleMs = answer.failed ? Math.max(answer.elapsedMs, failurePenaltyMs) : answer.elapsedMs
+  const old = state.latencyAtMs === 0 ? 0 : Math.exp((state.latencyAtMs - nowMs) / decayMs)
+  const before = state.latencyMs * old
+  state.latencyMs = sampleMs > before ? sampleMs : state.latencyMs * old + sampleMs * (1 - old)
+  // 0 means "never": a clock that begins there must not say so.
+  state.latencyAtMs = Math.max(nowMs, Number.MIN_VALUE)
+}
