@@ -8,6 +8,7 @@ import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { stack, type Reply, type Service } from './http/service.ts'
 import { deadline } from './recovery/deadline.ts'
+import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
 import { pickCluster } from './route/split.ts'
@@ -41,10 +42,12 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
 
 function alongCluster(
   { cluster: name, authority, requestEdits, responseEdits }: WeightedCluster,
-  { retry: policy, path, clusterNotFoundStatus: status = 503 }: RouteAction & { kind: 'forward' },
-  { config, balancerOf }: World,
+  action: RouteAction & { kind: 'forward' },
+  world: World,
   shared: Shared,
 ): Service {
+  const { retry: policy, path, clusterNotFoundStatus: status = 503 } = action
+  const { config, balancerOf } = world
   const cluster = config.clusters.get(name)
   if (cluster === undefined) {
     const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
@@ -57,6 +60,7 @@ function alongCluster(
       editRequest(requestEdits),
       editReply(responseEdits),
       rewrite(authority, path), // the upstream's view of the URL; matching is over
+      mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
     ],
     select({
@@ -67,6 +71,35 @@ function alongCluster(
     }),
   )
 }
+
+/** A copy may take as long as the call may, or so many ms. */
+const mirrorTimeoutMs = 15_000
+
+/** Clusters that are not there get no copies. */
+function mirrorTargets(
+  { mirrors = [], timeoutMs }: RouteAction & { kind: 'forward' },
+  { config, balancerOf }: World,
+  { upstream, wheel }: Shared,
+): readonly MirrorTarget[] {
+  return mirrors.flatMap(({ cluster: name, share, markHost }) => {
+    const cluster = config.clusters.get(name)
+    if (cluster === undefined || cluster.discovery === 'dynamic-forward') return []
+    const service = stack(
+      [deadline(timeoutMs || mirrorTimeoutMs, wheel)],
+      select({
+        cluster: name,
+        balancer: balancerOf(cluster),
+        send: (call, { endpoint }) => upstream.send(cluster, endpoint, call),
+      }),
+    )
+    return [{ service, share, markHost }]
+  })
+}
+
+const mirrorParts = ({ random, log }: Shared): MirrorParts => ({
+  random,
+  failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
+})
 
 /** Hosts outside of the mesh: where to is what the call says. Never retried: nothing is known about them. */
 function forward(cluster: Cluster, { upstream }: Shared): Service {

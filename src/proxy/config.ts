@@ -235,6 +235,8 @@ export type RouteAction =
       readonly clusters: readonly WeightedCluster[]
       /** What the upstream sees instead of the path that was asked for; absent: that one. */
       readonly path?: PathChange
+      /** Who gets copies of the calls; absent: nobody. */
+      readonly mirrors?: readonly Mirror[]
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
       readonly retry: RetryPolicy | undefined
@@ -252,6 +254,15 @@ export type RouteAction =
       readonly stripQuery: boolean
     }
   | { readonly kind: 'direct'; readonly status: number; readonly body: string }
+
+/** xDS: RequestMirrorPolicy. */
+export interface Mirror {
+  readonly cluster: string
+  /** In [0, 1]. */
+  readonly share: number
+  /** `-shadow` is put behind the host's name. */
+  readonly markHost: boolean
+}
 
 export interface WeightedCluster {
   readonly cluster: string

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { requires } from '../world/requires.ts'
+import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
 
 /** What the echo program saw. */
@@ -47,6 +48,37 @@ test('routing: timeouts end what takes too long, and retries go by the codes tha
   assert.ok((await tookMs('/status/503')) >= 400, 'two waits of at least 200 ms')
   assert.ok((await tookMs('/status/500')) < 400, 'not listed')
   assert.ok((await tookMs('/status/503', 'POST')) < 400, 'not idempotent')
+})
+
+test('routing: a mirror gets copies, body and all, and its death costs the original nothing', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  await world.run('web')
+  const next = await world.run('next')
+  await world.curlUntil(client, 'http://web/', 200)
+  await world.apply(
+    route(`
+    - matches: [{ path: { value: /copied } }]
+      filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: next, port: 80 } } }]
+      backendRefs: [{ name: web, port: 80 }]`),
+  )
+  const copies = async (): Promise<number> => {
+    const { body } = await world.curl(undefined, `http://127.0.0.1:${next.port}/seen`)
+    return (JSON.parse(body) as { seen: readonly string[] }).seen.filter((one) => one.startsWith('POST /copied')).length
+  }
+  const post = { method: 'POST', body: 'x'.repeat(100_000) }
+  await until('a copy comes', async () => {
+    assert.equal((await world.curl(client, 'http://web/copied', post)).status, 200)
+    return (await copies()) > 0
+  })
+  const { body } = await world.curl(undefined, `http://127.0.0.1:${next.port}/seen`)
+  assert.match(body, /POST \/copied web-shadow 100000/)
+  await next.stop()
+  const startMs = performance.now()
+  assert.equal((await world.curl(client, 'http://web/copied', post)).status, 200)
+  assert.ok(performance.now() - startMs < 2000)
 })
 
 test('routing: headers are edited, URLs rewritten, callers sent elsewhere', async (t) => {

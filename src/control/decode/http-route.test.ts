@@ -65,6 +65,22 @@ test('filters are read one by one, names in the case they were written', () => {
   ])
 })
 
+test('mirrors: everything, a percentage, a fraction', () => {
+  const to = (more: string): string => `{type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}${more}}}`
+  const { filters } = ruleOf(
+    `filters: [${to('')}, ${to(', percent: 5')}, ${to(', fraction: {numerator: 1, denominator: 8}')}]`,
+  )
+  const backend = { name: 'm', port: 80 }
+  assert.deepEqual(
+    filters?.map((one) => one.type === 'RequestMirror' && one.mirror),
+    [
+      { backend, share: 1 },
+      { backend, share: 0.05 },
+      { backend, share: 0.125 },
+    ],
+  )
+})
+
 const refused: readonly (readonly [title: string, rule: string, problems: readonly string[]])[] = [
   [
     'timeouts that are none',
@@ -102,7 +118,7 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
     [
       'filters[0].requestRedirect: means nothing with type URLRewrite',
       'filters[0].urlRewrite: is needed with type URLRewrite',
-      'filters[1].type: expected one of "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", got "Rewrite"',
+      'filters[1].type: expected one of "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", got "Rewrite"',
     ],
   ],
   [
@@ -119,6 +135,19 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
     'a filter twice, and a rewrite beside a redirect',
     'filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}, {type: URLRewrite, urlRewrite: {}}]',
     ['filters[2].type: URLRewrite is there twice', 'filters[1].type: URLRewrite means nothing beside RequestRedirect'],
+  ],
+  [
+    'mirrors of more than all, or in two ways',
+    'filters: [{type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}, fraction: {numerator: 101}}}, {type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}, percent: 1, fraction: {numerator: 1}}}]',
+    [
+      'filters[0].requestMirror.fraction.numerator: must not be greater than the denominator (100)',
+      'filters[1].requestMirror.fraction: is there beside percent; remove one of the two',
+    ],
+  ],
+  [
+    'a mirror of what is redirected',
+    'filters: [{type: RequestRedirect, requestRedirect: {}}, {type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}}}]',
+    ['filters[1].type: RequestMirror means nothing beside RequestRedirect'],
   ],
   [
     'redirects that lead nowhere',

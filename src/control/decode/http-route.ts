@@ -17,6 +17,7 @@ import { regexProblem } from '../../base/regex.ts'
 import { headerName } from './header-modifier.ts'
 import { label, portNumber, subdomain } from './names.ts'
 import { backendFilters, replacesPrefix, routeFilters, type RouteFilter } from './route-filters.ts'
+import { serviceOnly, type ServicePortRef } from './service-ref.ts'
 import { routeRetry, routeTimeouts, type RouteRetry, type RouteTimeouts } from './route-timeouts.ts'
 
 /** Gateway API HTTPRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
@@ -56,10 +57,7 @@ export interface NamedMatch {
   readonly type: 'Exact' | 'RegularExpression'
   readonly value: string
 }
-export interface BackendRef {
-  readonly namespace?: string
-  readonly name: string
-  readonly port: number
+export interface BackendRef extends ServicePortRef {
   readonly weight: number
   /** For requests that go to this backend; absent: none. */
   readonly filters?: readonly RouteFilter[]
@@ -70,22 +68,6 @@ const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${
 interface WrittenParent extends ServiceRef {
   readonly group: string
   readonly kind: string
-}
-/** Gateways come later; Services are of the core group. */
-function serviceOnly(
-  written: { readonly group: string; readonly kind: string },
-  path: string,
-  issues: Issue[],
-): boolean {
-  if (written.kind !== 'Service') {
-    issues.push({
-      path: `${path}.kind`,
-      message: `only Service (group "") is supported yet, got ${JSON.stringify(written.kind)}; write kind: Service and group: ""`,
-    })
-  } else if (written.group !== '' && written.group !== 'core') {
-    issues.push({ path: `${path}.group`, message: `a Service is of group "", got ${JSON.stringify(written.group)}` })
-  } else return true
-  return false
 }
 const parentRef: Decoder<ServiceRef> = refine(
   object<WrittenParent>(

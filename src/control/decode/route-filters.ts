@@ -14,6 +14,7 @@ import {
 } from '../../base/decode.ts'
 import { headerModifier, type HeaderModifier } from './header-modifier.ts'
 import { portNumber, subdomain } from './names.ts'
+import { requestMirror, type RequestMirror } from './request-mirror.ts'
 
 /** Gateway API HTTPRouteFilter, one per entry of the list as it was written. */
 export type RouteFilter =
@@ -21,6 +22,7 @@ export type RouteFilter =
   | { readonly type: 'ResponseHeaderModifier'; readonly headers: HeaderModifier }
   | { readonly type: 'RequestRedirect'; readonly redirect: RequestRedirect }
   | { readonly type: 'URLRewrite'; readonly rewrite: UrlRewrite }
+  | { readonly type: 'RequestMirror'; readonly mirror: RequestMirror }
 
 export interface RequestRedirect {
   readonly scheme?: 'http' | 'https'
@@ -97,8 +99,15 @@ interface Written {
   readonly responseHeaderModifier?: HeaderModifier
   readonly requestRedirect?: RequestRedirect
   readonly urlRewrite?: UrlRewrite
+  readonly requestMirror?: RequestMirror
 }
-const types = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite'] as const
+const types = [
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestRedirect',
+  'URLRewrite',
+  'RequestMirror',
+] as const
 
 /** "URLRewrite" → "urlRewrite": the field that belongs to a type. */
 const fieldOf = {
@@ -106,10 +115,11 @@ const fieldOf = {
   ResponseHeaderModifier: 'responseHeaderModifier',
   RequestRedirect: 'requestRedirect',
   URLRewrite: 'urlRewrite',
+  RequestMirror: 'requestMirror',
 } as const
 
 /** Types that the standard knows and we do not. */
-const notYet: ReadonlySet<unknown> = new Set(['RequestMirror', 'CORS', 'ExternalAuth', 'ExtensionRef'])
+const notYet: ReadonlySet<unknown> = new Set(['CORS', 'ExternalAuth', 'ExtensionRef'])
 const type: Decoder<RouteFilter['type']> = (value, path, issues) => {
   if (!notYet.has(value)) return oneOf(...types)(value, path, issues)
   issues.push({ path, message: `${String(value)} is not supported yet; remove it` })
@@ -126,8 +136,9 @@ const filter: Decoder<RouteFilter> = refine(
       responseHeaderModifier: optional(headerModifier),
       requestRedirect: optional(requestRedirect),
       urlRewrite: optional(urlRewrite),
+      requestMirror: optional(requestMirror),
     },
-    { requestMirror: withItsType, cors: withItsType, externalAuth: withItsType, extensionRef: withItsType },
+    { cors: withItsType, externalAuth: withItsType, extensionRef: withItsType },
   ),
   (written, path, issues) => {
     const own = fieldOf[written.type]
@@ -151,10 +162,12 @@ function readFilter(written: Written): RouteFilter | undefined {
       return redirect && { type: kind, redirect }
     case 'URLRewrite':
       return written.urlRewrite && { type: kind, rewrite: written.urlRewrite }
+    case 'RequestMirror':
+      return written.requestMirror && { type: kind, mirror: written.requestMirror }
   }
 }
 
-/** The filters of a rule. Each type may stand there once, and a request is redirected or rewritten, not both. */
+/** The filters of a rule. Each type but mirrors may stand there once, and what is redirected is neither rewritten nor mirrored. */
 export const routeFilters: Decoder<readonly RouteFilter[]> = refine(
   list(filter, { max: 16 }),
   (filters, path, issues) => {
@@ -165,7 +178,7 @@ export const routeFilters: Decoder<readonly RouteFilter[]> = refine(
 
 /** The filters of one backend: what is changed for it alone. */
 export const backendFilters: Decoder<readonly RouteFilter[]> = refine(routeFilters, (filters, path, issues) => {
-  const odd = filters.findIndex((one) => one.type === 'RequestRedirect' || one.type === 'URLRewrite')
+  const odd = filters.findIndex(({ type: one }) => one !== 'RequestHeaderModifier' && one !== 'ResponseHeaderModifier')
   const found = filters[odd]
   if (found === undefined) return filters
   issues.push({ path: `${path}[${odd}].type`, message: `${found.type} of one backend is not supported yet; remove it` })
@@ -173,15 +186,17 @@ export const backendFilters: Decoder<readonly RouteFilter[]> = refine(routeFilte
 })
 
 function noneTwice(filters: readonly RouteFilter[], path: string, issues: Issue[]): boolean {
-  const twice = filters.findIndex((one, index) => filters.findIndex((other) => other.type === one.type) !== index)
+  const first = (one: RouteFilter): number => filters.findIndex((other) => other.type === one.type)
+  const twice = filters.findIndex((one, index) => one.type !== 'RequestMirror' && first(one) !== index)
   if (twice >= 0) issues.push({ path: `${path}[${twice}].type`, message: `${filters[twice]?.type} is there twice` })
   return twice < 0
 }
 
 function notBoth(filters: readonly RouteFilter[], path: string, issues: Issue[]): boolean {
-  const rewrites = filters.findIndex((one) => one.type === 'URLRewrite')
-  if (rewrites < 0 || !filters.some((one) => one.type === 'RequestRedirect')) return true
-  issues.push({ path: `${path}[${rewrites}].type`, message: 'URLRewrite means nothing beside RequestRedirect' })
+  const odd = filters.findIndex((one) => one.type === 'URLRewrite' || one.type === 'RequestMirror')
+  const found = filters[odd]
+  if (found === undefined || !filters.some((one) => one.type === 'RequestRedirect')) return true
+  issues.push({ path: `${path}[${odd}].type`, message: `${found.type} means nothing beside RequestRedirect` })
   return false
 }
 

@@ -1,9 +1,9 @@
-import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
-import type { BackendRef, HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
+import type { HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Backend, Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
+import type { Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
+import { didYouMean, linkBackend, linkMirrors } from './link-backends.ts'
 import { linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
@@ -107,9 +107,17 @@ function linkAction(
     linkBackend(route, ref, `${field}.backendRefs[${index}]`, snapshot, problems),
   )
   const weighted = backends.filter((backend) => backend.weight > 0)
-  const rewrite = linkRewrite(rule)
-  if (weighted.length > 0)
-    return { kind: 'forward', backends: weighted, ...(rewrite && { rewrite }), ...linkTimeouts(rule) }
+  if (weighted.length > 0) {
+    const rewrite = linkRewrite(rule)
+    const mirrors = linkMirrors(route, rule, field, snapshot, problems)
+    return {
+      kind: 'forward',
+      backends: weighted,
+      ...(rewrite && { rewrite }),
+      ...(mirrors.length > 0 && { mirrors }),
+      ...linkTimeouts(rule),
+    }
+  }
   const reason =
     backends.length === 0
       ? `${nameOf(route)} ${field} has no backendRefs`
@@ -131,43 +139,6 @@ const linkTimeouts = ({ timeouts, retry }: HttpRouteRule): Pick<Forward, 'timeou
   }),
   ...(retry && { retry: { codes: retry.codes, attempts: retry.attempts ?? 2, backoffMs: retry.backoffMs } }),
 })
-
-/** A backend that cannot be used keeps its weight and answers 500 for its share. Source: Gateway API, HTTPBackendRef. */
-function linkBackend(
-  route: Route,
-  ref: BackendRef,
-  field: string,
-  snapshot: InventorySnapshot,
-  problems: Problem[],
-): Backend {
-  const namespace = ref.namespace ?? route.metadata.namespace
-  const answer = (service: string | undefined): Backend => ({
-    weight: ref.weight,
-    service,
-    port: ref.port,
-    ...linkHeaderEdits(ref.filters),
-    origin: originOf(route, field),
-  })
-  const share = ref.weight > 0 ? '; its share of the requests is answered with 500' : ''
-  const refuse = (part: string, message: string, remedy = ''): Backend => {
-    problems.push(problemAt(route, `${field}.${part}`, `${message}${share}${remedy}`))
-    return answer(undefined)
-  }
-  if (namespace !== route.metadata.namespace) {
-    return refuse(
-      'namespace',
-      'a backend in another namespace needs a ReferenceGrant, which is not supported yet',
-      '; move the route or the Service',
-    )
-  }
-  const service = findService(snapshot, namespace, ref.name)
-  if (service === undefined)
-    return refuse('name', `there is no Service ${namespace}/${ref.name}`, didYouMean(ref.name, snapshot, namespace))
-  const ports = service.spec.ports.map((port) => port.port)
-  if (!ports.includes(ref.port))
-    return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
-  return answer(`${namespace}/${ref.name}`)
-}
 
 const pathKinds = { Exact: 'exact', PathPrefix: 'segments', RegularExpression: 'regex' } as const
 const linkMatch = ({ path, method, headers, queryParams }: HttpRouteMatch): RouteMatch => ({
@@ -198,15 +169,4 @@ function byPrecedence(a: RouteRule, b: RouteRule): number {
     b.match.headers.length - a.match.headers.length ||
     b.match.queryParameters.length - a.match.queryParameters.length
   )
-}
-
-function didYouMean(name: string, snapshot: InventorySnapshot, namespace: string): string {
-  const services = resourcesOf(snapshot, 'Service')
-  const near = nearest(
-    name,
-    services.filter((one) => one.metadata.namespace === namespace).map((one) => one.metadata.name),
-  )
-  if (near !== undefined) return `; did you mean "${near}"?`
-  const elsewhere = services.find((one) => one.metadata.name === name)
-  return elsewhere === undefined ? '' : `; there is one in namespace ${elsewhere.metadata.namespace}`
 }

@@ -100,6 +100,8 @@ export interface Forward {
   readonly backends: readonly Backend[]
   /** Absent: the URL stays. */
   readonly rewrite?: Rewrite
+  /** Who gets copies; absent: nobody. */
+  readonly mirrors?: readonly Mirror[]
   /** Absent: the mesh sets no limit. */
   readonly timeouts?: Timeouts
   /** Absent: the mesh's own, which repeats only what is safe. */
@@ -126,6 +128,14 @@ export interface Redirect {
   /** Undefined: the service port that was called. */
   readonly port: number | undefined
   readonly path: PathChange | undefined
+}
+/** Copies of requests, whose answers nobody waits for. Points at `Model.services`. */
+export interface Mirror {
+  readonly service: string
+  readonly port: number
+  /** In (0, 1]: of all requests of the rule. */
+  readonly share: number
+  readonly origin: Origin
 }
 /** In ms; 0: none. */
 export interface Timeouts {

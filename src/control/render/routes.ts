@@ -7,11 +7,13 @@ import {
   type RouteMatchSchema,
   type RouteSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { FractionalPercent_DenominatorType as FractionOf } from '../../xds/gen/envoy/type/v3/percent_pb.ts'
 import { servicePortName } from '../../xds/names.ts'
 import type {
   Backend,
   Forward,
   HeaderEdits,
+  Mirror,
   RouteMatch,
   RouteRule,
   Service,
@@ -146,13 +148,28 @@ function renderForward(
     ...(backends.some((one) => one.service === undefined)
       ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
       : {}),
+    requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
     retryPolicy: renderRetry(action),
   }
 }
 
-function clusterOf({ service, port }: Backend): string {
+/** Without a fraction everything is mirrored. */
+const renderMirror = (
+  mirror: Mirror,
+): NonNullable<MessageInitShape<typeof RouteActionSchema>['requestMirrorPolicies']>[number] => ({
+  cluster: clusterOf(mirror),
+  ...(mirror.share === 1
+    ? {}
+    : {
+        runtimeFraction: {
+          defaultValue: { numerator: Math.round(mirror.share * 1e6), denominator: FractionOf.MILLION },
+        },
+      }),
+})
+
+function clusterOf({ service, port }: Pick<Backend, 'service' | 'port'>): string {
   if (service === undefined) return missingBackendCluster
   const [namespace = '', name = ''] = service.split('/')
   return servicePortName(namespace, name, port)

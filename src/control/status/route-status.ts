@@ -32,7 +32,8 @@ const parentReason =
   }
 
 function backendReason(field: string): string | undefined {
-  const [, part] = /^spec\.rules\[\d+\]\.backendRefs\[\d+\]\.(\w+)$/.exec(field) ?? []
+  const [, part] =
+    /^spec\.rules\[\d+\]\.(?:backendRefs\[\d+\]|filters\[\d+\]\.requestMirror\.backendRef)\.(\w+)$/.exec(field) ?? []
   if (part === undefined) return undefined
   return part === 'namespace' ? 'RefNotPermitted' : 'BackendNotFound'
 }

@@ -72,6 +72,15 @@ spec:
   parentRefs: [{ group: '', kind: Service, name: web }]
   rules: [{ backendRefs: [{ name: pay, namespace: bank, port: 80 }] }]
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: copied }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: web }]
+  rules:
+    - filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: nobody, port: 80 } } }]
+      backendRefs: [{ name: web, port: 80 }]
+---
 apiVersion: weft.dev/v1alpha1
 kind: PeerAuthentication
 metadata: { name: default }
@@ -154,6 +163,14 @@ test('an HTTPRoute with everything wrong: each parent for itself, backends for a
     ],
     problems: [noBackend, noGrant, empty, noService, noPort, abroad],
   })
+})
+
+test('a mirror that is not there', () => {
+  const { parents } = status('HTTPRoute/default/copied') as { parents: { conditions: { reason: string }[] }[] }
+  assert.deepEqual(
+    parents.map((one) => one.conditions.map((condition) => condition.reason)),
+    [['Accepted', 'BackendNotFound']],
+  )
 })
 
 test('a backend that nobody permitted', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { clustersOfTable } from './needs.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 
 type RouteInit = Init<typeof RouteSchema>
@@ -158,6 +159,29 @@ test('RDS: header edits of a route and of a cluster are put in the order that th
   }
   assert.deepEqual(read(true), { ...rest, requestEdits: [ofRoute, ofCluster] })
   assert.deepEqual(read(false), { ...rest, requestEdits: [ofCluster, ofRoute] })
+})
+
+test('RDS: mirrors, with their share; a cluster that only gets copies is needed too', () => {
+  const mirrors = [
+    { cluster: 'm' },
+    {
+      cluster: 'n',
+      runtimeFraction: { defaultValue: { numerator: 125_000, denominator: 2 as const } },
+      disableShadowHostSuffixAppend: true,
+    },
+  ]
+  const table = decode(
+    'RDS',
+    RouteConfigurationSchema,
+    tableOf({ match: slash, action: { case: 'route', value: { ...to('a').value, requestMirrorPolicies: mirrors } } }),
+  )
+  const action = table.virtualHosts[0]?.routes[0]?.action
+  assert.ok(action?.kind === 'forward')
+  assert.deepEqual(action.mirrors, [
+    { cluster: 'm', share: 1, markHost: true },
+    { cluster: 'n', share: 0.125, markHost: false },
+  ])
+  assert.deepEqual(clustersOfTable(table), ['a', 'm', 'n'])
 })
 
 test('RDS: path changes and redirects', () => {

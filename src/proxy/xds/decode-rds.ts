@@ -30,6 +30,7 @@ import type {
   WeightedCluster,
 } from '../config.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
+import { decodeMirror } from './decode-mirror.ts'
 import { durationMs, headerMatch, originOf, stringMatch, weftPart } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
@@ -193,7 +194,7 @@ function decodeAction(route: XdsRoute, around: AroundAction, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal`)
+  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -215,6 +216,11 @@ function decodeForward(
     kind: 'forward',
     clusters: decodeClusters(action, around, path, refused),
     ...(change && { path: change }),
+    ...(action.requestMirrorPolicies.length > 0 && {
+      mirrors: action.requestMirrorPolicies.map((one, index) =>
+        decodeMirror(one, join(path, `request_mirror_policies[${index}]`), refused),
+      ),
+    }),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
     retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,

@@ -7,7 +7,9 @@ import type { ClusterShape } from './decode-cds.ts'
 /** Clusters that a table may send to. */
 export function clustersOfTable(table: RouteTable): readonly string[] {
   const names = table.virtualHosts.flatMap(({ routes }) =>
-    routes.flatMap(({ action }) => (action.kind === 'forward' ? action.clusters.map(({ cluster }) => cluster) : [])),
+    routes.flatMap(({ action }) =>
+      action.kind === 'forward' ? [...action.clusters, ...(action.mirrors ?? [])].map(({ cluster }) => cluster) : [],
+    ),
   )
   return [...new Set(names)]
 }

@@ -12,11 +12,17 @@ const started = () => {
   fs.renameSync(`${report}.new`, report)
 }
 
+/** Method, path, Host and bytes of the body of the last requests; /seen tells them. */
+const seen = []
 const server = http.createServer(async (request, response) => {
   const url = new URL(request.url, 'http://self')
   const [, what, value] = url.pathname.split('/')
   const chunks = []
   for await (const chunk of request) chunks.push(chunk)
+  if (what === 'seen') return response.end(JSON.stringify({ seen }))
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  seen.push(`${request.method} ${request.url} ${request.headers.host} ${bytes}`)
+  if (seen.length > 100) seen.shift()
   if (what === 'slow') await new Promise((resolve) => setTimeout(resolve, Number(value)))
   if (what === 'bytes') return response.end(Buffer.alloc(Number(value), 'x'))
   if (what === 'call') return call(url.searchParams.get('url'), response)

@@ -1,0 +1,89 @@
+import { nearest } from '../../base/decode.ts'
+import type { Problem } from '../../base/problem.ts'
+import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import type { ServicePortRef } from '../decode/service-ref.ts'
+import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import type { Backend, Mirror } from '../model/model.ts'
+import { linkHeaderEdits } from './link-filters.ts'
+import { originOf, problemAt } from './linked.ts'
+import { findService } from './select-workloads.ts'
+
+type Route = ResourceOf<'HTTPRoute'>
+
+/** A backend that cannot be used keeps its weight and answers 500 for its share. Source: Gateway API, HTTPBackendRef. */
+export function linkBackend(
+  route: Route,
+  ref: BackendRef,
+  field: string,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): Backend {
+  const share = ref.weight > 0 ? '; its share of the requests is answered with 500' : ''
+  return {
+    weight: ref.weight,
+    service: resolve(route, ref, { field, share }, snapshot, problems),
+    port: ref.port,
+    ...linkHeaderEdits(ref.filters),
+    origin: originOf(route, field),
+  }
+}
+
+/** The mirrors of a rule; those that cannot be used are left out. Source: Gateway API, HTTPRequestMirrorFilter. */
+export function linkMirrors(
+  route: Route,
+  { filters = [] }: HttpRouteRule,
+  field: string,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): readonly Mirror[] {
+  return filters.flatMap((filter, index): Mirror[] => {
+    if (filter.type !== 'RequestMirror') return []
+    const { backend, share } = filter.mirror
+    const at = `${field}.filters[${index}].requestMirror.backendRef`
+    const place = { field: at, share: '; nothing is mirrored there' }
+    const service = resolve(route, backend, place, snapshot, problems)
+    if (service === undefined || share === 0) return []
+    return [{ service, port: backend.port, share, origin: originOf(route, at) }]
+  })
+}
+
+/** `<namespace>/<name>` of the Service that has this port; undefined, with a problem, when it cannot be used. */
+function resolve(
+  route: Route,
+  ref: ServicePortRef,
+  { field, share }: { readonly field: string; readonly share: string },
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): string | undefined {
+  const namespace = ref.namespace ?? route.metadata.namespace
+  const refuse = (part: string, message: string, remedy = ''): undefined => {
+    problems.push(problemAt(route, `${field}.${part}`, `${message}${share}${remedy}`))
+  }
+  if (namespace !== route.metadata.namespace) {
+    return refuse(
+      'namespace',
+      'a backend in another namespace needs a ReferenceGrant, which is not supported yet',
+      '; move the route or the Service',
+    )
+  }
+  const service = findService(snapshot, namespace, ref.name)
+  if (service === undefined)
+    return refuse('name', `there is no Service ${namespace}/${ref.name}`, didYouMean(ref.name, snapshot, namespace))
+  const ports = service.spec.ports.map((port) => port.port)
+  if (!ports.includes(ref.port))
+    return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
+  return `${namespace}/${ref.name}`
+}
+
+/** What to add to "there is no such Service": one of nearly that name, or of that name elsewhere. */
+export function didYouMean(name: string, snapshot: InventorySnapshot, namespace: string): string {
+  const services = resourcesOf(snapshot, 'Service')
+  const near = nearest(
+    name,
+    services.filter((one) => one.metadata.namespace === namespace).map((one) => one.metadata.name),
+  )
+  if (near !== undefined) return `; did you mean "${near}"?`
+  const elsewhere = services.find((one) => one.metadata.name === name)
+  return elsewhere === undefined ? '' : `; there is one in namespace ${elsewhere.metadata.namespace}`
+}
