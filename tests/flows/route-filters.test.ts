@@ -144,3 +144,51 @@ test('routing: headers are edited, URLs rewritten, callers sent elsewhere', asyn
   assert.deepEqual(await locationOf('/moved/away'), [302, 'http://new.example:8083/here', 'no-store'])
   assert.equal((await world.curl(client, 'http://web/half')).status, 500, 'of two backends none exists')
 })
+
+test('routing: another namespace is used with its grant only, and has routes of its own for what it calls', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const shopper = await world.run('shopper', { port: 0, namespace: 'shop' })
+  await world.run('web')
+  await world.run('pay', { namespace: 'bank' })
+  await world.curlUntil(client, 'http://web/', 200)
+  await world.apply(
+    route(`
+    - matches: [{ path: { value: /pay } }]
+      backendRefs: [{ name: pay, namespace: bank, port: 80 }]`),
+  )
+  await world.curlUntil(client, 'http://web/pay', 500)
+  const conditions = async (): Promise<string> => (await world.weft(['describe', 'httproute', 'web'])).out
+  assert.match(await conditions(), /RefNotPermitted/)
+  await world.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: { name: web, namespace: bank }
+spec:
+  from: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default }]
+  to: [{ group: '', kind: Service, name: pay }]
+`)
+  const { body } = await world.curlUntil(client, 'http://web/pay', 200)
+  assert.equal((JSON.parse(body) as Echo).name, 'pay')
+  assert.doesNotMatch(await conditions(), /RefNotPermitted/)
+
+  await world.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: web, namespace: shop }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: web, namespace: default }]
+  rules:
+    - filters: [{ type: ResponseHeaderModifier, responseHeaderModifier: { set: [{ name: X-For, value: shop }] } }]
+      backendRefs: [{ name: web, namespace: default, port: 80 }]
+`)
+  await until('the shop has its own routes', async () => {
+    const reply = await world.curl(shopper, 'http://web.default/pay')
+    return reply.headers['x-for']?.[0] === 'shop' && (JSON.parse(reply.body) as Echo).name === 'web'
+  })
+  const other = await world.curl(client, 'http://web.default/pay')
+  assert.equal(other.headers['x-for'], undefined)
+  assert.equal((JSON.parse(other.body) as Echo).name, 'pay')
+})

@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, HTTPRoute, PeerAuthentication, AuthorizationPolicy, MeshConfig',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, HTTPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, MeshConfig',
     ],
   ],
   [
@@ -369,6 +369,19 @@ const matchesAll = { path: { type: 'PathPrefix', value: '/' }, headers: [], quer
 
 test('an HTTPRoute without rules has one that matches everything', () => {
   assert.deepEqual(good('HTTPRoute', route('')).spec.rules, [{ matches: [matchesAll], backendRefs: [] }])
+})
+
+test('a ReferenceGrant', () => {
+  const text = (spec: string): string =>
+    `apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: web}\nspec:\n  ${spec}`
+  const from = 'from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}]'
+  assert.deepEqual(good('ReferenceGrant', text(`${from}\n  to: [{group: '', kind: Service, name: web}]`)).spec, {
+    from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'shop' }],
+    to: [{ group: '', kind: 'Service', name: 'web' }],
+  })
+  assert.deepEqual(problemsOf(text(`${from}\n  to: []`)), [
+    'a.yaml:6: ReferenceGrant default/web: spec.to: expected from 1 to 16 items, got a list of 0',
+  ])
 })
 
 test('a PeerAuthentication', () => {

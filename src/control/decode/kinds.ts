@@ -4,6 +4,7 @@ import { httpRouteSpec } from './http-route.ts'
 import { meshConfigSpec } from './mesh-config.ts'
 import { namespaceSpec } from './namespace.ts'
 import { peerAuthenticationSpec } from './peer-authentication.ts'
+import { referenceGrantSpec } from './reference-grant.ts'
 import type { Kind, Specs } from './resource-types.ts'
 import { serviceSpec } from './service.ts'
 import { workloadSpec } from './workload.ts'
@@ -57,6 +58,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: [],
     namespaced: true,
     spec: httpRouteSpec,
+  },
+  ReferenceGrant: {
+    kind: 'ReferenceGrant',
+    apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
+    plural: 'referencegrants',
+    shortNames: ['refgrant'],
+    namespaced: true,
+    spec: referenceGrantSpec,
   },
   PeerAuthentication: {
     kind: 'PeerAuthentication',

@@ -4,6 +4,7 @@ import type { HttpRouteSpec } from './http-route.ts'
 import type { MeshConfigSpec } from './mesh-config.ts'
 import type { NamespaceSpec } from './namespace.ts'
 import type { PeerAuthenticationSpec } from './peer-authentication.ts'
+import type { ReferenceGrantSpec } from './reference-grant.ts'
 import type { Metadata } from './resource.ts'
 import type { ServiceSpec } from './service.ts'
 import type { WorkloadSpec } from './workload.ts'
@@ -14,6 +15,7 @@ export interface Specs {
   Service: ServiceSpec
   Workload: WorkloadSpec
   HTTPRoute: HttpRouteSpec
+  ReferenceGrant: ReferenceGrantSpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
   MeshConfig: MeshConfigSpec

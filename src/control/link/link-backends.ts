@@ -6,6 +6,7 @@ import type { ServicePortRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, Mirror } from '../model/model.ts'
 import { linkHeaderEdits } from './link-filters.ts'
+import { isGranted } from './reference-grants.ts'
 import { originOf, problemAt } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
@@ -60,11 +61,11 @@ function resolve(
   const refuse = (part: string, message: string, remedy = ''): undefined => {
     problems.push(problemAt(route, `${field}.${part}`, `${message}${share}${remedy}`))
   }
-  if (namespace !== route.metadata.namespace) {
+  if (!mayRefer(route, namespace, ref.name, snapshot)) {
     return refuse(
       'namespace',
-      'a backend in another namespace needs a ReferenceGrant, which is not supported yet',
-      '; move the route or the Service',
+      `no ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to Service ${namespace}/${ref.name}`,
+      '; write one there, or move the route or the Service',
     )
   }
   const service = findService(snapshot, namespace, ref.name)
@@ -74,6 +75,13 @@ function resolve(
   if (!ports.includes(ref.port))
     return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
   return `${namespace}/${ref.name}`
+}
+
+/** What a route is about it need not be permitted to use: its callers may call that Service without it. */
+function mayRefer(route: Route, namespace: string, name: string, snapshot: InventorySnapshot): boolean {
+  const own = route.metadata.namespace
+  const isParent = route.spec.parentRefs.some((ref) => (ref.namespace ?? own) === namespace && ref.name === name)
+  return namespace === own || isParent || isGranted(route, { namespace, name }, snapshot)
 }
 
 /** What to add to "there is no such Service": one of nearly that name, or of that name elsewhere. */

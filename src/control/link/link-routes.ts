@@ -10,9 +10,17 @@ import { findService } from './select-workloads.ts'
 
 type Route = ResourceOf<'HTTPRoute'>
 
-/** The rules of every service port that has routes, by `<namespace>/<service>/<port>`, in order of precedence. */
-export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<string, readonly RouteRule[]>> {
-  const byPort = new Map<string, RouteRule[]>()
+/** The rules of one service port, each list in order of precedence. */
+export interface PortRoutes {
+  /** Of routes in the Service's own namespace, for all callers; empty: there are none. */
+  readonly producer: readonly RouteRule[]
+  /** By namespace: of routes there, which take the place of the others for callers from there. */
+  readonly consumers: ReadonlyMap<string, readonly RouteRule[]>
+}
+
+/** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
+export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<string, PortRoutes>> {
+  const byPort = new Map<string, { producer: RouteRule[]; consumers: Map<string, RouteRule[]> }>()
   const problems: Problem[] = []
   for (const route of resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge)) {
     if (route.spec.hostnames.length > 0) {
@@ -25,15 +33,21 @@ export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<stri
       )
     }
     const rules = linkRules(route, snapshot, problems)
+    const { namespace } = route.metadata
     for (const port of parentPorts(route, snapshot, problems)) {
-      const there = byPort.get(port)
-      if (there === undefined) byPort.set(port, [...rules])
-      else there.push(...rules)
+      let there = byPort.get(port)
+      if (there === undefined) byPort.set(port, (there = { producer: [], consumers: new Map() }))
+      if (port.startsWith(`${namespace}/`)) there.producer.push(...rules)
+      else there.consumers.set(namespace, [...(there.consumers.get(namespace) ?? []), ...rules])
     }
   }
-  const ordered = [...byPort].map(([port, rules]) => [port, rules.toSorted(byPrecedence)] as const)
-  return { value: new Map(ordered), problems }
+  return { value: new Map(Array.from(byPort, ([port, routes]) => [port, inOrder(routes)])), problems }
 }
+
+const inOrder = ({ producer, consumers }: PortRoutes): PortRoutes => ({
+  producer: producer.toSorted(byPrecedence),
+  consumers: new Map(Array.from(consumers, ([namespace, rules]) => [namespace, rules.toSorted(byPrecedence)])),
+})
 
 /** The service ports that a route attaches to; what it cannot attach to is a problem. */
 function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlySet<string> {
@@ -41,16 +55,6 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
   route.spec.parentRefs.forEach((ref, index) => {
     const field = `spec.parentRefs[${index}]`
     const namespace = ref.namespace ?? route.metadata.namespace
-    if (namespace !== route.metadata.namespace) {
-      problems.push(
-        problemAt(
-          route,
-          `${field}.namespace`,
-          `a route for a Service of another namespace (consumer route) is not supported yet; write it in ${namespace}`,
-        ),
-      )
-      return
-    }
     const service = findService(snapshot, namespace, ref.name)
     if (service === undefined) {
       problems.push(

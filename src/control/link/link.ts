@@ -5,7 +5,7 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
-import { linkRoutes } from './link-routes.ts'
+import { linkRoutes, type PortRoutes } from './link-routes.ts'
 import { originOf, type Linked } from './linked.ts'
 
 /**
@@ -59,7 +59,7 @@ interface Context {
   readonly snapshot: InventorySnapshot
   readonly trustDomain: string
   readonly mesh: MeshSettings
-  readonly routes: ReadonlyMap<string, readonly RouteRule[]>
+  readonly routes: ReadonlyMap<string, PortRoutes>
 }
 
 function linkService(
@@ -72,15 +72,16 @@ function linkService(
     const linked = linkEndpoints(service, { spec, index }, { snapshot, trustDomain })
     problems.push(...linked.problems)
     const origin = originOf(service, `spec.ports[${index}]`)
-    const rules =
-      spec.protocol === 'http'
-        ? (routes.get(`${namespace}/${name}/${spec.port}`) ?? [toItself(service, spec.port, index)])
-        : []
+    const own = routes.get(`${namespace}/${name}/${spec.port}`)
+    const written =
+      own === undefined || own.producer.length === 0 ? [toItself(service, spec.port, index)] : own.producer
+    const consumers = own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }
+    const routed = spec.protocol === 'http' ? { rules: written, ...consumers } : { rules: [] }
     return {
       port: spec.port,
       name: spec.name,
       protocol: spec.protocol,
-      rules,
+      ...routed,
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
       origin,

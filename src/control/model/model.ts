@@ -50,6 +50,8 @@ export interface ServicePort {
   readonly protocol: Protocol
   /** Ordered by precedence, first match wins; never empty for HTTP: without an HTTPRoute one rule that matches all. */
   readonly rules: readonly RouteRule[]
+  /** By the caller's namespace: in the place of `rules` for callers from there. Absent: nobody has any. Source: GAMMA, consumer routes. */
+  readonly consumerRules?: ReadonlyMap<string, readonly RouteRule[]>
   readonly endpoints: readonly Endpoint[]
   /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
   readonly identities: readonly string[]

@@ -124,6 +124,31 @@ test('a changed endpoint is encoded alone; all else is the same object, although
   assert.notEqual(after.get('EDS default/db/5432')?.version, before.get('EDS default/db/5432')?.version)
 })
 
+test('callers of a namespace with routes of its own get those, under the same name', () => {
+  const model = completeModel({
+    services: [{ name: 'web', ports: [{ rules: [{ name: 'for-all' }] }] }],
+    workloads: [{ name: 'a' }, { name: 'b', namespace: 'shop' }],
+  })
+  const [web] = model.services.values()
+  const [port] = web?.ports ?? []
+  const [rule] = port?.rules ?? []
+  assert.ok(web && port && rule)
+  const consumerRules = new Map([['shop', [{ ...rule, name: 'for-the-shop' }]]])
+  const routed: Model = {
+    ...model,
+    services: new Map([['default/web', { ...web, ports: [{ ...port, consumerRules }] }]]),
+  }
+  const rendering = createRenderer().render(routed, trustBundlePem)
+  const routeOf = (name: string): string | undefined => {
+    const workload = routed.workloads.get(name)
+    assert.ok(workload)
+    const resource = rendering.resource('RDS', 'default/web/80', { workload, kind: 'weft' })
+    return resource && JSON.stringify(resourceJson('RDS', resource)).match(/for-[a-z-]+/)?.[0]
+  }
+  assert.equal(routeOf('default/a'), 'for-all')
+  assert.equal(routeOf('shop/b'), 'for-the-shop')
+})
+
 test('another process gives the same content the same version', () => {
   const version = (): string | undefined => {
     const rendering = createRenderer().render(completeModel(shop), trustBundlePem)

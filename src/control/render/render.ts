@@ -81,13 +81,7 @@ function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): 
         case 'CDS':
           return cluster(name, proxy, model, cache)
         case 'RDS':
-          return ofPort(name, model, ({ service, port }) =>
-            port.protocol === 'http'
-              ? cache.get(`RDS ${name}`, name, [port.rules, port.origin], RouteConfigurationSchema, () =>
-                  renderRoutes(service, port),
-                )
-              : undefined,
-          )
+          return routes(name, proxy, model, cache)
         case 'EDS':
           return ofPort(name, model, ({ service, port }) =>
             cache.get(
@@ -126,6 +120,19 @@ function listener(
   return cache.get(key, name, [port, origin, mesh.accessLog], ListenerSchema, () =>
     renderInboundListener(workload, port, mesh),
   )
+}
+
+/** Callers of a namespace that has routes of its own for this port get those. */
+function routes(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
+  return ofPort(name, model, ({ service, port }) => {
+    if (port.protocol !== 'http') return undefined
+    const own = port.consumerRules?.get(workload.namespace)
+    const rules = own ?? port.rules
+    const key = own === undefined ? `RDS ${name}` : `RDS ${name} for ${workload.namespace}`
+    return cache.get(key, name, [rules, port.origin], RouteConfigurationSchema, () =>
+      renderRoutes(service, { ...port, rules }),
+    )
+  })
 }
 
 function cluster(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {

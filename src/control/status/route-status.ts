@@ -26,9 +26,7 @@ function judge(type: string, problems: readonly Problem[], reasonOf: (field: str
 const parentReason =
   (index: number) =>
   (field: string): string | undefined => {
-    const prefix = `spec.parentRefs[${index}].`
-    if (!field.startsWith(prefix)) return undefined
-    return field === `${prefix}namespace` ? 'UnsupportedValue' : 'NoMatchingParent'
+    return field.startsWith(`spec.parentRefs[${index}].`) ? 'NoMatchingParent' : undefined
   }
 
 function backendReason(field: string): string | undefined {

@@ -62,7 +62,7 @@ spec:
     - { group: '', kind: Service, name: web, port: 8080 }
     - { group: '', kind: Service, name: pay, namespace: bank }
   rules:
-    - backendRefs: [{ name: nobody, port: 80 }, { name: pay, namespace: bank, port: 80 }]
+    - backendRefs: [{ name: nobody, port: 80 }, { name: vault, namespace: bank, port: 80 }]
     - matches: [{ path: { value: /empty } }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -136,11 +136,9 @@ test('an HTTPRoute with everything wrong: each parent for itself, backends for a
   const noService =
     'spec.parentRefs[1].name: there is no Service default/wbe, so the route has no effect there; did you mean "web"?'
   const noPort = 'spec.parentRefs[2].port: Service default/web has no HTTP port 8080; it has 80, 81'
-  const abroad =
-    'spec.parentRefs[3].namespace: a route for a Service of another namespace (consumer route) is not supported yet; write it in bank'
   const share = 'its share of the requests is answered with 500'
   const noBackend = `spec.rules[0].backendRefs[0].name: there is no Service default/nobody; ${share}`
-  const noGrant = `spec.rules[0].backendRefs[1].namespace: a backend in another namespace needs a ReferenceGrant, which is not supported yet; ${share}; move the route or the Service`
+  const noGrant = `spec.rules[0].backendRefs[1].namespace: no ReferenceGrant in bank lets HTTPRoutes of default refer to Service bank/vault; ${share}; write one there, or move the route or the Service`
   const empty = 'spec.rules[1]: there are no backendRefs, so its requests are answered with 500'
   const resolved = {
     type: 'ResolvedRefs',
@@ -159,9 +157,9 @@ test('an HTTPRoute with everything wrong: each parent for itself, backends for a
       parent({ name: 'web' }, accepted),
       parent({ name: 'wbe' }, refused('NoMatchingParent', noService)),
       parent({ name: 'web', port: 8080 }, refused('NoMatchingParent', noPort)),
-      parent({ name: 'pay', namespace: 'bank' }, refused('UnsupportedValue', abroad)),
+      parent({ name: 'pay', namespace: 'bank' }, accepted),
     ],
-    problems: [noBackend, noGrant, empty, noService, noPort, abroad],
+    problems: [noBackend, noGrant, empty, noService, noPort],
   })
 })
 

@@ -45,6 +45,7 @@ function ownStatus(
     case 'AuthorizationPolicy':
       return policyStatus(resource, snapshot)
     case 'Namespace':
+    case 'ReferenceGrant':
     case 'MeshConfig':
       return {}
   }
