@@ -28,10 +28,12 @@ export interface HttpRouteSpec {
   readonly rules: readonly HttpRouteRule[]
 }
 
-/** A Service as parent; without a port all of its HTTP ports. */
+/** A Service as parent; without a port or the name of one all of its HTTP ports. */
 export interface ServiceRef {
   readonly namespace?: string
   readonly name: string
+  /** Of the port; with `port` both must fit. */
+  readonly sectionName?: string
   readonly port?: number
 }
 
@@ -70,17 +72,15 @@ interface WrittenParent extends ServiceRef {
   readonly kind: string
 }
 const parentRef: Decoder<ServiceRef> = refine(
-  object<WrittenParent>(
-    {
-      // The standard's default is a Gateway; whoever leaves both out means one.
-      group: withDefault(string(), 'gateway.networking.k8s.io'),
-      kind: withDefault(string(), 'Gateway'),
-      namespace: optional(label),
-      name: subdomain,
-      port: optional(portNumber),
-    },
-    { sectionName: notYet('sectionName') },
-  ),
+  object<WrittenParent>({
+    // The standard's default is a Gateway; whoever leaves both out means one.
+    group: withDefault(string(), 'gateway.networking.k8s.io'),
+    kind: withDefault(string(), 'Gateway'),
+    namespace: optional(label),
+    name: subdomain,
+    sectionName: optional(subdomain),
+    port: optional(portNumber),
+  }),
   (written, path, issues) => {
     const { group, kind, ...ref } = written
     return serviceOnly(

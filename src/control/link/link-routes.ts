@@ -67,14 +67,17 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
       return
     }
     const http = service.spec.ports.filter((port) => port.protocol === 'http')
-    const chosen = http.filter((port) => ref.port === undefined || port.port === ref.port)
+    const named = http.filter((port) => ref.sectionName === undefined || port.name === ref.sectionName)
+    const chosen = named.filter((port) => ref.port === undefined || port.port === ref.port)
     if (chosen.length === 0) {
-      const offered = http.map((port) => port.port).join(', ')
+      const wrongName = named.length === 0 && ref.sectionName !== undefined
+      const wanted = wrongName ? ` named ${ref.sectionName}` : ref.port === undefined ? '' : ` ${ref.port}`
+      const offered = (wrongName ? http : named).map((port) => (wrongName ? port.name : port.port)).join(', ')
       problems.push(
         problemAt(
           route,
-          ref.port === undefined ? `${field}.name` : `${field}.port`,
-          `Service ${namespace}/${ref.name} has no HTTP port${ref.port === undefined ? '' : ` ${ref.port}`}${offered === '' ? '' : `; it has ${offered}`}`,
+          `${field}.${wrongName ? 'sectionName' : ref.port === undefined ? 'name' : 'port'}`,
+          `Service ${namespace}/${ref.name} has no HTTP port${wanted}${offered === '' ? '' : `; it has ${offered}`}`,
         ),
       )
     }
