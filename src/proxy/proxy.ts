@@ -12,6 +12,7 @@ import type { Listener, ProxyConfig } from './config.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
+import { http2Client } from './http/http2/client.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
@@ -21,7 +22,7 @@ import { createSnapshots } from './snapshot.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
 import { createCallMetrics } from './telemetry/record.ts'
-import { createUpstream } from './upstream/upstream.ts'
+import { createUpstream, poolKey } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
 export interface ProxyParts {
@@ -78,6 +79,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const sweeper = createSweeper(clock, sweepMs)
   const upstream = createUpstream({
     codec: http1Client,
+    multiplexed: http2Client,
     identity,
     trust: (name) => config.value.trust.get(name),
     upstreamFaultHeader,
@@ -232,7 +234,7 @@ function describe({ upstream, states }: Shared, { clusters }: ProxyConfig): unkn
     endpoints: cluster.endpoints.map((endpoint) => {
       const address = formatAddress(endpoint.address)
       const state = states.clusters.get(cluster.name)?.endpoints.get(address)
-      const pool = connections[cluster.name]?.endpoints[`${address} ${endpoint.transport}`.trim()]
+      const pool = connections[cluster.name]?.endpoints[poolKey(endpoint, cluster.upstreamProtocol)]
       return {
         address,
         workload: endpoint.workload,

@@ -86,7 +86,7 @@ export const buildCluster = (
     trust: trustBundleSecret,
     subjectAltNames: peerIds ?? [],
     sni: 'web.default',
-    alpn: [meshAlpn, 'http/1.1'],
+    alpn: rest.upstreamProtocol === 'h2' ? [meshAlpn, 'h2', 'http/1.1'] : [meshAlpn, 'http/1.1'],
   }
   const transport = peerIds === undefined ? '' : mtlsTransport
   return {
@@ -146,7 +146,7 @@ export function buildInbound(
   const secure: FilterChain = {
     name: 'mtls',
     match: { ...anyMatch, transportProtocol: 'tls', applicationProtocols: [meshAlpn] },
-    tls: { certificate: 'own', trust: trustBundleSecret, requireClientCertificate: true, alpn: ['http/1.1'] },
+    tls: { certificate: 'own', trust: trustBundleSecret, requireClientCertificate: true, alpn: ['h2', 'http/1.1'] },
     networkFilters: [],
     terminal,
   }

@@ -8,6 +8,7 @@ import { manualClock } from '../../base/testing/manual-clock.ts'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { settable } from '../../base/watchable.ts'
 import { http1Client } from '../http/http1/client.ts'
+import { http2Client } from '../http/http2/client.ts'
 import { collect, testCall } from '../http/http1/testing/raw.ts'
 import { isFault } from '../http/service.ts'
 import { buildCluster } from '../testing/build-config.ts'
@@ -18,6 +19,7 @@ function start(t: TestContext, clock: Clock = systemClock): Upstream {
   const sweeper = createSweeper(clock, 100)
   const upstream = createUpstream({
     codec: http1Client,
+    multiplexed: http2Client,
     identity: settable(nobody),
     trust: () => undefined,
     upstreamFaultHeader: 'x-weft-upstream-fault',
@@ -106,6 +108,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
   const sweeper = createSweeper(clock, 100)
   const waiting = createUpstream({
     codec: http1Client,
+    multiplexed: http2Client,
     identity: settable(nobody),
     trust: () => '',
     upstreamFaultHeader: 'x',

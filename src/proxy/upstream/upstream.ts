@@ -9,11 +9,14 @@ import { headerValue } from '../http/headers.ts'
 import { isFault, type Call, type Reply } from '../http/service.ts'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
 import { createConnect, provenBy, type ProvenTls } from './connect.ts'
+import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
 
 /** What an upstream needs from outside. */
 export interface UpstreamParts {
   readonly codec: ClientCodec
+  /** For clusters of HTTP/2. */
+  readonly multiplexed: MultiplexedCodec
   readonly identity: Watchable<IdentityMaterial>
   /** The trust bundle of that name (PEM), as the newest configuration has it. */
   readonly trust: (name: string) => string | undefined
@@ -48,9 +51,11 @@ export interface UpstreamCounts {
   readonly endpoints: Readonly<Record<string, { readonly connections: number; readonly idle: number }>>
 }
 
+type Pool = EndpointPool | MultiplexPool
+
 interface ClusterState {
   readonly counts: Counts
-  readonly pools: Map<string, EndpointPool>
+  readonly pools: Map<string, Pool>
   seen: Cluster
 }
 
@@ -59,7 +64,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   const { sweeper, identity, trust } = parts
   const connect = createConnect(parts)
   const clusters = new Map<string, ClusterState>()
-  const byEndpoint = new WeakMap<Endpoint, EndpointPool>()
+  const byEndpoint = new WeakMap<Endpoint, Pool>()
   const poolParts: PoolParts = {
     connect,
     codec: parts.codec,
@@ -77,12 +82,18 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     state.seen = cluster
     return state
   }
-  const poolOf = (state: ClusterState, endpoint: Endpoint): EndpointPool => {
+  const poolOf = (state: ClusterState, { upstreamProtocol }: Cluster, endpoint: Endpoint): Pool => {
+    const multiplexed = upstreamProtocol === 'h2'
     const known = byEndpoint.get(endpoint)
-    if (known !== undefined && !known.forgotten) return known
-    const key = poolKey(endpoint)
+    if (known !== undefined && !known.forgotten && known instanceof MultiplexPool === multiplexed) return known
+    const key = poolKey(endpoint, upstreamProtocol)
     let pool = state.pools.get(key)
-    if (pool === undefined) state.pools.set(key, (pool = new EndpointPool(endpoint.address, state.counts, poolParts)))
+    if (pool === undefined) {
+      pool = multiplexed
+        ? new MultiplexPool(endpoint.address, state.counts, poolParts, parts.multiplexed)
+        : new EndpointPool(endpoint.address, state.counts, poolParts)
+      state.pools.set(key, pool)
+    }
     byEndpoint.set(endpoint, pool)
     return pool
   }
@@ -113,7 +124,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const { counts } = state
       if (counts.requests >= cluster.limits.maxRequests)
         return Promise.resolve(overflow(cluster, 'requests', cluster.limits.maxRequests))
-      const pool = poolOf(state, endpoint)
+      const pool = poolOf(state, cluster, endpoint)
       counts.requests++
       if (pool.idleCount === 0) makeRoom(state, cluster)
       return pool.send(cluster, endpoint, call).then((answer) => {
@@ -144,7 +155,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       for (const [name, state] of clusters) {
         const cluster = current.get(name)
         if (cluster === state.seen || cluster?.discovery === 'dynamic-forward') continue
-        const wanted = new Set(cluster?.endpoints.map(poolKey))
+        const wanted = new Set(cluster?.endpoints.map((endpoint) => poolKey(endpoint, cluster.upstreamProtocol)))
         for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
         if (cluster !== undefined) state.seen = cluster
       }
@@ -157,11 +168,13 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   }
 }
 
-const poolKey = ({ address, transport }: Endpoint): string => `${formatAddress(address)} ${transport}`
+/** As the dump shows it: address and transport; then the protocol, unless it is HTTP/1.1. */
+export const poolKey = ({ address, transport }: Endpoint, protocol: Cluster['upstreamProtocol']): string =>
+  `${formatAddress(address)} ${transport}`.trim() + (protocol === 'h2' ? ' h2' : '')
 
 function describeState({ counts, pools }: ClusterState): UpstreamCounts {
   const endpoints = [...pools].map(
-    ([key, pool]) => [key.trim(), { connections: pool.connectionCount, idle: pool.idleCount }] as const,
+    ([key, pool]) => [key, { connections: pool.connectionCount, idle: pool.idleCount }] as const,
   )
   return { ...counts, endpoints: Object.fromEntries(endpoints) }
 }

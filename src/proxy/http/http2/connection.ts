@@ -138,7 +138,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     if (stream === undefined) return this.resetId(id, code)
     this.reset(stream, code)
     stream.stopSending()
-    stream.user.lost(code, cause)
+    stream.user.lost(code, cause, true)
   }
 
   /** Takes the stream off. Both directions are over, or it was reset. */
@@ -330,7 +330,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     this.#blocked.clear()
     for (const stream of lost) {
       stream.stopSending()
-      stream.user.lost(undefined, cause)
+      stream.user.lost(undefined, cause, false)
     }
   }
 

@@ -128,7 +128,7 @@ export class IncomingFrames implements FrameTaker {
     const code = bytes.readUInt32BE(from)
     this.#link.drop(stream)
     stream.stopSending()
-    stream.user.lost(code, `it reset the stream (${errorName(code)})`)
+    stream.user.lost(code, `it reset the stream (${errorName(code)})`, false)
     this.#link.countReset()
   }
 

@@ -8,7 +8,7 @@ import { lengthField, statusField } from './fields.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Http2ServerParts } from './server-parts.ts'
 import type { Stream, StreamUser } from './stream.ts'
-import { errorCode, errorName } from './wire.ts'
+import { errorCode } from './wire.ts'
 
 /** The connection that a call came on. */
 export interface StreamHost {
@@ -167,7 +167,7 @@ export class ServerStream implements StreamUser {
     if (this.#over) return
     // A tunnel that its client has ended so.
     const clean = this.#reply?.tunnel !== undefined && (code === errorCode.none || code === errorCode.cancel)
-    this.#end(clean ? undefined : clientGone(code === undefined ? cause : `${cause}: ${errorName(code)}`))
+    this.#end(clean ? undefined : clientGone(cause))
   }
 
   /** Ends everything now: the client sees a reset, so never an answer that looks complete. */

@@ -15,8 +15,11 @@ export interface StreamUser {
   writable(): void
   /** Nobody wants what still comes. */
   unwanted(fault: Fault): void
-  /** The peer reset the stream (`code`), or the connection is gone (`code` undefined). The stream is off its connection. */
-  lost(code: number | undefined, cause: string): void
+  /**
+   * The peer reset the stream (`code`), or we did because it broke the rules (`ours`), or the connection is gone (`code` undefined).
+   * The stream is off its connection.
+   */
+  lost(code: number | undefined, cause: string, ours: boolean): void
 }
 
 /** What a stream needs of its connection. */
