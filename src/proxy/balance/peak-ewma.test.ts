@@ -28,11 +28,13 @@ const state = (port: number): EndpointState => ({
 const answered = (one: EndpointState, elapsedMs: number, nowMs: number, failed = false): void =>
   noteLatency(one, { elapsedMs, failed }, rules, nowMs)
 
-test('an endpoint that has not answered yet counts with the default, times what it has to do', () => {
-  const one = state(1)
-  assert.equal(expectedWaitMs(one, rules, 5), 30)
+test('while none has answered each counts with the default; a new one counts as fast as the other, times what it has to do', () => {
+  const [one, other] = [state(1), state(2)]
+  assert.equal(expectedWaitMs(one, other, rules, 5), 30)
+  answered(other, 2, 5)
+  assert.equal(expectedWaitMs(one, other, rules, 5), 2)
   one.activeCalls = 2
-  assert.equal(expectedWaitMs(one, rules, 5), 90)
+  assert.equal(expectedWaitMs(one, other, rules, 5), 6)
 })
 
 test('a slow answer counts at once, fast ones bring it down by and by, and silence forgives', () => {
@@ -45,7 +47,7 @@ test('a slow answer counts at once, fast ones bring it down by and by, and silen
   for (let second = 3; second <= 60; second++) answered(one, 10, second * 1000)
   assert.ok(one.latencyMs < 12, `${one.latencyMs}`)
   answered(one, 500, 61_000)
-  assert.ok(expectedWaitMs(one, rules, 121_000) < 2)
+  assert.ok(expectedWaitMs(one, one, rules, 121_000) < 2)
 })
 
 test('a quick failure does not look like speed', () => {

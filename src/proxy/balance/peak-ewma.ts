@@ -4,7 +4,7 @@ import { weightedCandidate, type Choices, type Picker } from './picker.ts'
 
 /** How latencies are remembered. */
 export interface PeakEwmaRules {
-  /** What is believed of an endpoint that has not answered yet, ms. */
+  /** What is believed of endpoints while none has answered, ms. */
   readonly defaultRttMs: number
   /** After this time a sample counts for 1/e of what it did, ms. */
   readonly decayMs: number
@@ -27,15 +27,30 @@ export function peakEwma(choices: Choices, rules: PeakEwmaRules, random: Random,
     // The same one twice would be no choice: in a small cluster a slow endpoint would keep 1/n² of the calls.
     for (let more = 0; more < redraws && a === b; more++) b = candidate()
     const now = nowMs()
-    return expectedWaitMs(b, rules, now) < expectedWaitMs(a, rules, now) ? b : a
+    return expectedWaitMs(b, a, rules, now) < expectedWaitMs(a, b, rules, now) ? b : a
   }
 }
 
-/** Latency × calls under way, this one included. An endpoint that was not asked for long is believed to be fast again. */
-export function expectedWaitMs(state: EndpointState, { defaultRttMs, decayMs }: PeakEwmaRules, nowMs: number): number {
-  const latencyMs =
-    state.latencyAtMs === 0 ? defaultRttMs : state.latencyMs * Math.exp((state.latencyAtMs - nowMs) / decayMs)
-  return latencyMs * (state.activeCalls + 1)
+/**
+ * Latency × calls under way, this one included. An endpoint that was not asked for long is believed to be fast again; one that has
+ * not answered yet as fast as the `other`: a new instance gets its share at once, and not more.
+ */
+export function expectedWaitMs(
+  state: EndpointState,
+  other: EndpointState,
+  rules: PeakEwmaRules,
+  nowMs: number,
+): number {
+  const known = state.latencyAtMs === 0 ? other : state
+  return latencyOf(known, rules, nowMs) * (state.activeCalls + 1)
+}
+
+function latencyOf(
+  { latencyMs, latencyAtMs }: EndpointState,
+  { defaultRttMs, decayMs }: PeakEwmaRules,
+  nowMs: number,
+): number {
+  return latencyAtMs === 0 ? defaultRttMs : latencyMs * Math.exp((latencyAtMs - nowMs) / decayMs)
 }
 
 /** A slower answer counts at once and whole, faster ones by and by. */

@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import process from 'node:process'
 import { systemClock } from '../../../base/clock.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
@@ -11,5 +10,6 @@ const [first] = items
 let next = first === undefined ? 1 : (first.spec as { ports: { port: number }[] }).ports[0]!.port + 1
 for (;;) {
   await store.write([{ put: service('left', next) }, { put: service('right', next) }])
-  fs.writeSync(1, `${next++}\n`)
+  // Not writeSync: the pipe does not block, and a slow reader would end us with EAGAIN.
+  await new Promise((resolve) => process.stdout.write(`${next++}\n`, resolve))
 }
