@@ -2,6 +2,7 @@ import { parseAddress, type Address } from '../base/address.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
+import { cors } from './filter/cors.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
@@ -25,12 +26,13 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
   const { action } = route
   if (action.kind !== 'forward')
     return stack(
-      [editReply(route.responseEdits)],
+      [cors(route.cors), editReply(route.responseEdits)],
       action.kind === 'direct' ? direct(action) : redirect(action), // our own answers
     )
   const targets = action.clusters.map((one) => ({ ...one, service: alongCluster(one, action, snapshot, shared) }))
   return stack(
     [
+      cors(route.cors), // preflights are answered here
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
     ],
     (call) => {

@@ -189,6 +189,8 @@ export interface Route {
   readonly action: RouteAction
   /** For answers of this proxy's own, redirects too; those of upstreams are edited by `WeightedCluster.responseEdits`. Absent: none. */
   readonly responseEdits?: readonly HeaderEdit[]
+  /** Absent: browsers are told nothing. */
+  readonly cors?: CorsPolicy
   readonly origin: Origin | undefined
 }
 export interface RouteMatch {
@@ -203,6 +205,18 @@ export type PathMatch = (
   | { readonly kind: 'segments'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
 ) & { readonly caseSensitive: boolean }
+
+/** xDS: CorsPolicy; texts as they stand in headers, "" left out. */
+export interface CorsPolicy {
+  readonly allowOrigins: readonly StringMatch[]
+  readonly allowMethods: string
+  readonly allowHeaders: string
+  readonly exposeHeaders: string
+  readonly maxAge: string
+  readonly allowCredentials: boolean
+  /** Preflights of other origins go to the upstream; else they are answered here, without permission. */
+  readonly forwardUnmatchedPreflights: boolean
+}
 
 /** Changes to a header list: the removals first, then what overwrites, then what is added. xDS: `*_headers_to_remove`, `*_headers_to_add`. */
 export interface HeaderEdit {

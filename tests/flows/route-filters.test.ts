@@ -119,6 +119,9 @@ test('routing: headers are edited, URLs rewritten, callers sent elsewhere', asyn
         - type: RequestRedirect
           requestRedirect: { hostname: new.example, port: 8083, path: { type: ReplaceFullPath, replaceFullPath: /here } }
         - { type: ResponseHeaderModifier, responseHeaderModifier: { add: [{ name: cache-control, value: no-store }] } }
+    - matches: [{ path: { value: /shared } }]
+      filters: [{ type: CORS, cors: { allowOrigins: ['https://*.shop.example'], allowMethods: [PUT] } }]
+      backendRefs: [{ name: web, port: 80 }]
     - matches: [{ path: { value: /half } }]
       backendRefs: [{ name: nobody, port: 80 }, { name: nobody-else, port: 80 }]`),
   )
@@ -142,6 +145,16 @@ test('routing: headers are edited, URLs rewritten, callers sent elsewhere', asyn
   }
   assert.deepEqual(await locationOf('/secure?q=1'), [301, 'https://web/secure?q=1', undefined])
   assert.deepEqual(await locationOf('/moved/away'), [302, 'http://new.example:8083/here', 'no-store'])
+  const preflight = async (origin: string): Promise<unknown> => {
+    const asked = [`Origin: ${origin}`, 'Access-Control-Request-Method: PUT']
+    const { status, headers: fields } = await world.curl(client, 'http://web/shared', {
+      method: 'OPTIONS',
+      headers: asked,
+    })
+    return [status, fields['access-control-allow-origin']?.[0], fields['access-control-allow-methods']?.[0]]
+  }
+  assert.deepEqual(await preflight('https://www.shop.example'), [200, 'https://www.shop.example', 'PUT'])
+  assert.deepEqual(await preflight('https://shop.example.evil'), [200, undefined, undefined])
   assert.equal((await world.curl(client, 'http://web/half')).status, 500, 'of two backends none exists')
 })
 

@@ -65,6 +65,23 @@ test('filters are read one by one, names in the case they were written', () => {
   ])
 })
 
+test('CORS: what is not said is not allowed', () => {
+  const { filters } = ruleOf('filters: [{type: CORS, cors: {allowOrigins: ["https://*.a.example:8443"]}}]')
+  assert.deepEqual(filters, [
+    {
+      type: 'CORS',
+      cors: {
+        allowOrigins: ['https://*.a.example:8443'],
+        allowMethods: [],
+        allowHeaders: [],
+        exposeHeaders: [],
+        allowCredentials: false,
+        maxAge: 5,
+      },
+    },
+  ])
+})
+
 test('mirrors: everything, a percentage, a fraction', () => {
   const to = (more: string): string => `{type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}${more}}}`
   const { filters } = ruleOf(
@@ -118,7 +135,7 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
     [
       'filters[0].requestRedirect: means nothing with type URLRewrite',
       'filters[0].urlRewrite: is needed with type URLRewrite',
-      'filters[1].type: expected one of "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", got "Rewrite"',
+      'filters[1].type: expected one of "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", "CORS", got "Rewrite"',
     ],
   ],
   [
@@ -148,6 +165,17 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
     'a mirror of what is redirected',
     'filters: [{type: RequestRedirect, requestRedirect: {}}, {type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}}}]',
     ['filters[1].type: RequestMirror means nothing beside RequestRedirect'],
+  ],
+  [
+    'origins that are none, and all beside some',
+    'filters: [{type: CORS, cors: {allowOrigins: [shop.example, "https://a.*.example", "https://a/b"], allowMethods: ["*", GET], maxAge: 0}}]',
+    [
+      'filters[0].cors.allowOrigins[0]: expected an origin such as "https://shop.example", "https://*.shop.example" or "*", got "shop.example"',
+      'filters[0].cors.allowOrigins[1]: expected an origin such as "https://shop.example", "https://*.shop.example" or "*", got "https://a.*.example"',
+      'filters[0].cors.allowOrigins[2]: expected an origin such as "https://shop.example", "https://*.shop.example" or "*", got "https://a/b"',
+      'filters[0].cors.allowMethods: beside "*" nothing else means anything; remove the rest, or "*"',
+      'filters[0].cors.maxAge: expected a whole number from 1 to 2147483647, got 0',
+    ],
   ],
   [
     'redirects that lead nowhere',

@@ -12,6 +12,7 @@ import {
   type Decoder,
   type Issue,
 } from '../../base/decode.ts'
+import { cors, type Cors } from './cors.ts'
 import { headerModifier, type HeaderModifier } from './header-modifier.ts'
 import { portNumber, subdomain } from './names.ts'
 import { requestMirror, type RequestMirror } from './request-mirror.ts'
@@ -23,6 +24,7 @@ export type RouteFilter =
   | { readonly type: 'RequestRedirect'; readonly redirect: RequestRedirect }
   | { readonly type: 'URLRewrite'; readonly rewrite: UrlRewrite }
   | { readonly type: 'RequestMirror'; readonly mirror: RequestMirror }
+  | { readonly type: 'CORS'; readonly cors: Cors }
 
 export interface RequestRedirect {
   readonly scheme?: 'http' | 'https'
@@ -100,6 +102,7 @@ interface Written {
   readonly requestRedirect?: RequestRedirect
   readonly urlRewrite?: UrlRewrite
   readonly requestMirror?: RequestMirror
+  readonly cors?: Cors
 }
 const types = [
   'RequestHeaderModifier',
@@ -107,6 +110,7 @@ const types = [
   'RequestRedirect',
   'URLRewrite',
   'RequestMirror',
+  'CORS',
 ] as const
 
 /** "URLRewrite" → "urlRewrite": the field that belongs to a type. */
@@ -116,10 +120,11 @@ const fieldOf = {
   RequestRedirect: 'requestRedirect',
   URLRewrite: 'urlRewrite',
   RequestMirror: 'requestMirror',
+  CORS: 'cors',
 } as const
 
 /** Types that the standard knows and we do not. */
-const notYet: ReadonlySet<unknown> = new Set(['CORS', 'ExternalAuth', 'ExtensionRef'])
+const notYet: ReadonlySet<unknown> = new Set(['ExternalAuth', 'ExtensionRef'])
 const type: Decoder<RouteFilter['type']> = (value, path, issues) => {
   if (!notYet.has(value)) return oneOf(...types)(value, path, issues)
   issues.push({ path, message: `${String(value)} is not supported yet; remove it` })
@@ -137,8 +142,9 @@ const filter: Decoder<RouteFilter> = refine(
       requestRedirect: optional(requestRedirect),
       urlRewrite: optional(urlRewrite),
       requestMirror: optional(requestMirror),
+      cors: optional(cors),
     },
-    { cors: withItsType, externalAuth: withItsType, extensionRef: withItsType },
+    { externalAuth: withItsType, extensionRef: withItsType },
   ),
   (written, path, issues) => {
     const own = fieldOf[written.type]
@@ -164,6 +170,8 @@ function readFilter(written: Written): RouteFilter | undefined {
       return written.urlRewrite && { type: kind, rewrite: written.urlRewrite }
     case 'RequestMirror':
       return written.requestMirror && { type: kind, mirror: written.requestMirror }
+    case 'CORS':
+      return written.cors && { type: kind, cors: written.cors }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { HttpRouteRule } from '../decode/http-route.ts'
 import type { RequestRedirect, RouteFilter, UrlRewrite } from '../decode/route-filters.ts'
-import type { HeaderEdits, Redirect, Rewrite } from '../model/model.ts'
+import type { CorsPolicy, HeaderEdits, Redirect, Rewrite } from '../model/model.ts'
 
 /** What filters change in headers, of a rule or of one backend; what is not changed stays away. */
 export function linkHeaderEdits(filters: readonly RouteFilter[] = []): HeaderEdits {
@@ -10,6 +10,14 @@ export function linkHeaderEdits(filters: readonly RouteFilter[] = []): HeaderEdi
     ...(request && { requestHeaders: request.headers }),
     ...(response && { responseHeaders: response.headers }),
   }
+}
+
+/** Which other origins a rule lets read its replies; undefined: it does not say. */
+export function linkCors({ filters = [] }: HttpRouteRule): CorsPolicy | undefined {
+  const found = filters.find((one) => one.type === 'CORS')
+  if (found === undefined) return undefined
+  const { maxAge, ...lists } = found.cors
+  return { ...lists, maxAgeSeconds: maxAge }
 }
 
 /** Where a rule sends its callers instead of forwarding; undefined: it forwards. */

@@ -4,7 +4,7 @@ import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
 import { didYouMean, linkBackend, linkMirrors } from './link-backends.ts'
-import { linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
+import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
@@ -90,11 +90,13 @@ function linkRules(route: Route, snapshot: InventorySnapshot, problems: Problem[
   const key = `${route.metadata.namespace}/${route.metadata.name}`
   return route.spec.rules.flatMap((rule, ruleIndex) => {
     const field = `spec.rules[${ruleIndex}]`
+    const cors = linkCors(rule)
     const action = linkAction(route, rule, field, snapshot, problems)
     return rule.matches.map((match, matchIndex): RouteRule => ({
       name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
       match: linkMatch(match),
       ...linkHeaderEdits(rule.filters),
+      ...(cors && { cors }),
       action,
       origin: originOf(route, field),
     }))

@@ -64,6 +64,8 @@ export interface RouteRule extends HeaderEdits {
   /** Unique within the port: "default/reviews/rule-0/match-1", or "default" for the rule of a service without routes. */
   readonly name: string
   readonly match: RouteMatch
+  /** Absent: browsers are told nothing. */
+  readonly cors?: CorsPolicy
   readonly action: RouteAction
   readonly origin: Origin
 }
@@ -90,6 +92,16 @@ export interface HeaderEdit {
   readonly set: readonly { readonly name: string; readonly value: string }[]
   /** Comes behind the values that there are. */
   readonly add: readonly { readonly name: string; readonly value: string }[]
+}
+/** Which other origins' pages may read the replies. In each list "*" stands alone and means all. */
+export interface CorsPolicy {
+  /** "https://shop.example", "https://*.shop.example": any labels, "*". */
+  readonly allowOrigins: readonly string[]
+  readonly allowMethods: readonly string[]
+  readonly allowHeaders: readonly string[]
+  readonly exposeHeaders: readonly string[]
+  readonly allowCredentials: boolean
+  readonly maxAgeSeconds: number
 }
 export type RouteAction =
   | Forward

@@ -3,9 +3,11 @@ import type { Address } from '../../base/address.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { passthroughCluster } from '../../xds/names.ts'
 import type { MeshSettings } from '../model/model.ts'
+import { corsFilter } from './cors.ts'
 import { dnsCache } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
@@ -31,7 +33,7 @@ export const renderExplicitListener = (
         renderHttp({
           statPrefix: explicitListenerName,
           accessLog: mesh.accessLog,
-          filters: mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [],
+          filters: [byRoute, ...(mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [])],
           routes: {
             name: explicitListenerName,
             validateClusters: false,
@@ -44,6 +46,13 @@ export const renderExplicitListener = (
   ],
   metadata: weft(mesh.origin, { routing: 'names' }),
 })
+
+/** Does what routes say of CORS; our proxy needs no filter for that. */
+const byRoute = {
+  name: corsFilter,
+  isOptional: true,
+  configType: { case: 'typedConfig' as const, value: typed(CorsSchema, {}) },
+}
 
 /** Resolves the host for the passthrough cluster; our proxy needs no filter for that. */
 const resolveAuthority = {

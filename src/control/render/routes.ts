@@ -20,6 +20,7 @@ import type {
   ServicePort,
   ValueMatch,
 } from '../model/model.ts'
+import { corsFilter, renderCors } from './cors.ts'
 import { renderHeaderEdits } from './header-edits.ts'
 import { duration, weft } from './parts.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
@@ -60,6 +61,7 @@ const renderRule = (rule: RouteRule, port: number): Route => ({
   match: renderMatch(rule.match),
   action: renderAction(rule, port),
   ...renderHeaderEdits(rule),
+  ...(rule.cors && { typedPerFilterConfig: { [corsFilter]: renderCors(rule.cors) } }),
   metadata: weft(rule.origin, rule.action.kind === 'forward' ? retryMetadata(rule.action) : {}),
 })
 

@@ -4,6 +4,7 @@ import {
   type RedirectActionSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RegexMatchAndSubstituteSchema } from '../../xds/gen/envoy/type/matcher/v3/regex_pb.ts'
+import { quoteRegex } from './value-pattern.ts'
 import type { PathChange, Redirect, Rewrite, RouteMatch } from '../model/model.ts'
 
 type Regex = MessageInitShape<typeof RegexMatchAndSubstituteSchema>
@@ -75,7 +76,7 @@ function renderPathChange({ kind, value }: PathChange, { path: matched }: RouteM
   const to = withoutEnd(value)
   // Matched is "/", and so its slash is what Envoy cuts off.
   if (from === '') return { case: 'prefixRewrite', value: `${to}/` }
-  if (to === '') return regex(`^${quoted(from)}/*`, '/')
+  if (to === '') return regex(`^${quoteRegex(from)}/*`, '/')
   return { case: 'prefixRewrite', value: to }
 }
 
@@ -85,6 +86,3 @@ const regex = (pattern: string, substitution: string): XdsPathChange => ({
   case: 'regexRewrite',
   value: { pattern: { regex: pattern }, substitution },
 })
-
-/** Matches exactly this text. Source: RE2 syntax, escaped punctuation. */
-const quoted = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')

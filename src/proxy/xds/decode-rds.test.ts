@@ -1,5 +1,8 @@
+import { create } from '@bufbuild/protobuf'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { packAny } from '../../xds/any.ts'
+import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { clustersOfTable } from './needs.ts'
@@ -161,6 +164,26 @@ test('RDS: header edits of a route and of a cluster are put in the order that th
   assert.deepEqual(read(false), { ...rest, requestEdits: [ofCluster, ofRoute] })
 })
 
+test('RDS: what a route says about CORS', () => {
+  const cors = {
+    allowOriginStringMatch: [{ matchPattern: { case: 'exact' as const, value: 'https://a.example' } }],
+    allowMethods: 'GET',
+    maxAge: '60',
+  }
+  const any = packAny(CorsPolicySchema, create(CorsPolicySchema, cors))
+  const route = { match: slash, action: to('a'), typedPerFilterConfig: { 'envoy.filters.http.cors': any } }
+  const [decoded] = decode('RDS', RouteConfigurationSchema, tableOf(route)).virtualHosts[0]?.routes ?? []
+  assert.deepEqual(decoded?.cors, {
+    allowOrigins: [{ kind: 'exact', value: 'https://a.example', ignoreCase: false }],
+    allowMethods: 'GET',
+    allowHeaders: '',
+    exposeHeaders: '',
+    maxAge: '60',
+    allowCredentials: false,
+    forwardUnmatchedPreflights: true,
+  })
+})
+
 test('RDS: mirrors, with their share; a cluster that only gets copies is needed too', () => {
   const mirrors = [
     { cluster: 'm' },
@@ -289,6 +312,15 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
       action: { case: 'route', value: { ...to('a').value, retryPolicy: { retryOn: '5xx,unavailable' } } },
     }),
     /retry_on: "unavailable" is not supported/,
+  ],
+  [
+    'a route that speaks to a filter we do not have',
+    tableOf({
+      match: slash,
+      action: to('a'),
+      typedPerFilterConfig: { x: packAny(RouteConfigurationSchema, create(RouteConfigurationSchema, {})) },
+    }),
+    /typed_per_filter_config\[x\]: .* is not supported/,
   ],
   [
     'a runtime fraction',

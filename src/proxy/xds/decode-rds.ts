@@ -29,6 +29,7 @@ import type {
   VirtualHost,
   WeightedCluster,
 } from '../config.ts'
+import { decodeFilterConfigs } from './decode-cors.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
 import { durationMs, headerMatch, originOf, stringMatch, weftPart } from './decode-parts.ts'
@@ -93,7 +94,7 @@ function decodeVirtualHost(
 }
 
 const routeFields = fieldNames(
-  `name match route redirect direct_response metadata decorator stat_prefix ${headerEditFields}`,
+  `name match route redirect direct_response metadata decorator stat_prefix typed_per_filter_config ${headerEditFields}`,
 )
 
 /** What the parts around an action say about it. */
@@ -117,6 +118,7 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
     name: route.name || `${host.name}/${index}`,
     match,
     action: decodeAction(route, { ...context, match, edits }, path, refused),
+    ...decodeFilterConfigs(route.typedPerFilterConfig, path, refused),
     ...(edits.response.length === 0 ? {} : { responseEdits: edits.response }),
     origin: originOf(route.metadata),
   }

@@ -86,11 +86,12 @@ function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
 }
 
 function rule(given: Loose<RouteRule>): RouteRule {
-  const { name = 'default', match, action, requestHeaders, responseHeaders } = given
+  const { name = 'default', match, action, cors, requestHeaders, responseHeaders } = given
   const filled = {
     name,
     match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [], ...match },
     action: action ?? { kind: 'fail', status: 500, reason: 'no action' },
+    ...(cors && { cors }),
     ...(requestHeaders && { requestHeaders }),
     ...(responseHeaders && { responseHeaders }),
     origin: origin('HTTPRoute default/web', { field: 'spec.rules[0]', ...given.origin }),

@@ -5,6 +5,7 @@ import { ListenerSchema } from '../../../xds/gen/envoy/config/listener/v3/listen
 import { RouteConfigurationSchema } from '../../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { StdoutAccessLogSchema } from '../../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { ClusterConfigSchema } from '../../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import { CorsPolicySchema, CorsSchema } from '../../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -36,6 +37,8 @@ const registry: Registry = createRegistry(
   ...Object.values(schemas),
   StdoutAccessLogSchema,
   ClusterConfigSchema,
+  CorsSchema,
+  CorsPolicySchema,
   FilterConfigSchema,
   HttpRbacSchema,
   RouterSchema,
