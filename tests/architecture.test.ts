@@ -156,6 +156,7 @@ const rooms: readonly Room[] = [
   stage('balance', []),
   stage('upstream', ['node:'], ['proxy/sidecar-messages.ts']),
   stage('telemetry', ['node:']),
+  stage('dns', ['node:']),
   {
     room: 'proxy/xds',
     sees: ['base', 'xds', 'proxy/config.ts'],
@@ -215,6 +216,11 @@ const loadLimits: readonly LoadLimit[] = [
     why: 'every program of the mesh has a sidecar beside it; what it loads is paid for that many times',
   },
   {
+    entry: 'agent/capture/namespace/helper.ts',
+    never: ['control', 'proxy', 'cli', 'xds', 'ca', '@bufbuild/protobuf'],
+    why: 'one stands beside every captured program and moves no data',
+  },
+  {
     entry: 'cli/weft.ts',
     never: ['control', 'proxy', 'agent', 'demo', 'xds/gen', '@peculiar/x509', '@grpc/grpc-js', 'yaml'],
     why: 'each command loads its own code when it is called, so that `weft get` answers at once',
@@ -226,7 +232,7 @@ const loadLimits: readonly LoadLimit[] = [
   },
 ]
 
-const mains = ['cli', 'proxy/sidecar.ts', 'demo/service.ts']
+const mains = ['cli', 'proxy/sidecar.ts', 'agent/capture/namespace/helper.ts', 'demo/service.ts']
 const bans: readonly Ban[] = [
   {
     form: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b|\bprocess\.hrtime\b/g,

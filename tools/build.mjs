@@ -15,6 +15,8 @@ await build({
     weft: 'src/cli/weft.ts',
     /** The data plane process. */
     sidecar: 'src/proxy/sidecar.ts',
+    /** Lives inside the network namespace of a program whose calls are caught. */
+    'namespace-helper': 'src/agent/capture/namespace/helper.ts',
     /** An ordinary service of the demo, which knows nothing of Weft. */
     'demo-service': 'src/demo/service.ts',
   },

@@ -77,10 +77,13 @@ export const weft: Subject = {
     const callee = mtls ? await runCallee(shape, env, command) : undefined
     const told = path.join(dir, 'client.env')
     const program = `require('fs').writeFileSync(process.argv[1], process.env.HTTP_PROXY); setInterval(() => {}, 1e9)`
-    const caller = start(command('run', '--service', 'client', '--', process.execPath, '-e', program, told), {
-      env,
-      cwd: dir,
-    })
+    const caller = start(
+      command('run', '--service', 'client', '--capture', 'explicit', '--', process.execPath, '-e', program, told),
+      {
+        env,
+        cwd: dir,
+      },
+    )
     const proxy = await until('the client runs', () => (fs.existsSync(told) ? readWhole(told) : undefined), caller)
     return {
       port: Number(new URL(proxy).port),
@@ -114,7 +117,7 @@ http { access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; cl
 ${backendConfiguration(port)} }`,
   )
   const program = [findProgram('nginx') ?? '', '-p', dir, '-c', file, '-e', 'stderr']
-  const flags = ['--service', host, '--port', `80=${port}/http`]
+  const flags = ['--service', host, '--port', `80=${port}/http`, '--capture', 'explicit']
   const running = start(command('run', ...flags, '--', ...program), { env, cwd: dir })
   await until('the backend answers', () => answers(port), running)
   return running

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
+import type { Namespace } from './capture/namespace/namespace.ts'
 import { refused, type AgentOptions, type ProgramPort, type Refused } from './options.ts'
 import { bindSocket, type HeldSocket } from './sockets.ts'
 
@@ -9,6 +10,10 @@ export interface Listeners {
   readonly inbound: readonly { readonly port: ProgramPort; readonly socket: HeldSocket }[]
   /** Takes the program's outbound calls. */
   readonly outbound: HeldSocket
+  /** Takes the program's DNS over TCP; undefined: it asks elsewhere. */
+  readonly dns: HeldSocket | undefined
+  /** Ports of the program that could not be bound on this machine's loopback as well: somebody else has them. */
+  readonly taken: readonly number[]
   readonly admin: HeldSocket
   readonly all: readonly HeldSocket[]
   close(): void
@@ -16,10 +21,14 @@ export interface Listeners {
 
 const loopback = '127.0.0.1'
 
-/** Binds them all or none. `inboundHost`: where inbound ports go that no `--inbound` speaks of. */
+/**
+ * Binds them all or none. `inboundHost`: where inbound ports go that no `--inbound` speaks of. With a namespace the outbound ones are
+ * its own, and the program's ports are bound on loopback too, so that whoever called it there still reaches it.
+ */
 export function bindListeners(
   { ports, inbound, admin }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin'>,
   inboundHost: string,
+  namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams'>,
 ): Listeners | Refused {
   const chosen = chooseInbound(ports, inbound, inboundHost)
   if ('refused' in chosen) return chosen
@@ -37,11 +46,38 @@ export function bindListeners(
     if ('refused' in socket) return socket
     pairs.push({ port, socket })
   }
-  const outboundSocket = bind({ host: loopback, port: 0 }, 'outbound address')
+  const taken = namespace === undefined ? [] : bindProgramPorts(pairs, held)
+  const outboundSocket = namespace?.outbound ?? bind({ host: loopback, port: 0 }, 'outbound address')
   if ('refused' in outboundSocket) return outboundSocket
   const adminSocket = bind(admin ?? { host: loopback, port: 0 }, 'admin address')
   if ('refused' in adminSocket) return adminSocket
-  return { inbound: pairs, outbound: outboundSocket, admin: adminSocket, all: held, close }
+  const captured = namespace === undefined ? [] : [namespace.outbound, namespace.dns, ...namespace.datagrams]
+  return {
+    inbound: pairs,
+    outbound: outboundSocket,
+    dns: namespace?.dns,
+    taken,
+    admin: adminSocket,
+    all: [...held, ...captured],
+    close,
+  }
+}
+
+/** Binds each of the program's own ports on loopback, for its inbound listener. Gives those that somebody else has. */
+function bindProgramPorts(pairs: Listeners['inbound'], held: HeldSocket[]): number[] {
+  const bound = new Set<number>(
+    pairs.filter(({ socket }) => socket.address.host === loopback).map(({ socket }) => socket.address.port),
+  )
+  const taken: number[] = []
+  for (const { port, socket } of pairs) {
+    const address = { host: loopback, port: port.targetPort }
+    if (bound.has(address.port)) continue
+    bound.add(address.port)
+    const also = bindSocket(address, 'port of the program', { also: socket.address })
+    if ('refused' in also) taken.push(address.port)
+    else held.push(also)
+  }
+  return taken
 }
 
 /** Pairs each `--inbound` with its port; what cannot be meant is wrong usage. */

@@ -30,8 +30,8 @@ export interface AgentOptions {
   readonly serviceAccount?: string
   readonly ports: readonly ProgramPort[]
   readonly labels: Readonly<Record<string, string>>
-  /** `auto` is explicit until transparent capture is there. */
-  readonly capture: 'auto' | 'explicit'
+  /** `auto` is `namespace` where that works, else `explicit`. */
+  readonly capture: 'auto' | 'namespace' | 'explicit'
   readonly inbound: readonly InboundChoice[]
   /** IP address under which other machines reach this one. */
   readonly advertise?: string

@@ -15,13 +15,19 @@ const connectTimeoutMs = 1000
 const missesAllowed = 1
 
 /**
- * Connects to every port on loopback, where the sidecar will: each 100 ms until all answer, then each second. `changed` hears the first
+ * Asks for every port on the program's loopback, as the sidecar will: each 100 ms until all answer, then each second. `changed` hears the first
  * verdict and every change. A program without ports is ready at once.
  */
 export function probeReadiness(
   ports: readonly number[],
-  { clock, changed }: { readonly clock: Clock; readonly changed: (readiness: Readiness) => void },
+  parts: {
+    readonly clock: Clock
+    readonly changed: (readiness: Readiness) => void
+    /** Whether somebody accepts connections there; absent: on this machine's loopback. */
+    readonly answers?: ((port: number) => Promise<boolean>) | undefined
+  },
 ): { stop(): void } {
+  const { clock, changed, answers = (port) => answersOn(port, clock) } = parts
   let last: Readiness | undefined
   let misses = 0
   let timer: Timer | undefined
@@ -33,9 +39,9 @@ export function probeReadiness(
     changed(next)
   }
   const round = async (): Promise<void> => {
-    const answers = await Promise.all(ports.map((port) => answersOn(port, clock)))
+    const found = await Promise.all(ports.map(answers))
     if (stopped) return
-    const silent = ports.filter((_, index) => !answers[index])
+    const silent = ports.filter((_, index) => !found[index])
     misses = silent.length === 0 ? 0 : misses + 1
     if (silent.length === 0) tell({ ready: true, reason: '' })
     else if (last?.ready !== true || misses > missesAllowed) {

@@ -71,7 +71,7 @@ async function start(
       namespace: 'default',
       ports: [{ servicePort: 80, targetPort: port, protocol: 'http' }],
       labels: {},
-      capture: 'auto',
+      capture: 'explicit',
       inbound: [],
       dataDir,
       wait: true,

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import { formatAddress } from '../base/address.ts'
+import { programEnvironment } from './capture/environment.ts'
 import { explicitEnvironment } from './capture/explicit.ts'
+import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
 import { keepSession, type ControlSession } from './control-session.ts'
 import { findControlPlane, sourceAddress, type ControlPlaneDoor } from './find-control-plane.ts'
 import { bindListeners, type Listeners } from './listeners.ts'
@@ -13,6 +15,8 @@ import { ownSidecarScript, superviseSidecar, type Question, type Sidecar } from 
 import { listenForStop, type StopSignals } from './stop-signals.ts'
 
 const drainMs = 5000
+/** The original destination of a connection is asked of the kernel by `node:ffi`, which warns that it is new. */
+const capturedFlags = ['--disable-warning=ExperimentalWarning']
 const questionMs = 5000
 const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs', 'explain'] satisfies readonly Question[]
 
@@ -33,16 +37,48 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
 }
 
 async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals): Promise<number | Refused> {
-  const unusable = await checkProgram(options, parts)
-  if (unusable !== undefined) return unusable
   const door = findControlPlane(options)
   if ('refused' in door) return door
+  const namespace = await chooseCapture(options, parts)
+  if (namespace !== undefined && 'refused' in namespace) return namespace
+  try {
+    const unusable = await checkProgram(options, parts, namespace)
+    if (unusable !== undefined) return unusable
+    return await runCaptured(options, parts, { door, namespace, stop })
+  } finally {
+    namespace?.close()
+  }
+}
+
+/** The namespace that the program will live in; undefined: it is told of its sidecar instead. */
+async function chooseCapture(
+  { capture }: AgentOptions,
+  { env, clock, log, say }: AgentParts,
+): Promise<Namespace | Refused | undefined> {
+  if (capture === 'explicit') return undefined
+  const opened = await openNamespace({ env, clock, log })
+  if (!('missing' in opened)) {
+    log.info('capture: namespace')
+    return opened
+  }
+  if (capture === 'namespace') return refused(`--capture namespace does not work here: ${opened.missing}`)
+  say(`weft run: capture is explicit (HTTP_PROXY), transparent capture does not work here: ${opened.missing}`)
+  return undefined
+}
+
+async function runCaptured(
+  options: AgentOptions,
+  parts: AgentParts,
+  { door, namespace, stop }: Omit<Ground, 'listeners'>,
+): Promise<number | Refused> {
   const host = await inboundHost(options, parts, { door, stop })
   if (typeof host !== 'string') return host
-  const listeners = bindListeners(options, host)
+  const listeners = bindListeners(options, host, namespace)
   if ('refused' in listeners) return listeners
+  for (const port of listeners.taken)
+    parts.say(`weft run: another program has port ${port} of this machine: only the mesh reaches this one's`)
   try {
-    return await runRegistered(options, parts, { door, listeners, stop })
+    return await runRegistered(options, parts, { door, listeners, namespace, stop })
   } finally {
     listeners.close()
   }
@@ -51,23 +87,30 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
 interface Ground {
   readonly door: ControlPlaneDoor
   readonly listeners: Listeners
+  readonly namespace: Namespace | undefined
   readonly stop: StopSignals
 }
 
 async function runRegistered(options: AgentOptions, parts: AgentParts, ground: Ground): Promise<number | Refused> {
-  const { door, listeners, stop } = ground
+  const { door, listeners, namespace, stop } = ground
   const { clock, random, log } = parts
   const instance = randomUUID()
   const reached = await untilReached(parts, { door, stop, wait: options.wait }, () =>
-    joinMesh(joinWish(options, listeners, instance), { door, clock, random, log }),
+    joinMesh(joinWish(options, { listeners, instance, captured: namespace !== undefined }), {
+      door,
+      clock,
+      random,
+      log,
+    }),
   )
   if (typeof reached === 'number' || 'refused' in reached) return reached
   const member = reached.member
   const sidecar = superviseSidecar({
     script: parts.sidecarScript ?? ownSidecarScript(),
-    flags: parts.sidecarFlags ?? [],
+    flags: [...(parts.sidecarFlags ?? []), ...(namespace === undefined ? [] : capturedFlags)],
     sockets: listeners.all,
     start: () => startMessage(options, member, listeners),
+    connectInside: namespace && ((port) => namespace.connect(port)),
     env: parts.env,
     clock,
     random,
@@ -83,7 +126,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     const up = await Promise.race([sidecar.ready, stop.asked])
     if (typeof up === 'number') return up
     if ('failed' in up) return refused(`the sidecar did not start: ${up.failed}`)
-    return await runProgram(options, parts, { member, listeners, stop, session, sidecar })
+    return await runProgram(options, parts, { member, listeners, namespace, stop, session, sidecar })
   } finally {
     member.close()
     await sidecar.drain(stop.hurried ? 0 : drainMs)
@@ -94,6 +137,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
 interface Running {
   readonly member: Membership
   readonly listeners: Listeners
+  readonly namespace: Namespace | undefined
   readonly stop: StopSignals
   readonly session: ControlSession
   readonly sidecar: Sidecar
@@ -101,20 +145,23 @@ interface Running {
 
 /** The program's whole life. The sidecar is ready before it starts and is still there after it has ended. */
 async function runProgram(options: AgentOptions, parts: AgentParts, running: Running): Promise<number> {
-  const { member, listeners, stop, session } = running
+  const { member, listeners, namespace: inside, stop, session } = running
   const { service, namespace, ports, command } = options
-  const env = explicitEnvironment(parts.env, {
+  const told = {
     service,
     namespace,
     workload: member.joined.workload,
-    proxy: listeners.outbound.address,
-    admin: listeners.admin.address,
-  })
-  const program = startProgram(command, env)
+    admin: `http://${formatAddress(listeners.admin.address)}`,
+  }
+  const program =
+    inside === undefined
+      ? startProgram(command, explicitEnvironment(parts.env, { ...told, proxy: listeners.outbound.address }))
+      : inside.start(command, programEnvironment(parts.env, told))
   const probe = probeReadiness(
     ports.map((port) => port.targetPort),
     {
       clock: parts.clock,
+      answers: inside && ((port) => inside.answersOn(port)),
       changed(readiness) {
         session.setReadiness(readiness)
         parts.log.info(readiness.ready ? 'ready' : 'not ready', {
@@ -150,6 +197,7 @@ async function stopProgram(program: Program, stop: StopSignals): Promise<number>
 async function checkProgram(
   { command, ports }: AgentOptions,
   { env, clock }: AgentParts,
+  namespace: Namespace | undefined,
 ): Promise<Refused | undefined> {
   const found = findCommand(command[0], env)
   if ('refused' in found) return found
@@ -158,7 +206,8 @@ async function checkProgram(
     if (seen.has(servicePort)) return refused(`port ${servicePort} is declared twice`, 2)
     seen.add(servicePort)
     // Else another program's answers would pass for this one's readiness.
-    if (await answersOn(targetPort, clock)) return refused(`port ${targetPort} is in use by another program`)
+    if (namespace === undefined && (await answersOn(targetPort, clock)))
+      return refused(`port ${targetPort} is in use by another program`)
   }
   return undefined
 }
@@ -217,7 +266,11 @@ async function untilReached<T extends { readonly kind?: undefined }>(
 }
 
 type JoinWish = Parameters<typeof joinMesh>[0]
-function joinWish(options: AgentOptions, { inbound, outbound, admin }: Listeners, instance: string): JoinWish {
+function joinWish(
+  options: AgentOptions,
+  { listeners, instance, captured }: { listeners: Listeners; instance: string; captured: boolean },
+): JoinWish {
+  const { inbound, outbound, admin } = listeners
   const { service, namespace, serviceAccount = service, labels, version } = options
   return {
     namespace,
@@ -235,13 +288,18 @@ function joinWish(options: AgentOptions, { inbound, outbound, admin }: Listeners
     })),
     outboundHost: outbound.address.host,
     outboundPort: outbound.address.port,
+    capture: captured ? 'namespace' : 'explicit',
     instance,
     version,
     adminAddress: formatAddress(admin.address),
   }
 }
 
-function startMessage({ service }: AgentOptions, { joined, identity }: Membership, { admin }: Listeners): StartMessage {
+function startMessage(
+  { service }: AgentOptions,
+  { joined, identity }: Membership,
+  { admin, dns }: Listeners,
+): StartMessage {
   return {
     kind: 'start',
     nodeId: joined.nodeId,
@@ -251,6 +309,7 @@ function startMessage({ service }: AgentOptions, { joined, identity }: Membershi
     namespace: joined.namespace,
     service,
     adminAddress: admin.address,
+    ...(dns === undefined ? {} : { dnsAddress: dns.address, connectInside: true }),
     logLevel: 'warn',
   }
 }

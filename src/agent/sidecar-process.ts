@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -46,6 +47,8 @@ export function superviseSidecar(parts: {
   readonly flags: readonly string[]
   readonly sockets: readonly HeldSocket[]
   readonly start: () => Start
+  /** Opens a connection to the program where only somebody inside of its namespace can. */
+  readonly connectInside?: ((port: number) => Promise<{ handle: unknown } | { error: string }>) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   readonly random: Random
@@ -70,7 +73,17 @@ export function superviseSidecar(parts: {
     question?.timer.cancel()
     question?.settle(answer)
   }
-  const heard = (message: FromSidecar): void => {
+  const connect = async (asker: ChildProcess, id: number, port: number): Promise<void> => {
+    const opened = (await parts.connectInside?.(port)) ?? { error: 'ECONNREFUSED' }
+    const answer: ToSidecar = { kind: 'connected', id, ...('error' in opened ? opened : {}) }
+    const handle = 'handle' in opened ? (opened.handle as { close(): void } & Socket) : undefined
+    // A handle goes as it is; the types know only sockets, which would be read here. Our own copy is closed either way.
+    const done = (): void => handle?.close()
+    if (asker.connected) asker.send(answer, handle, {}, done)
+    else done()
+  }
+  const heard = (message: FromSidecar, from: ChildProcess): void => {
+    if (message.kind === 'connect') return void connect(from, message.id, message.port)
     if (message.kind === 'answer') return settle(message.id, { json: message.json })
     if (message.kind === 'failed') {
       lastWords = message.sentence
@@ -89,7 +102,7 @@ export function superviseSidecar(parts: {
       env: Object.fromEntries(passedOn.map((name) => [name, parts.env[name]])),
     })
     child = started
-    started.on('message', (message) => heard(message as FromSidecar))
+    started.on('message', (message) => heard(message as FromSidecar, started))
     let over = false
     const ended = (how: string): void => {
       if (over) return

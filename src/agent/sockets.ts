@@ -22,8 +22,14 @@ interface BoundHandle {
   close(): void
 }
 
+/** How a socket is lent. */
+export interface BindOptions {
+  /** What comes here is served by the listener of this address, which is lent before. */
+  readonly also?: Address
+}
+
 /** Binds; port 0 takes a free one. Refused with the reason (in use, not an address of this machine, not permitted). */
-export function bindSocket(address: Address, what: string): HeldSocket | Refused {
+export function bindSocket(address: Address, what: string, options: BindOptions = {}): HeldSocket | Refused {
   const handle = createHandle(address)
   if (typeof handle === 'number') return refused(`${what} ${formatAddress(address)}: ${reasonOf(handle)}`)
   const bound: { address?: string; port?: number } = {}
@@ -34,14 +40,34 @@ export function bindSocket(address: Address, what: string): HeldSocket | Refused
     handle.close()
     return refused(`${what} ${formatAddress(address)}: the port is in use`)
   }
-  const held: Address = { host: address.host, port: bound.port ?? address.port }
+  return hold(handle, { host: address.host, port: bound.port ?? address.port }, options)
+}
+
+/** A bound TCP socket that another process handed over, as Node's own handle; undefined when that is none. `address` is its name. */
+export function heldSocket(handle: unknown, address: Address): HeldSocket | undefined {
+  return isHandle(handle) ? hold(handle, address, {}) : undefined
+}
+
+/** The same for UDP. */
+export function heldDatagrams(handle: unknown, family: 4 | 6): HeldSocket | undefined {
+  if (!isHandle(handle)) return undefined
+  const message: ToSidecar = { kind: 'datagrams', family }
+  const address = { host: family === 4 ? '127.0.0.1' : '::1', port: 0 }
+  // A handle goes as it is; the types know only sockets, which would be read here.
+  return { address, lend: (child) => void child.send(message, handle as never, () => {}), close: () => handle.close() }
+}
+
+const isHandle = (handle: unknown): handle is { close(): void } =>
+  typeof handle === 'object' && handle !== null && 'close' in handle
+
+function hold(handle: { close(): void }, held: Address, { also }: BindOptions): HeldSocket {
   const server = new net.Server()
   // Gives the socket the type that Node's IPC hands over, without listening here: two that accept would share the connections.
   Object.assign(server, { _handle: handle })
   return {
     address: held,
     lend(child) {
-      const message: ToSidecar = { kind: 'listener', address: held }
+      const message: ToSidecar = { kind: 'listener', address: held, ...(also === undefined ? {} : { also }) }
       child.send(message, server, () => {})
     },
     close: () => handle.close(),

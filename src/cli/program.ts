@@ -76,7 +76,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--service-account <name>', "whose identity it has (default: the service's name)")
     .option('--port <[name:][serviceport=]port[/protocol]>', 'a port of the command; may be repeated', collect)
     .option('--label <key=value>', 'a label of this instance; may be repeated', collect)
-    .option('--capture <mode>', 'auto or explicit: the command is told of its sidecar by HTTP_PROXY (default: auto)')
+    .option(
+      '--capture <mode>',
+      'namespace: all calls of the command are caught; explicit: it is told of its sidecar by HTTP_PROXY; auto: the first where it works (default)',
+    )
     .option('--inbound <[name=]host:port>', 'where the sidecar takes calls for a port; may be repeated', collect)
     .option('--advertise <host>', 'address by which other machines reach this one')
     .option('--admin <host:port>', "the sidecar's admin port (default: a free one on loopback)")

@@ -20,6 +20,7 @@ import { memoryStore } from './collect/memory-store.ts'
 import { openSqliteStore } from './collect/sqlite-store.ts'
 import type { Store } from './collect/store.ts'
 import { createInventory } from './inventory/inventory.ts'
+import { keepVirtualIps } from './inventory/keep-virtual-ips.ts'
 import { liveModel } from './live-model.ts'
 import { createAds } from './serve/ads.ts'
 import { startGrpcEndpoint } from './serve/grpc-endpoint.ts'
@@ -89,6 +90,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       log: log.named('inventory'),
     })
     stops.push(() => inventory.close())
+    const virtualIps = keepVirtualIps({ store, current: inventory.current, log: log.named('inventory') })
+    stops.push(() => virtualIps.close())
     const live = liveModel(inventory, { trustDomain, log: log.named('link') })
     const ads = createAds({ model: live.model, trustBundlePem: ca.trustBundlePem, clock, log: log.named('ads') })
     stops.push(() => ads.close())

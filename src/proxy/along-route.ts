@@ -103,10 +103,10 @@ const mirrorParts = ({ random, log }: Shared): MirrorParts => ({
   failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
 })
 
-/** Hosts outside of the mesh: where to is what the call says. Never retried: nothing is known about them. */
+/** Hosts outside of the mesh: where the connection was for, else where the call says. Never retried: nothing is known about them. */
 function forward(cluster: Cluster, { upstream }: Shared): Service {
   return (call) => {
-    const address = authorityAddress(call.authority, 80)
+    const address = call.peer.destination ?? authorityAddress(call.authority, 80)
     call.trace.cluster = cluster.name
     call.trace.endpoint = address
     call.trace.attempts++

@@ -31,6 +31,8 @@ export interface NamedService {
   readonly namespace: string
   readonly name: string
   readonly ports: readonly { readonly port: number; readonly protocol: 'http' | 'tcp' }[]
+  /** The IPv4 address that DNS answers with, the same everywhere; absent: none has been given. */
+  readonly virtualIp?: string
 }
 
 export interface Listener {
@@ -48,6 +50,8 @@ export interface Listener {
   readonly defaultFilterChain: FilterChain | undefined
   /** Explicit mode: absolute-form requests and CONNECT, routed by the name table first (`weft.dev` metadata `routing: names`). */
   readonly routeByName: boolean
+  /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
+  readonly originalDestination?: boolean
 }
 
 export interface FilterChain {

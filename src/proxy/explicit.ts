@@ -13,10 +13,10 @@ import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp } from './tcp.ts'
 
-/** How long a tunnel's client may stay silent before the server is taken to speak first, ms. */
-const silenceMs = 300
+/** How long a client may stay silent before the server is taken to speak first, ms. */
+export const silenceMs = 300
 /** Nobody idles longer in a raw tunnel, ms. xDS: TcpProxy.idle_timeout, whose default this is. */
-const tunnelIdleMs = 3_600_000
+export const tunnelIdleMs = 3_600_000
 
 /** What tunnels of one connection need. */
 export interface TunnelParts {
@@ -75,7 +75,7 @@ function refuseTunnel(authority: string, peer: Peer, { terminal, shared, current
 }
 
 /** The fallback routes lead out of the mesh. */
-function allowsOthers({ routes }: HttpTerminal): boolean {
+export function allowsOthers({ routes }: HttpTerminal): boolean {
   if (!('inline' in routes)) return false
   return routes.inline.virtualHosts.some((host) =>
     host.routes.some(

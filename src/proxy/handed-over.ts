@@ -6,7 +6,8 @@ import { formatAddress, type Address } from '../base/address.ts'
  * configuration is kept until it is there.
  */
 export interface HandedOver {
-  add(address: Address, server: Server): void
+  /** What accepts on `also` accepts on this one as well, once both are there. */
+  add(address: Address, server: Server, also?: Address): void
   /**
    * What accepts on this address; rejects when no such socket was handed over. It may be closed and taken again as listeners come and
    * go: the socket itself stays open.
@@ -30,10 +31,14 @@ interface Held {
 export function createHandedOver(): HandedOver {
   const held = new Map<string, Held>()
   return {
-    add(address, server) {
+    add(address, server, also) {
       const key = formatAddress(address)
       held.get(key)?.server.close()
-      held.set(key, hold(server))
+      const one = hold(server)
+      held.set(key, one)
+      if (also === undefined) return
+      // Its connections are those of the other one, which was handed over before.
+      one.taker = held.get(formatAddress(also))?.server ?? 'gone'
     },
     take(address) {
       const one = held.get(formatAddress(address))

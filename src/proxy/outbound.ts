@@ -88,8 +88,11 @@ export function route(parts: HttpStackParts): Service {
   if (!parts.routeByName) return (call) => fallback(call, current())
   return (call) => {
     const snapshot = current()
-    const { host, port } = authorityAddress(parts.tunnelTarget(call.peer) ?? call.authority, 80)
-    if (isOwnListener(host, port, call.peer, snapshot.config)) {
+    const target = parts.tunnelTarget(call.peer)
+    const { destination } = call.peer
+    const { host, port: namedPort } = authorityAddress(target ?? call.authority, 80)
+    const port = target === undefined && destination !== undefined ? destination.port : namedPort
+    if (destination === undefined && isOwnListener(host, port, call.peer, snapshot.config)) {
       const cause = `${formatAddress({ host, port })} is this proxy itself`
       return refuse({ kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause })
     }

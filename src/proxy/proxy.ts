@@ -6,9 +6,9 @@ import type { Random } from '../base/random.ts'
 import { createSweeper } from '../base/sweeper.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
-import { upstreamFaultHeader } from '../xds/names.ts'
+import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
-import type { Listener, ProxyConfig } from './config.ts'
+import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
@@ -22,6 +22,7 @@ import { createSnapshots } from './snapshot.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
 import { createCallMetrics } from './telemetry/record.ts'
+import type { Dialed } from './upstream/connect.ts'
 import { createUpstream, poolKey } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
@@ -40,6 +41,8 @@ export interface ProxyParts {
     readonly service: string
     readonly spiffeId: string
   }
+  /** Reaches the program where the network does not: it has a network namespace of its own. Absent: by loopback. */
+  readonly connectInside?: (port: number, timeoutMs: number) => Promise<Dialed>
   readonly metrics: Metrics
   readonly accessLog: (line: string) => void
   readonly clock: Clock
@@ -59,6 +62,8 @@ export interface Proxy {
   explain(request: ExplainRequest): Promise<Explanation>
   /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. */
   describeClusters(): unknown
+  /** The service that a host names in the newest configuration. */
+  findService(host: string): NamedService | undefined
 }
 
 /** Idle and header deadlines are looked at this often, ms. */
@@ -83,6 +88,8 @@ export function createProxy(parts: ProxyParts): Proxy {
     identity,
     trust: (name) => config.value.trust.get(name),
     upstreamFaultHeader,
+    dial: (cluster, { port }, timeoutMs) =>
+      cluster.startsWith(programClusters) ? parts.connectInside?.(port, timeoutMs) : undefined,
     clock,
     sweeper,
   })
@@ -220,6 +227,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         workload: self.workload,
       }),
     describeClusters: () => describe(shared, snapshot.config),
+    findService: (host) => snapshot.findService(host, self.namespace),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Server } from 'node:net'
+import { Server } from 'node:net'
 import { parseAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { textLog } from '../base/log.ts'
@@ -8,12 +8,19 @@ import { settable } from '../base/watchable.ts'
 import { trustBundleSecret } from '../xds/names.ts'
 import { decode } from '../base/decode.ts'
 import { explainRequest } from './explain-request.ts'
+import { createDnsServer, type DnsServer } from './dns/serve-dns.ts'
+import { createForward } from './dns/forward.ts'
+import { hostResolvers } from './dns/resolvers.ts'
 import { createHandedOver } from './handed-over.ts'
+import { createInside, type Inside } from './inside.ts'
+import { datagramsFrom } from './listener/handles.ts'
+import type { NamedService } from './config.ts'
 import { createProxy } from './proxy.ts'
 import { certsAnswer, plainJson } from './sidecar-answers.ts'
+import type { Socket as Datagrams } from 'node:dgram'
 import type { FromSidecar, IdentityMaterial, ToSidecar } from './sidecar-messages.ts'
 import { startAdmin, type AdminServer } from './telemetry/admin.ts'
-import { createMetrics } from './telemetry/metrics.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { createConfigFlow } from './xds/config-flow.ts'
 import { connectControlPlane } from './xds/connect.ts'
 
@@ -32,7 +39,8 @@ export interface SidecarParts {
 
 /** The life of a sidecar, driven by its agent. */
 export interface Sidecar {
-  hear(message: ToSidecar, handle: Server | undefined): void
+  /** `handle` is what came along. */
+  hear(message: ToSidecar, handle: unknown): void
   /** Ends the process when nothing is in flight any more, after `deadlineMs` at the latest. */
   drain(deadlineMs: number): void
 }
@@ -57,6 +65,8 @@ const drainSlackMs = 500
 /** Does nothing until it hears `start`. */
 export function createSidecar(parts: SidecarParts): Sidecar {
   const sockets = createHandedOver()
+  const datagrams: (() => Datagrams | undefined)[] = []
+  const inside = createInside({ ask: (id, port) => parts.tell({ kind: 'connect', id, port }), clock: parts.clock })
   let running: Running | undefined
   let draining = false
 
@@ -84,10 +94,18 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     hear(message, handle) {
       switch (message.kind) {
         case 'listener':
-          if (handle !== undefined) sockets.add(message.address, handle)
+          if (handle instanceof Server) sockets.add(message.address, handle, message.also)
           return
+        case 'datagrams': {
+          const { family } = message
+          datagrams.push(() => datagramsFrom(handle, family))
+          return
+        }
+        case 'connected':
+          return inside.heard(message.id, handle, message.error)
         case 'start': {
-          const started = running ?? start(message, (address) => sockets.take(address), parts)
+          const started =
+            running ?? start(message, { listen: (address) => sockets.take(address), datagrams, inside }, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
             return parts.exit(1)
@@ -107,11 +125,20 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   }
 }
 
+/** What the agent handed over besides words. */
+interface Given {
+  readonly listen: (address: Address) => Promise<Server>
+  /** Each begins to receive when it is called. */
+  readonly datagrams: readonly (() => Datagrams | undefined)[]
+  readonly inside: Inside
+}
+
 function start(
-  { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel }: Start,
-  listen: (address: Address) => Promise<Server>,
+  message: Start,
+  { listen, datagrams, inside }: Given,
   parts: SidecarParts,
 ): Running | { readonly failed: string } {
+  const { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel } = message
   const { clock, random } = parts
   const address = parseAddress(xdsAddress)
   const { spiffeId } = first
@@ -143,6 +170,7 @@ function start(
     identity,
     listen,
     self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
+    ...(message.connectInside === true ? { connectInside: (port, timeoutMs) => inside.connect(port, timeoutMs) } : {}),
     metrics,
     accessLog: parts.writeAccessLog,
     clock,
@@ -166,6 +194,20 @@ function start(
       case 'certs':
         return certsAnswer(identity.value, flow.config.value)
     }
+  }
+  let dns: DnsServer | undefined
+  // Not before every name is known: a question waits in its socket meanwhile.
+  if (message.dnsAddress !== undefined) {
+    const on = message.dnsAddress
+    void proxy.ready.then(async () => {
+      await flow.ready
+      dns = startDns((host) => proxy.findService(host), metrics, clock)
+      for (const receive of datagrams) {
+        const socket = receive()
+        if (socket !== undefined) dns.addUdp(socket)
+      }
+      dns.addTcp(await listen(on))
+    })
   }
   let admin: AdminServer | undefined
   if (adminAddress !== undefined) {
@@ -192,7 +234,22 @@ function start(
       proxy.close()
       flow.close()
       metrics.close()
+      dns?.close()
       void admin?.close()
     },
   }
+}
+
+/** Answers for the names of the mesh, asks the machine's own resolvers for the rest. */
+function startDns(find: (host: string) => NamedService | undefined, metrics: Metrics, clock: Clock): DnsServer {
+  const queries = metrics.counter('weft_dns_queries_total', 'DNS queries of the program, by who answered.', ['answer'])
+  return createDnsServer({
+    lookup(name) {
+      const service = find(name)
+      return service && { address: service.virtualIp }
+    },
+    forward: createForward({ resolvers: hostResolvers(clock), clock }),
+    answered: (how) => queries.of(how).add(1),
+    clock,
+  })
 }

@@ -8,6 +8,7 @@ import { readClientHello } from './detect/client-hello.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
 import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
+import { serveCaptured } from './captured.ts'
 import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
 import type { Fault } from './http/fault.ts'
@@ -17,6 +18,7 @@ import { serveHttp2 } from './http/http2/server.ts'
 import type { Call, Peer, Service } from './http/service.ts'
 import { inbound } from './inbound.ts'
 import type { Tracked } from './listener/listener.ts'
+import { originalDestination } from './listener/original-destination.ts'
 import { outbound } from './outbound.ts'
 import { refusal } from './refusal.ts'
 import type { Shared } from './shared.ts'
@@ -208,6 +210,33 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       begin(secured.socket, tracked, chain, secured.principal)
     })
   }
+  /** The connection was for somewhere else. */
+  const captured = (socket: Socket, tracked: Tracked): void => {
+    const destination = originalDestination(socket)
+    if (destination === undefined) return refuse(socket, 'no-original-destination')
+    const chain = chooseChain(listener, { destinationPort: destination.port, ...plain })
+    if (chain?.terminal.kind !== 'http') return refuse(socket, 'no-filter-chain')
+    const peer: Peer = { ...peerOf(socket, undefined, false), destination }
+    serveCaptured(
+      socket,
+      { tracked, peer, destination },
+      {
+        terminal: chain.terminal,
+        shared,
+        current,
+        demand: parts.demand,
+        serveHttp: (inner, http, authority) => {
+          if (authority !== undefined) targets.set(peer, authority)
+          serveHttp(inner, tracked, enter(inner, tracked, chain, peer), { http, inTunnel: true })
+        },
+        refuse(reason, detail) {
+          // Nobody is there: to the program it must look so, and not like an end that somebody meant.
+          socket.resetAndDestroy()
+          refuse(socket, reason, detail)
+        },
+      },
+    )
+  }
   const refuse = (socket: Socket, reason: string, detail?: string): void => {
     parts.refused(listener.name, reason)
     shared.log.debug('a connection was refused', { listener: listener.name, reason, detail })
@@ -216,6 +245,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
 
   return {
     serve(socket, tracked) {
+      if (listener.originalDestination === true) return captured(socket, tracked)
       const destinationPort = socket.localPort ?? listener.address.port
       if (!listener.inspectTls) return choose(socket, tracked, { destinationPort, ...plain })
       void peek(socket, readClientHello, listener.inspectTimeoutMs, shared.clock).then((peeked) => {

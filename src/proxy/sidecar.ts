@@ -1,4 +1,3 @@
-import { Server } from 'node:net'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { systemClock } from '../base/clock.ts'
@@ -51,7 +50,7 @@ process.on('SIGTERM', () => sidecar.drain(terminatedDrainMs))
 
 process.on('message', (message, handle) =>
   // Our own agent, of the same version: what it says has the shape that it should.
-  sidecar.hear(message as ToSidecar, handle instanceof Server ? handle : undefined),
+  sidecar.hear(message as ToSidecar, handle),
 )
 process.on('disconnect', () => sidecar.drain(orphanDrainMs))
 

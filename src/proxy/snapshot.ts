@@ -1,7 +1,7 @@
 import { createBalancer, type Balancer } from './balance/balancer.ts'
 import type { Cluster, ProxyConfig, Route, RouteTable } from './config.ts'
 import type { Service } from './http/service.ts'
-import { nameIndex, type NameIndex } from './route/names.ts'
+import { nameIndex, serviceFinder, type NameIndex, type ServiceFinder } from './route/names.ts'
 import { compileRoutes, type Router } from './route/router.ts'
 import { alongRoute } from './along-route.ts'
 import type { Shared } from './shared.ts'
@@ -10,6 +10,7 @@ import type { Shared } from './shared.ts'
 export interface Snapshot {
   readonly config: ProxyConfig
   readonly nameOf: NameIndex
+  readonly findService: ServiceFinder
   routerOf(table: RouteTable): Router
   /** The path of a call once its route is known. */
   serviceOf(route: Route): Service
@@ -19,12 +20,15 @@ export interface Snapshot {
 /** Makes snapshots; what belongs to a part that did not change between two configurations is not made again. */
 export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapshot {
   const routers = new WeakMap<RouteTable, Router>()
+  const indexes = new WeakMap<ProxyConfig['names'], NameIndex>()
+  const finders = new WeakMap<ProxyConfig['names'], ServiceFinder>()
   const balancers = new WeakMap<Cluster, Balancer>()
   return (config) => {
     const services = new Map<Route, Service>()
     const snapshot: Snapshot = {
       config,
-      nameOf: nameIndex(config.names),
+      nameOf: known(indexes, config.names, () => nameIndex(config.names)),
+      findService: known(finders, config.names, () => serviceFinder(config.names)),
       routerOf: (table) => known(routers, table, () => compileRoutes(table)),
       serviceOf: (route) => known(services, route, () => alongRoute(route, snapshot, shared)),
       balancerOf: (cluster) =>

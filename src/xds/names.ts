@@ -27,6 +27,8 @@ export const meshAlpn = 'weft'
 export const meshTcpAlpn = 'weft-tcp'
 /** Name of the transport socket match for endpoints with a sidecar. */
 export const mtlsTransport = 'mtls'
+/** Clusters of the program's own ports begin so. */
+export const programClusters = 'inbound/'
 /** Cluster for hosts that are not in the mesh: resolved from the request's authority. */
 export const passthroughCluster = 'outbound/passthrough'
 /**

@@ -3,13 +3,17 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** What a test may need from the machine besides Node: a program on the path, root, or Linux itself. */
-export type Need = 'curl' | 'h2spec' | 'ip' | 'openssl' | 'root' | 'linux'
+export type Need = 'curl' | 'h2spec' | 'ip' | 'nft' | 'openssl' | 'python3' | 'setpriv' | 'unshare' | 'root' | 'linux'
 
 const remedies: Readonly<Record<Need, string>> = {
   curl: 'install curl',
   h2spec: 'go install github.com/summerwind/h2spec/cmd/h2spec@latest, and put it on the path',
   ip: 'install iproute2',
+  nft: 'install nftables',
   openssl: 'install openssl',
+  python3: 'install python3',
+  setpriv: 'install util-linux',
+  unshare: 'install util-linux',
   root: 'run the tests as root (network namespaces need it)',
   linux: 'run the tests on Linux',
 }

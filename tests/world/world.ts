@@ -82,7 +82,7 @@ export interface World {
     options?: { input?: string; prefix?: readonly string[]; withinMs?: number },
   ): Promise<Finished>
   /** Any command, left running; ended with the world. */
-  start(name: string, args: readonly string[]): Child
+  start(name: string, args: readonly string[], options?: { prefix?: readonly string[] }): Child
   /** `weft apply -f -`; fails the test unless everything was taken. */
   apply(yaml: string): Promise<string>
   /** By curl, through the sidecar of `from`; without `from` straight to the URL. */
@@ -195,7 +195,7 @@ export function createWorld(t: TestContext): World {
       const [first, ...rest] = [...prefix, process.execPath, weftScript, ...args] as [string, ...string[]]
       return runToEnd([first, ...rest], { ...place, ...options })
     },
-    start: (name, args) => start(name, [process.execPath, weftScript, ...args]),
+    start: (name, args, { prefix = [] } = {}) => start(name, [...prefix, process.execPath, weftScript, ...args]),
     async apply(yaml) {
       const { status, out, err } = await world.weft(['apply', '-f', '-'], { input: yaml })
       assert.equal(status, 0, `weft apply: ${out}${err}`)

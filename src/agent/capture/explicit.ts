@@ -1,10 +1,8 @@
 import { formatAddress, type Address } from '../../base/address.ts'
+import { programEnvironment, type Told } from './environment.ts'
 
 /** What never goes through the sidecar. */
 const never = ['localhost', '127.0.0.1', '::1']
-
-/** Names that must not reach the program: a join token is the agent's. */
-const withheld = ['WEFT_TOKEN']
 
 /**
  * The program's environment in explicit mode: it asks the sidecar for HTTP, and for CONNECT tunnels (gRPC clients do so by themselves).
@@ -12,35 +10,18 @@ const withheld = ['WEFT_TOKEN']
  */
 export function explicitEnvironment(
   inherited: Readonly<Record<string, string | undefined>>,
-  {
-    service,
-    namespace,
-    workload,
-    proxy,
-    admin,
-  }: {
-    readonly service: string
-    readonly namespace: string
-    readonly workload: string
-    readonly proxy: Address
-    readonly admin: Address
-  },
+  { proxy, ...told }: Told & { readonly proxy: Address },
 ): Record<string, string | undefined> {
   const url = `http://${formatAddress(proxy)}`
   const own = (inherited['NO_PROXY'] ?? inherited['no_proxy'] ?? '').split(',').map((host) => host.trim())
   const noProxy = [...new Set([...never, ...own.filter((host) => host !== '')])].join(',')
-  const kept = Object.fromEntries(Object.entries(inherited).filter(([name]) => !withheld.includes(name)))
   return {
-    ...kept,
+    ...programEnvironment(inherited, told),
     HTTP_PROXY: url,
     http_proxy: url,
     NO_PROXY: noProxy,
     no_proxy: noProxy,
     NODE_USE_ENV_PROXY: '1',
-    WEFT_SERVICE: service,
-    WEFT_NAMESPACE: namespace,
-    WEFT_WORKLOAD: workload,
-    WEFT_ADMIN: `http://${formatAddress(admin)}`,
     WEFT_PROXY: url,
   }
 }

@@ -29,7 +29,7 @@ test('what makes no sense is named, all of it', () => {
   const said = problems({
     port: ['x', '0', '99999', '80/udp', '80', '80=81'],
     label: ['novalue'],
-    capture: 'namespace',
+    capture: 'root',
     inbound: ['other=127.0.0.1:1', 'nowhere'],
     admin: 'no port',
   })
@@ -38,7 +38,7 @@ test('what makes no sense is named, all of it', () => {
   assert.match(said, /http or tcp, not "udp"/)
   assert.match(said, /service port 80 is given twice/)
   assert.match(said, /KEY=VALUE, not "novalue"/)
-  assert.match(said, /namespace is not available yet/)
+  assert.match(said, /auto, namespace or explicit, not "root"/)
   assert.match(said, /no --port is called that/)
   assert.match(said, /--admin wants HOST:PORT/)
   assert.match(problems({}, []), /after --/)

@@ -79,11 +79,9 @@ interface Wrong {
 const wrong = (sentence: string): Wrong => ({ wrong: sentence })
 const quote = (text: string): string => JSON.stringify(text.slice(0, 80))
 
-function readCapture(text: string): 'auto' | 'explicit' | Wrong {
-  if (text === 'auto' || text === 'explicit') return text
-  if (text === 'namespace')
-    return wrong('--capture namespace is not available yet; use explicit, which sets HTTP_PROXY')
-  return wrong(`--capture is auto or explicit, not ${quote(text)}`)
+function readCapture(text: string): AgentOptions['capture'] | Wrong {
+  if (text === 'auto' || text === 'namespace' || text === 'explicit') return text
+  return wrong(`--capture is auto, namespace or explicit, not ${quote(text)}`)
 }
 
 const portForm = /^(?:([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?):)?(?:(\d{1,5})=)?(\d{1,5})(?:\/(.+))?$/

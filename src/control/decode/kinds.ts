@@ -7,6 +7,7 @@ import { peerAuthenticationSpec } from './peer-authentication.ts'
 import { referenceGrantSpec } from './reference-grant.ts'
 import type { Kind, Specs } from './resource-types.ts'
 import { serviceSpec } from './service.ts'
+import { virtualIpSpec } from './virtual-ip.ts'
 import { workloadSpec } from './workload.ts'
 
 /** What is known of a kind besides its fields. */
@@ -90,6 +91,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['mc'],
     namespaced: false,
     spec: meshConfigSpec,
+  },
+  VirtualIP: {
+    kind: 'VirtualIP',
+    apiVersions: [own],
+    plural: 'virtualips',
+    shortNames: ['vip'],
+    namespaced: true,
+    spec: virtualIpSpec,
   },
 }
 

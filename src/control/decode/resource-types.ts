@@ -7,6 +7,7 @@ import type { PeerAuthenticationSpec } from './peer-authentication.ts'
 import type { ReferenceGrantSpec } from './reference-grant.ts'
 import type { Metadata } from './resource.ts'
 import type { ServiceSpec } from './service.ts'
+import type { VirtualIpSpec } from './virtual-ip.ts'
 import type { WorkloadSpec } from './workload.ts'
 
 /** What each kind's `spec` decodes to: the closed list of kinds. */
@@ -19,6 +20,7 @@ export interface Specs {
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
   MeshConfig: MeshConfigSpec
+  VirtualIP: VirtualIpSpec
 }
 export type Kind = keyof Specs
 

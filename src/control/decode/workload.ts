@@ -22,8 +22,10 @@ export interface WorkloadSpec {
   /** IP address at which clients reach a port without a sidecar; may be absent when there is none. */
   readonly address?: string
   readonly ports: readonly WorkloadPort[]
-  /** Where its sidecar takes outbound calls (explicit capture). */
+  /** Where its sidecar takes outbound calls. */
   readonly outbound?: Address
+  /** The calls are caught in the program's network namespace; absent: the program names a proxy. */
+  readonly capture?: 'namespace'
   /** Relative share of its Service's traffic, 1 to 1000. */
   readonly weight: number
 }
@@ -78,6 +80,7 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     address: optional(ip),
     ports: withDefault(list(port, { max: 100 }), []),
     outbound: optional(address),
+    capture: optional(oneOf('namespace')),
     weight: withDefault(integer({ min: 1, max: 1000 }), 1),
   }),
   (written, path, issues) => {

@@ -4,6 +4,7 @@ import { formatKey, type ResourceKey } from '../decode/resource.ts'
 import type { Kind, Resource, ResourceOf } from '../decode/resource-types.ts'
 import { keyOfResource, leaseAnnotation, type Entry } from './entry.ts'
 import { inferServices } from './infer-services.ts'
+import { virtualIps } from './virtual-ips.ts'
 
 /** Whether clients may be sent to a workload now. */
 export type WorkloadState = 'ready' | 'not-ready' | 'draining'
@@ -16,6 +17,8 @@ export interface InventorySnapshot {
   readonly entries: ReadonlyMap<string, Entry>
   /** By `<namespace>/<workload>`; one that is under a lease and not in here is not ready. */
   readonly health: ReadonlyMap<string, WorkloadState>
+  /** Of every Service, by `<namespace>/<name>`. */
+  readonly virtualIps: ReadonlyMap<string, string>
 }
 
 /** All resources of a kind, sorted by namespace and name. Sorted once for a snapshot: link asks often. */
@@ -60,7 +63,11 @@ export function buildSnapshot(
     else problems.push(duplicate(key, first, entry))
   }
   for (const entry of inferServices(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
-  return { snapshot: { revision, entries, health }, problems }
+  const { addresses, problems: claimed } = virtualIps(entries)
+  return {
+    snapshot: { revision, entries, health, virtualIps: addresses },
+    problems: [...problems, ...claimed],
+  }
 }
 
 function duplicate(key: ResourceKey, first: Entry, second: Entry): Problem {

@@ -36,6 +36,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
       trustDomain,
       services: new Map(services),
       workloads: new Map(workloads),
+      virtualIps: snapshot.virtualIps,
       mesh,
     },
     problems,
@@ -133,6 +134,7 @@ function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnaps
     identity: identityOf(workload, trustDomain),
     inbound,
     outbound: spec.outbound,
+    capture: spec.capture,
     origin: originOf(workload, 'spec'),
   }
 }

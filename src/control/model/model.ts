@@ -12,6 +12,8 @@ export interface Model {
   readonly services: ReadonlyMap<string, Service>
   /** By `<namespace>/<name>`: every registered instance with a sidecar, ready or not. */
   readonly workloads: ReadonlyMap<string, Workload>
+  /** Addresses of services in the mesh's DNS, by `<namespace>/<name>`; there may be more of them than services. */
+  readonly virtualIps: ReadonlyMap<string, string>
   readonly mesh: MeshSettings
 }
 
@@ -192,8 +194,10 @@ export interface Workload {
   readonly service: string
   readonly identity: string
   readonly inbound: readonly InboundPort[]
-  /** The explicit-mode listener. */
+  /** Takes the program's outbound calls. */
   readonly outbound: Address | undefined
+  /** Connections are caught there with the destination that they were for; undefined: the program names the listener as its proxy. */
+  readonly capture: 'namespace' | undefined
   readonly origin: Origin
 }
 

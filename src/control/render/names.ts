@@ -7,12 +7,12 @@ export const serviceEntryName = ({ namespace, name }: Pick<Service, 'namespace' 
   `${namespace}/${name}`
 
 /** One service as every Weft proxy knows it, whether it uses it or not. */
-export const renderServiceEntry = ({
-  namespace,
-  name,
-  ports,
-}: Service): MessageInitShape<typeof ServiceEntrySchema> => ({
+export const renderServiceEntry = (
+  { namespace, name, ports }: Service,
+  virtualIp: string | undefined,
+): MessageInitShape<typeof ServiceEntrySchema> => ({
   namespace,
   name,
   ports: ports.map(({ port, protocol }) => ({ port, protocol })),
+  virtualIp: virtualIp ?? '',
 })

@@ -6,36 +6,41 @@ import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_comp
 import { CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { passthroughCluster } from '../../xds/names.ts'
-import type { MeshSettings } from '../model/model.ts'
+import type { MeshSettings, Workload } from '../model/model.ts'
 import { corsFilter } from './cors.ts'
 import { dnsCache } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
 
-/** Name of the listener that a program reaches by `HTTP_PROXY`. */
-export const explicitListenerName = 'outbound/explicit'
+type Capture = Workload['capture']
+
+/** Name of the listener for outbound calls: one that a program reaches by `HTTP_PROXY`, or one that connections are caught for. */
+export const outboundListenerName = (capture: Capture): string =>
+  capture === 'namespace' ? 'outbound/captured' : 'outbound/explicit'
 
 /**
- * Takes the program's outbound calls in explicit mode. `routing: names` tells our proxy to look a host up in the name table first and
- * to use the route configuration of that service; the routes here are for hosts that the table lacks.
+ * Takes the program's outbound calls. `routing: names` tells our proxy to look a host up in the name table first and to use the route
+ * configuration of that service; the routes here are for hosts that the table lacks. `destination: original` says that a connection was
+ * caught, and was for another address: virtual IPs are looked up as names are, and raw bytes go where they were meant to.
  */
-export const renderExplicitListener = (
+export const renderOutboundListener = (
+  capture: Capture,
   address: Address,
   mesh: MeshSettings,
 ): MessageInitShape<typeof ListenerSchema> => ({
-  name: explicitListenerName,
+  name: outboundListenerName(capture),
   address: socketAddress(address),
   trafficDirection: TrafficDirection.OUTBOUND,
   filterChains: [
     {
-      name: 'explicit',
+      name: capture === 'namespace' ? 'captured' : 'explicit',
       filters: [
         renderHttp({
-          statPrefix: explicitListenerName,
+          statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
           filters: [byRoute, ...(mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [])],
           routes: {
-            name: explicitListenerName,
+            name: outboundListenerName(capture),
             validateClusters: false,
             virtualHosts: [{ name: 'outside', domains: ['*'], routes: [outside(mesh)] }],
             metadata: weft(mesh.origin),
@@ -44,7 +49,7 @@ export const renderExplicitListener = (
       ],
     },
   ],
-  metadata: weft(mesh.origin, { routing: 'names' }),
+  metadata: weft(mesh.origin, { routing: 'names', ...(capture === 'namespace' ? { destination: 'original' } : {}) }),
 })
 
 /** Does what routes say of CORS; our proxy needs no filter for that. */

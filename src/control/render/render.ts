@@ -17,7 +17,7 @@ import {
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
 import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
-import { explicitListenerName, renderExplicitListener } from './outbound-listener.ts'
+import { outboundListenerName, renderOutboundListener } from './outbound-listener.ts'
 import { createResourceCache, type RenderedResource, type ResourceCache } from './resource-cache.ts'
 import { renderRoutes } from './routes.ts'
 import { renderTrustBundle } from './secrets.ts'
@@ -111,9 +111,11 @@ function listener(
   cache: ResourceCache,
 ): RenderedResource | undefined {
   const key = `LDS ${workload.namespace}/${workload.name} ${name}`
-  const { outbound, origin } = workload
-  if (name === explicitListenerName && outbound !== undefined) {
-    return cache.get(key, name, [outbound, mesh], ListenerSchema, () => renderExplicitListener(outbound, mesh))
+  const { outbound, capture, origin } = workload
+  if (name === outboundListenerName(capture) && outbound !== undefined) {
+    return cache.get(key, name, [outbound, capture, mesh], ListenerSchema, () =>
+      renderOutboundListener(capture, outbound, mesh),
+    )
   }
   const port = workload.inbound.find((one) => inboundListenerName(one) === name)
   if (port === undefined) return undefined
@@ -160,8 +162,11 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
 function serviceEntry(name: string, model: Model, cache: ResourceCache): RenderedResource | undefined {
   const service = model.services.get(name)
   if (service === undefined || serviceEntryName(service) !== name) return undefined
+  const virtualIp = model.virtualIps.get(name)
   const ports = service.ports.flatMap(({ port, protocol }) => [port, protocol])
-  return cache.get(`NDS ${name}`, name, ports, ServiceEntrySchema, () => renderServiceEntry(service))
+  return cache.get(`NDS ${name}`, name, [virtualIp, ...ports], ServiceEntrySchema, () =>
+    renderServiceEntry(service, virtualIp),
+  )
 }
 
 interface Found {
@@ -193,7 +198,7 @@ function wildcard(type: XdsType, { workload, kind }: Proxy, model: Model, all: A
     case 'LDS':
       return [
         ...workload.inbound.map(inboundListenerName),
-        ...(workload.outbound === undefined ? [] : [explicitListenerName]),
+        ...(workload.outbound === undefined ? [] : [outboundListenerName(workload.capture)]),
       ].toSorted()
     case 'CDS': {
       const own = new Set(workload.inbound.map((port) => inboundClusterName(port.targetPort)))

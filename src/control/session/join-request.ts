@@ -11,6 +11,7 @@ export interface JoinWish {
   readonly labels: Readonly<Record<string, string>>
   readonly ports: readonly WishedPort[]
   readonly outbound: Address | undefined
+  readonly capture: 'namespace' | undefined
   readonly adminAddress: string
   readonly version: string
 }
@@ -62,7 +63,13 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
   checkLabels(request.labels, service, problems)
   const ports = readPorts(request.ports, problems)
   const outbound = request.outboundPort === 0 ? undefined : { host: request.outboundHost, port: request.outboundPort }
-  if (outbound !== undefined) checkAddress('the outbound address', outbound, problems)
+  const capture = request.capture === 'namespace' ? 'namespace' : undefined
+  expect(
+    ['', 'explicit', 'namespace'].includes(request.capture),
+    `capture ${quote(request.capture)} is not known (known are "explicit" and "namespace")`,
+  )
+  // In a namespace of the program's own nobody else can reach it, whatever the address.
+  if (outbound !== undefined && capture === undefined) checkAddress('the outbound address', outbound, problems)
   if (problems.length > 0) return { problems }
   return {
     namespace,
@@ -72,6 +79,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     labels: { ...request.labels, app: service },
     ports,
     outbound,
+    capture,
     adminAddress: clip(request.adminAddress),
     version: clip(request.version),
   }

@@ -19,7 +19,7 @@ export function workloadName(service: string, instance: string, attempt: number)
 
 /** The resource that stands for a registered instance. */
 export function workloadDocument(name: string, wish: JoinWish): Document {
-  const { namespace, labels, instance, service, serviceAccount, ports, outbound, adminAddress, version } = wish
+  const { namespace, labels, instance, service, serviceAccount, ports, outbound, capture, adminAddress, version } = wish
   const annotations = {
     [instanceAnnotation]: instance,
     ...(adminAddress === '' ? {} : { [adminAnnotation]: adminAddress }),
@@ -39,6 +39,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
         inbound: { address: inbound.host, port: inbound.port },
       })),
       ...(outbound === undefined ? {} : { outbound: { address: outbound.host, port: outbound.port } }),
+      ...(capture === undefined ? {} : { capture }),
     },
   }
 }

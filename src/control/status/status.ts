@@ -47,6 +47,7 @@ function ownStatus(
     case 'Namespace':
     case 'ReferenceGrant':
     case 'MeshConfig':
+    case 'VirtualIP':
       return {}
   }
 }

@@ -19,6 +19,8 @@ export interface Peer {
   /** The SPIFFE ID that the peer's certificate proved; undefined on plain text. Never taken from a header. */
   readonly principal: string | undefined
   readonly tls: boolean
+  /** Where the connection was for, when it was caught on its way there. */
+  readonly destination?: Address
 }
 
 /** What has been found out about a call on its way; for records, never for decisions further out. */

@@ -3,40 +3,60 @@ import type { NamedService } from '../config.ts'
 /** The cluster and route name `<namespace>/<service>/<port>` for a host that a program asked for; undefined: not of the mesh. */
 export type NameIndex = (host: string, port: number, ownNamespace: string) => string | undefined
 
+/** The service that a host names, whatever the port. */
+export type ServiceFinder = (host: string, ownNamespace: string) => NamedService | undefined
+
 /**
- * Finds services by the names that programs use: `web` (in the asker's namespace), `web.shop`, `web.shop.svc` and
- * `web.shop.svc.cluster.local`; any case, one trailing dot allowed. The port must be one of the service's.
+ * Finds services by the names that programs use: `web` and `web.mesh` (in the asker's namespace), `web.shop`,
+ * `web.shop.svc` and `web.shop.svc.cluster.local`, any case, one trailing dot allowed; and by their virtual IPs.
  */
-export function nameIndex(names: ReadonlyMap<string, NamedService>): NameIndex {
-  return (host, port, ownNamespace) => {
-    const key = serviceKey(host.toLowerCase(), ownNamespace)
-    const service = key === undefined ? undefined : names.get(key)
-    if (service === undefined) return undefined
-    for (const one of service.ports) if (one.port === port) return `${key}/${port}`
+export function serviceFinder(names: ReadonlyMap<string, NamedService>): ServiceFinder {
+  let byAddress: ReadonlyMap<string, NamedService> | undefined
+  return (written, ownNamespace) => {
+    const host = written.toLowerCase()
+    if (isVirtualIp(host)) {
+      byAddress ??= new Map(Array.from(names.values(), (one) => [one.virtualIp ?? '', one]))
+      return byAddress.get(host)
+    }
+    for (const key of serviceKeys(host, ownNamespace)) {
+      const service = names.get(key)
+      if (service !== undefined) return service
+    }
     return undefined
   }
 }
 
-/** The service of the mesh that a host names, whatever the port; undefined: none. For the caller who named a port that it lacks. */
-export function serviceOfHost(
+/** Asked once: for the caller who named a port that the service lacks. */
+export const serviceOfHost = (
   names: ReadonlyMap<string, NamedService>,
   host: string,
   ownNamespace: string,
-): NamedService | undefined {
-  const key = serviceKey(host.toLowerCase(), ownNamespace)
-  return key === undefined ? undefined : names.get(key)
+): NamedService | undefined => serviceFinder(names)(host, ownNamespace)
+
+/** The same for one port, which must be one of the service's. */
+export function nameIndex(names: ReadonlyMap<string, NamedService>): NameIndex {
+  const find = serviceFinder(names)
+  return (host, port, ownNamespace) => {
+    const service = find(host, ownNamespace)
+    if (service === undefined) return undefined
+    for (const one of service.ports) if (one.port === port) return `${service.namespace}/${service.name}/${port}`
+    return undefined
+  }
 }
 
-/** `<namespace>/<service>` or undefined. Neither name contains a dot (RFC 1123 labels). */
-function serviceKey(written: string, ownNamespace: string): string | undefined {
+/** Whether an address is out of the range that the mesh takes virtual IPs from (240.0.0.0/5): no network has it. */
+export const isVirtualIp = (host: string): boolean => /^24[0-7](?:\.\d{1,3}){3}$/.test(host)
+
+/** `<namespace>/<service>`, the likeliest first. Neither name contains a dot (RFC 1123 labels). */
+function serviceKeys(written: string, ownNamespace: string): readonly string[] {
   const host = written.endsWith('.') ? written.slice(0, -1) : written
-  const dot = host.indexOf('.')
-  if (dot < 0) return host === '' ? undefined : `${ownNamespace}/${host}`
-  const name = host.slice(0, dot)
-  let rest = host.slice(dot + 1)
-  if (rest.endsWith(clusterSuffix)) rest = rest.slice(0, -clusterSuffix.length)
-  else if (rest.endsWith('.svc')) rest = rest.slice(0, -'.svc'.length)
-  return name === '' || rest === '' || rest.includes('.') ? undefined : `${rest}/${name}`
+  const [name = '', ...rest] = host.split('.')
+  const suffix = rest.slice(1).join('.')
+  if (name === '') return []
+  if (rest.length === 0) return [`${ownNamespace}/${name}`]
+  // A namespace may be called "mesh".
+  if (rest.length === 1) return [`${rest[0]}/${name}`, ...(rest[0] === 'mesh' ? [`${ownNamespace}/${name}`] : [])]
+  return suffixes.includes(suffix) ? [`${rest[0]}/${name}`] : []
 }
 
-const clusterSuffix = '.svc.cluster.local'
+const suffixes: readonly string[] = ['svc', 'svc.cluster.local']

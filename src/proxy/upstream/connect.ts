@@ -16,7 +16,12 @@ export interface ConnectParts {
   readonly identity: Watchable<IdentityMaterial>
   /** The trust bundle of that name (PEM), as the newest configuration has it. */
   readonly trust: (name: string) => string | undefined
+  /** Opens a plain connection in another way than by the network; undefined: this one goes by the network. */
+  readonly dial?: ((cluster: string, to: Address, timeoutMs: number) => Promise<Dialed> | undefined) | undefined
 }
+
+/** An open connection, paused, or why there is none; "timeout" when it took too long. */
+export type Dialed = Socket | { readonly failed: string }
 
 /** An open connection, and what was proven on it. */
 export interface Connected {
@@ -38,12 +43,19 @@ export function provenBy(proof: ProvenTls, secure: UpstreamTls, trustPem: string
 }
 
 /** Opens a connection to an address, with TLS or without. */
-export type Connect = (to: Address, timeoutMs: number, secure: UpstreamTls | undefined) => Promise<Connected | Fault>
+export type Connect = (
+  to: Address,
+  timeoutMs: number,
+  secure: UpstreamTls | undefined,
+  cluster: string,
+) => Promise<Connected | Fault>
 
 /** Opens TCP, and mTLS over it when `secure` says so; both within `timeoutMs`. The socket has no listeners and is paused. */
 export function createConnect(parts: ConnectParts): Connect {
   const contexts = createContexts()
-  return (to, timeoutMs, secure) => {
+  return (to, timeoutMs, secure, cluster) => {
+    const dialed = secure === undefined ? parts.dial?.(cluster, to, timeoutMs) : undefined
+    if (dialed !== undefined) return opened(dialed, to, timeoutMs)
     if (secure === undefined) return open(net.connect(tcpOptions(to)), undefined, to, timeoutMs, parts.clock)
     const trustPem = parts.trust(secure.trust)
     if (trustPem === undefined) return Promise.resolve(tlsFailed(to, `no trust bundle ${secure.trust} yet`))
@@ -112,6 +124,14 @@ function createContexts(): (identity: IdentityMaterial | undefined, trustPem: st
     }
     return context
   }
+}
+
+async function opened(dialed: Promise<Dialed>, endpoint: Address, timeoutMs: number): Promise<Connected | Fault> {
+  const socket = await dialed
+  if (!('failed' in socket)) return { socket, tls: undefined }
+  if (socket.failed === 'timeout')
+    return { kind: 'connect-timeout', side: 'upstream', retry: 'safe', endpoint, timeoutMs }
+  return { kind: 'connect-failed', side: 'upstream', retry: 'safe', endpoint, cause: socket.failed }
 }
 
 function open(

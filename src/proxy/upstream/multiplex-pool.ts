@@ -175,7 +175,7 @@ export class MultiplexPool implements Pick<
     this.#opening++
     this.#connections++
     this.#counts.connections++
-    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure)
+    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure, cluster.name)
     this.#opening--
     if ('kind' in connected) return this.#failed(connected)
     const { socket, tls } = connected

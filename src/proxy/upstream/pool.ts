@@ -178,7 +178,7 @@ export class EndpointPool {
   async #open(cluster: Cluster, secure: UpstreamTls | undefined): Promise<Pooled | Fault> {
     this.#connections++
     this.#counts.connections++
-    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure)
+    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure, cluster.name)
     if ('kind' in connected) {
       this.#gone()
       return connected

@@ -8,7 +8,7 @@ import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, type Call, type Reply } from '../http/service.ts'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
-import { createConnect, provenBy, type ProvenTls } from './connect.ts'
+import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
 
@@ -22,6 +22,7 @@ export interface UpstreamParts {
   readonly trust: (name: string) => string | undefined
   /** Reply header by which a mesh peer says how its program failed the request; stripped when anybody else says it. */
   readonly upstreamFaultHeader: string
+  readonly dial?: ConnectParts['dial']
   readonly clock: Clock
   readonly sweeper: Sweeper
 }
@@ -143,7 +144,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const own = cluster.transports.get(endpoint.transport)
       const secure = own === undefined || alpn === undefined ? own : { ...own, alpn }
       counts.connections++
-      const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure)
+      const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure, cluster.name)
       if ('kind' in connected) {
         counts.connections--
         return connected

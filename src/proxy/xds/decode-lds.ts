@@ -46,6 +46,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
       listener.defaultFilterChain &&
       decodeChain(listener.defaultFilterChain, 'default', origins, 'default_filter_chain', refused),
     routeByName: stringIn(weft, 'routing') === 'names',
+    ...(stringIn(weft, 'destination') === 'original' ? { originalDestination: true } : {}),
   }
 }
 

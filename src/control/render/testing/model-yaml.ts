@@ -28,13 +28,20 @@ export interface LooseModel {
   readonly mesh?: Loose<MeshSettings>
   readonly services?: readonly Loose<Service>[]
   readonly workloads?: readonly Loose<Workload>[]
+  readonly virtualIps?: Readonly<Record<string, string>>
 }
 
 /** For tests: YAML text to a complete model. */
 export const modelFromYaml = (text: string): Model => completeModel(parse(text) as LooseModel)
 
 /** For tests: fills in everything that is not said. */
-export function completeModel({ revision = 1, mesh = {}, services = [], workloads = [] }: LooseModel): Model {
+export function completeModel({
+  revision = 1,
+  mesh = {},
+  services = [],
+  workloads = [],
+  virtualIps = {},
+}: LooseModel): Model {
   return {
     revision,
     trustDomain: 'weft.local',
@@ -47,6 +54,7 @@ export function completeModel({ revision = 1, mesh = {}, services = [], workload
     },
     services: byName(services.map(service)),
     workloads: byName(workloads.map(workload)),
+    virtualIps: new Map(Object.entries(virtualIps)),
   }
 }
 
@@ -125,6 +133,7 @@ function workload(given: Loose<Workload>): Workload {
     identity: given.identity ?? `spiffe://weft.local/ns/${namespace}/sa/${of}`,
     inbound: inbound.map(inboundPort),
     outbound: given.outbound as Workload['outbound'],
+    capture: given.capture,
     origin: origin(`Workload ${namespace}/${name}`, given.origin),
   }
 }

@@ -1,0 +1,118 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import os from 'node:os'
+import { systemClock } from '../../../base/clock.ts'
+import { answersOn } from '../../readiness-probe.ts'
+import { boundTcp, boundUdp, openTcp } from './inside-sockets.ts'
+import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
+import { captureRules, routeCommands } from './rules.ts'
+
+// Lives inside the program's namespaces, as its parent: sets them up, opens sockets and connections there and hands them out, starts the
+// program without the capabilities that this took, and takes all down when the agent is gone.
+
+/** A program that does not end by itself when the agent is gone is cut off: it has no network any more. */
+const orphanMs = 5000
+
+/** What the program may not keep. Root without a user namespace stays root, but for the right to change the rules that hold for it. */
+const privileges: Readonly<Record<NamespaceKind, readonly string[]>> = {
+  user: ['--ambient-caps=-all', '--inh-caps=-all', '--bounding-set=-all'],
+  root: ['--ambient-caps=-all', '--inh-caps=-net_admin', '--bounding-set=-net_admin'],
+}
+
+const kind: NamespaceKind = process.argv[2] === 'root' ? 'root' : 'user'
+/** Our own goes to the agent; see there. */
+const programStderr = 4
+let program: ChildProcess | undefined
+
+const send = (message: FromHelper, handle?: object, sent: () => void = () => {}): void => {
+  // The agent is gone; 'disconnect' tells.
+  if (!process.connected) return sent()
+  // A handle of Node's own goes as it is: the types know only sockets, which the other side would begin to read.
+  process.send?.(message, handle as never, {}, sent)
+}
+
+// The terminal's signals reach the whole group; who is to end, and when, the agent says.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {})
+process.on('disconnect', () => {
+  if (program === undefined) return process.exit(0)
+  program.once('exit', () => process.exit(0))
+  program.kill('SIGTERM')
+  systemClock.after(orphanMs, () => {
+    program?.kill('SIGKILL')
+    process.exit(0)
+  })
+})
+process.on('message', (message) => hear(message as ToHelper))
+
+function hear(message: ToHelper): void {
+  switch (message.kind) {
+    case 'run':
+      return run(message)
+    case 'signal':
+      return void program?.kill(message.name)
+    case 'connect':
+      return void connect(message.id, message.port)
+    case 'probe':
+      return void answersOn(message.port, systemClock).then((answers) =>
+        send({ kind: 'probed', id: message.id, answers }),
+      )
+  }
+}
+
+/** With the terminal and files that we were given. It dies with us: outside of this namespace nobody could reach it. */
+function run({ command, env }: Extract<ToHelper, { kind: 'run' }>): void {
+  const started = spawn('setpriv', [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command], {
+    stdio: ['inherit', 'inherit', programStderr],
+    env: { ...env },
+  })
+  program = started
+  const ended = (status: number): void => {
+    program = undefined
+    send({ kind: 'ended', status })
+  }
+  // The file may have gone since it was looked for; 127 is what shells say then.
+  started.once('error', () => ended(127))
+  started.once('exit', (status, signal) => ended(status ?? 128 + os.constants.signals[signal ?? 'SIGKILL']))
+}
+
+async function connect(id: number, port: number): Promise<void> {
+  const opened = await openTcp(port)
+  if ('error' in opened) return send({ kind: 'connected', id, error: opened.error })
+  send({ kind: 'connected', id }, opened.handle, () => opened.done())
+}
+
+/** Undefined: done; else what the command said. */
+function failureOf([command, ...args]: readonly [string, ...string[]], input = ''): string | undefined {
+  const { status, stderr, error } = spawnSync(command, args, { input, encoding: 'utf8' })
+  if (status === 0) return undefined
+  if (error !== undefined) return 'code' in error && error.code === 'ENOENT' ? 'is not installed' : error.message
+  return `failed: ${stderr.trim().split('\n')[0] ?? ''}`
+}
+
+function setUp(): string | undefined {
+  for (const { line, optional } of routeCommands) {
+    const failure = failureOf(line)
+    if (failure !== undefined && !optional) return `\`${line.join(' ')}\` ${failure}`
+  }
+  const failure = failureOf(['nft', '-f', '-'], captureRules)
+  if (failure !== undefined) return `\`nft\` ${failure}`
+  const dropping = failureOf(['setpriv', ...privileges[kind], '--', 'true'])
+  return dropping === undefined ? undefined : `\`setpriv\` ${dropping}`
+}
+
+async function handOut(): Promise<void> {
+  const udp: readonly [CaptureSocket, string][] = [
+    ['dns-udp4', '127.0.0.1'],
+    ['dns-udp6', '::1'],
+  ]
+  send({ kind: 'socket', which: 'outbound' }, boundTcp(capturePorts.outbound))
+  send({ kind: 'socket', which: 'dns-tcp' }, boundTcp(capturePorts.dns))
+  for (const [which, host] of udp) {
+    const handle = await boundUdp(host, capturePorts.dns)
+    if (handle !== undefined) send({ kind: 'socket', which }, handle)
+  }
+  send({ kind: 'ready' })
+}
+
+const sentence = setUp()
+if (sentence === undefined) await handOut()
+else send({ kind: 'failed', sentence }, undefined, () => process.exit(1))

@@ -1,0 +1,35 @@
+/** What the agent tells the helper that lives inside the program's namespaces. A closed channel means that the agent is gone. */
+export type ToHelper =
+  | {
+      readonly kind: 'run'
+      readonly command: readonly [string, ...string[]]
+      readonly env: Readonly<Record<string, string | undefined>>
+    }
+  | { readonly kind: 'signal'; readonly name: NodeJS.Signals }
+  /** Opens a connection to a port of the program. */
+  | { readonly kind: 'connect'; readonly id: number; readonly port: number }
+  /** Does anybody answer on this port? */
+  | { readonly kind: 'probe'; readonly id: number; readonly port: number }
+
+/** What the helper tells the agent. Node's own handle of a socket comes along where it is said. */
+export type FromHelper =
+  /** Bound inside, nobody accepts on it yet; the handle comes along. */
+  | { readonly kind: 'socket'; readonly which: CaptureSocket }
+  /** All sockets have been handed out, the rules are in force. */
+  | { readonly kind: 'ready' }
+  /** A sentence for the person at the terminal; the helper ends. */
+  | { readonly kind: 'failed'; readonly sentence: string }
+  /** The open connection comes along, or `error` says why there is none. */
+  | { readonly kind: 'connected'; readonly id: number; readonly error?: string }
+  | { readonly kind: 'probed'; readonly id: number; readonly answers: boolean }
+  /** The program has ended, with this exit status or 128 + n after signal n. */
+  | { readonly kind: 'ended'; readonly status: number }
+
+/** The sockets that captured traffic arrives on. */
+export type CaptureSocket = 'outbound' | 'dns-tcp' | 'dns-udp4' | 'dns-udp6'
+
+/** Ports inside, where no other sidecar is: the ones that users of other meshes know. */
+export const capturePorts = { outbound: 15_001, dns: 15_053 } as const
+
+/** The argument by which the helper hears how it was put inside: with a user namespace of its own, or by root without one. */
+export type NamespaceKind = 'user' | 'root'

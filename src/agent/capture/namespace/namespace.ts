@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Clock } from '../../../base/clock.ts'
+import type { Log } from '../../../base/log.ts'
+import type { Program } from '../../program.ts'
+import { heldDatagrams, heldSocket, type HeldSocket } from '../../sockets.ts'
+import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
+
+/** A network namespace for one program, with everything that leaves it caught. It is gone when its helper and the program are. */
+export interface Namespace {
+  /** Connections of the program, each redirected from where it was for. */
+  readonly outbound: HeldSocket
+  /** Its DNS over TCP. */
+  readonly dns: HeldSocket
+  /** Its DNS over UDP, on IPv4 and, where there is one, IPv6. */
+  readonly datagrams: readonly HeldSocket[]
+  start(command: readonly [string, ...string[]], env: Readonly<Record<string, string | undefined>>): Program
+  /** Opens a connection to a port of the program: Node's own handle of it, or why there is none. */
+  connect(port: number): Promise<{ readonly handle: unknown } | { readonly error: string }>
+  /** Whether somebody accepts connections on this port of the program's loopback. */
+  answersOn(port: number): Promise<boolean>
+  /** Ends the helper, and with it a program that is still there. */
+  close(): void
+}
+
+const setUpMs = 10_000
+
+/** The helper of this build: beside the bundle, or the source when the sources run. */
+function ownHelperScript(): string {
+  const built = fileURLToPath(new URL('./namespace-helper.js', import.meta.url))
+  return fs.existsSync(built) ? built : fileURLToPath(new URL('helper.ts', import.meta.url))
+}
+
+/** Root needs no user namespace of its own, and without one its files and users stay as they are. */
+const flags: Readonly<Record<NamespaceKind, readonly string[]>> = {
+  root: ['--net'],
+  user: ['--user', '--map-current-user', '--keep-caps', '--net'],
+}
+
+/** Small, since there is one beside every program: it moves no data. */
+const nodeFlags = ['--max-old-space-size=32', '--max-semi-space-size=1', '--no-warnings']
+
+/** What the helper itself needs; the program's environment comes later. */
+const passedOn = ['PATH', 'TMPDIR', 'NODE_V8_COVERAGE']
+
+interface Parts {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Makes a namespace, as root or as anybody else. `missing` is a sentence about what this system lacks or forbids; nothing is left
+ * running then.
+ */
+export async function openNamespace(parts: Parts): Promise<Namespace | { readonly missing: string }> {
+  if (process.platform !== 'linux') return { missing: 'this system has no network namespaces (Linux has)' }
+  if (process.getuid?.() !== 0) return open('user', parts)
+  const direct = await open('root', parts)
+  // Root in a container may lack the right to a network namespace, and still be allowed a user namespace.
+  if (!('missing' in direct)) return direct
+  const asUser = await open('user', parts)
+  return 'missing' in asUser ? direct : asUser
+}
+
+function open(kind: NamespaceKind, { env, clock, log }: Parts): Promise<Namespace | { readonly missing: string }> {
+  const line = [...flags[kind], '--', process.execPath, ...nodeFlags, ownHelperScript(), kind]
+  const path = `${env['PATH'] ?? ''}:/usr/sbin:/sbin`
+  const helper = spawn('unshare', line, {
+    // What goes wrong on the way in is for us to explain; the program gets our standard error as it is, by another number.
+    stdio: ['inherit', 'inherit', 'pipe', 'ipc', 2],
+    env: { ...Object.fromEntries(passedOn.map((name) => [name, env[name]])), PATH: path },
+  })
+  return new Promise((resolve) => {
+    const handles = new Map<CaptureSocket, unknown>()
+    const opened = createNamespace(helper, { handles, log })
+    let said = ''
+    let over = false
+    const finish = (result: Namespace | { readonly missing: string }): void => {
+      if (over) return
+      over = true
+      late.cancel()
+      if ('missing' in result) helper.kill('SIGKILL')
+      resolve(result)
+    }
+    const late = clock.after(setUpMs, () => finish({ missing: `no namespace within ${setUpMs} ms` }))
+    helper.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      if (over) process.stderr.write(text)
+      else said += text
+    })
+    helper.once('error', (error) =>
+      finish({ missing: 'code' in error && error.code === 'ENOENT' ? '`unshare` is not installed' : error.message }),
+    )
+    helper.once('exit', () => finish({ missing: whyNot(said) }))
+    helper.on('message', (message: FromHelper, handle: unknown) => {
+      if (message.kind === 'socket') handles.set(message.which, handle)
+      else if (message.kind === 'failed') finish({ missing: message.sentence })
+      else if (message.kind === 'ready') finish(opened.complete() ?? { missing: 'the helper handed out no sockets' })
+      else opened.heard(message, handle)
+    })
+  })
+}
+
+/** What `unshare` said, and what it means. */
+function whyNot(said: string): string {
+  const line = said.trim().split('\n').at(-1) ?? ''
+  const restricted = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+  if (/Operation not permitted|No space left|write failed/.test(line)) {
+    const remedy = fs.existsSync(restricted)
+      ? ' (the setting kernel.apparmor_restrict_unprivileged_userns)'
+      : ' (the settings user.max_user_namespaces and kernel.unprivileged_userns_clone, or the profile of a container)'
+    return `this system forbids user namespaces: ${line}${remedy}`
+  }
+  return line === '' ? 'the helper ended at once' : `\`unshare\` failed: ${line}`
+}
+
+interface Opening {
+  complete(): Namespace | undefined
+  heard(message: FromHelper, handle: unknown): void
+}
+
+function createNamespace(
+  helper: ChildProcess,
+  { handles, log }: { handles: ReadonlyMap<CaptureSocket, unknown>; log: Log },
+): Opening {
+  const waiting = new Map<number, (message: FromHelper, handle: unknown) => void>()
+  const ended = Promise.withResolvers<number>()
+  let nextId = 1
+  let closing = false
+  const send = (message: ToHelper): void => {
+    if (helper.connected) helper.send(message, () => {})
+  }
+  const ask = (question: (id: number) => ToHelper): Promise<{ message: FromHelper; handle: unknown } | undefined> =>
+    new Promise((resolve) => {
+      if (!helper.connected) return resolve(undefined)
+      const id = nextId++
+      waiting.set(id, (message, handle) => resolve({ message, handle }))
+      send(question(id))
+    })
+  helper.once('exit', () => {
+    for (const settle of waiting.values()) settle({ kind: 'failed', sentence: 'the helper has ended' }, undefined)
+    waiting.clear()
+    if (!closing) log.error('the helper inside of the namespace has ended, and the program with it')
+    ended.resolve(137)
+  })
+
+  return {
+    heard(message, handle) {
+      if (message.kind === 'ended') return ended.resolve(message.status)
+      if (!('id' in message)) return
+      const settle = waiting.get(message.id)
+      waiting.delete(message.id)
+      settle?.(message, handle)
+    },
+    complete() {
+      const outbound = heldSocket(handles.get('outbound'), { host: '::', port: capturePorts.outbound })
+      const dns = heldSocket(handles.get('dns-tcp'), { host: '::', port: capturePorts.dns })
+      if (outbound === undefined || dns === undefined) return undefined
+      const datagrams = [heldDatagrams(handles.get('dns-udp4'), 4), heldDatagrams(handles.get('dns-udp6'), 6)]
+      return {
+        outbound,
+        dns,
+        datagrams: datagrams.filter((one) => one !== undefined),
+        start(command, env) {
+          send({ kind: 'run', command, env })
+          return { ended: ended.promise, signal: (name) => send({ kind: 'signal', name }) }
+        },
+        async connect(port) {
+          const answer = await ask((id) => ({ kind: 'connect', id, port }))
+          const error = answer?.message.kind === 'connected' ? answer.message.error : 'the helper has ended'
+          return error === undefined ? { handle: answer?.handle } : { error }
+        },
+        async answersOn(port) {
+          const answer = await ask((id) => ({ kind: 'probe', id, port }))
+          return answer?.message.kind === 'probed' && answer.message.answers
+        },
+        close() {
+          closing = true
+          for (const held of [outbound, dns, ...datagrams]) held?.close()
+          if (helper.connected) helper.disconnect()
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import { capturePorts } from './messages.ts'
+
+/**
+ * Everything that the program sends out goes to our sockets: DNS wherever it is sent, TCP to anywhere but its own loopback. UDP and
+ * whatever else ends here, since there is no way out of the namespace but through the sidecar. For `nft -f`.
+ */
+export const captureRules: string = `table inet weft {
+  chain output {
+    type nat hook output priority -100; policy accept;
+    udp dport 53 redirect to :${capturePorts.dns}
+    tcp dport 53 redirect to :${capturePorts.dns}
+    ip daddr 127.0.0.0/8 return
+    ip6 daddr ::1 return
+    meta l4proto tcp redirect to :${capturePorts.outbound}
+  }
+}
+`
+
+/**
+ * Makes loopback the way to everywhere, so that a connection gets as far as the rules. Each is a command line; the last ones are for
+ * IPv6, which a machine may lack.
+ */
+export const routeCommands: readonly { readonly line: readonly [string, ...string[]]; readonly optional: boolean }[] = [
+  { line: ['ip', 'link', 'set', 'lo', 'up'], optional: false },
+  { line: ['ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo'], optional: false },
+  { line: ['ip', '-6', 'route', 'add', 'local', '::/0', 'dev', 'lo'], optional: true },
+]

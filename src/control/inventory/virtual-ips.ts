@@ -1,0 +1,72 @@
+import type { Problem } from '../../base/problem.ts'
+import { formatKey } from '../decode/resource.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { keyOfResource, type Entry } from './entry.ts'
+
+/** 240.0.0.0/5: reserved, so that no network has these addresses; above lie 255.255.255.255 and what looks like it. */
+const first = 240 * 2 ** 24
+const count = 2 ** 27
+
+/**
+ * The virtual IP of every Service, by `<namespace>/<name>`: what a VirtualIP resource says, else an address that follows from the name,
+ * or the next one that is free. The same names give the same addresses on every machine, but for the rare two that want the same one;
+ * what is written down decides there. Pure.
+ */
+export function virtualIps(entries: ReadonlyMap<string, Entry>): {
+  readonly addresses: ReadonlyMap<string, string>
+  readonly problems: readonly Problem[]
+} {
+  const written: ResourceOf<'VirtualIP'>[] = []
+  const services: string[] = []
+  for (const { resource } of entries.values()) {
+    if (resource.kind === 'VirtualIP') written.push(resource)
+    if (resource.kind === 'Service') services.push(`${resource.metadata.namespace}/${resource.metadata.name}`)
+  }
+  const addresses = new Map<string, string>()
+  const owners = new Map<string, string>()
+  const problems: Problem[] = []
+  for (const resource of written.toSorted(byAge)) {
+    const { namespace, name } = resource.metadata
+    const { address } = resource.spec
+    const owner = owners.get(address)
+    if (owner !== undefined) {
+      problems.push(taken(resource, owner))
+      continue
+    }
+    owners.set(address, `${namespace}/${name}`)
+    addresses.set(`${namespace}/${name}`, address)
+  }
+  for (const service of services.toSorted()) {
+    if (addresses.has(service)) continue
+    let index = hash(service) % count
+    while (owners.has(format(first + index))) index = (index + 1) % count
+    owners.set(format(first + index), service)
+    addresses.set(service, format(first + index))
+  }
+  return { addresses, problems }
+}
+
+const byAge = (a: ResourceOf<'VirtualIP'>, b: ResourceOf<'VirtualIP'>): number => (ageKey(a) < ageKey(b) ? -1 : 1)
+const ageKey = ({ metadata }: ResourceOf<'VirtualIP'>): string =>
+  `${metadata.creationTimestamp} ${metadata.namespace}/${metadata.name}`
+
+function taken(resource: ResourceOf<'VirtualIP'>, owner: string): Problem {
+  const place = resource.placeOf?.('spec.address')
+  return {
+    severity: 'error',
+    resource: formatKey(keyOfResource(resource)),
+    field: 'spec.address',
+    message: `${resource.spec.address} belongs to ${owner} already; this Service gets another one`,
+    ...(place === undefined ? {} : { place }),
+  }
+}
+
+/** FNV-1a, 32 bits. Source: draft-eastlake-fnv. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193)
+  return value >>> 0
+}
+
+const format = (address: number): string =>
+  [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.')

@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net'
+import type { Address } from '../base/address.ts'
+import { formatAddress } from '../base/address.ts'
+import { passthroughCluster } from '../xds/names.ts'
+import { authorityAddress } from './along-route.ts'
+import type { HttpTerminal } from './config.ts'
+import { looksLikeHttp2 } from './detect/http2-preface.ts'
+import { peek } from './detect/peek.ts'
+import { allowsOthers, looksLikeHttp1, silenceMs, tunnelIdleMs } from './explicit.ts'
+import type { Peer } from './http/service.ts'
+import type { Tracked } from './listener/listener.ts'
+import { isVirtualIp } from './route/names.ts'
+import type { Shared } from './shared.ts'
+import type { Snapshot } from './snapshot.ts'
+import { serveTcp } from './tcp.ts'
+
+/** A connection that the program opened to somewhere else, and that was caught on its way. */
+export interface CapturedParts {
+  readonly terminal: HttpTerminal
+  readonly shared: Shared
+  readonly current: () => Snapshot
+  readonly demand: (name: string) => Promise<boolean>
+  /** Serves HTTP, calls going to `authority`; undefined: each where its Host says. */
+  readonly serveHttp: (socket: Socket, version: 1 | 2, authority: string | undefined) => void
+  readonly refuse: (reason: string, detail: string) => void
+}
+
+/** Protocols in which the server speaks first: a client that waits is not waited for. Source: IANA's port registry. */
+const serverFirstPorts: ReadonlySet<number> = new Set([21, 22, 23, 25, 110, 119, 143, 587, 3306, 33_060])
+
+/**
+ * A virtual IP is its service, on a port that it has: HTTP takes the path of every call, raw bytes go to the service as they are. An
+ * address outside of the mesh is gone on to as it is, unless HTTP names a service of the mesh or the mesh forwards to nobody else.
+ */
+export function serveCaptured(
+  socket: Socket,
+  { tracked, peer, destination }: { tracked: Tracked; peer: Peer; destination: Address },
+  parts: CapturedParts,
+): void {
+  const { shared, current } = parts
+  const { ownNamespace } = shared
+  const { host, port } = destination
+  const raw = async (name: string | undefined): Promise<void> => {
+    // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
+    tracked.become({ drain() {}, destroy: () => void socket.destroy() })
+    if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
+    const clusters = [{ cluster: name ?? passthroughCluster, weight: 1 }]
+    const more = { direction: 'outbound', idleTimeoutMs: tunnelIdleMs, snapshot: current(), shared } as const
+    await serveTcp(socket, { peer, clusters, target: destination, ...more })
+  }
+  const outside = (): void => {
+    if (allowsOthers(parts.terminal)) void raw(undefined)
+    else parts.refuse('not-registered', `${formatAddress(destination)} is no service of the mesh`)
+  }
+  const look = <T>(at: (bytes: Buffer) => T | 'more', timeoutMs: number, then: (seen: T | undefined) => void): void =>
+    void peek(socket, at, timeoutMs, shared.clock).then((peeked) => {
+      if (peeked.kind === 'closed') socket.destroy()
+      else then(peeked.kind === 'seen' ? peeked.seen : undefined)
+    })
+
+  const name = current().nameOf(host, port, ownNamespace)
+  if (name !== undefined) {
+    if (protocolOf(name, current()) === 'tcp') return void raw(name)
+    // A declared HTTP port: the client speaks first, whenever that is.
+    return look(httpVersion, 0, (seen) =>
+      seen === 1 || seen === 2 ? parts.serveHttp(socket, seen, authorityOf(name)) : void raw(name),
+    )
+  }
+  if (isVirtualIp(host))
+    return parts.refuse('unknown-virtual-ip', `nothing of the mesh is at ${formatAddress(destination)}`)
+  if (serverFirstPorts.has(port)) return outside()
+  look(hostOfHttp1, silenceMs, (seen) => {
+    const isMesh = (authority: string): boolean =>
+      current().nameOf(authorityAddress(authority, port).host, port, ownNamespace) !== undefined
+    if (seen === undefined || seen === 'raw') return outside()
+    if (isMesh(seen.host) || !allowsOthers(parts.terminal)) return parts.serveHttp(socket, 1, undefined)
+    outside()
+  })
+}
+
+/** Which HTTP a client speaks, if it does. */
+function httpVersion(bytes: Buffer): 1 | 2 | 'raw' | 'more' {
+  const looks = looksLikeHttp1(bytes)
+  if (looks !== 'raw') return looks === 'http/1' ? 1 : 'more'
+  const second = looksLikeHttp2(bytes)
+  return second === 1 ? 'raw' : second
+}
+
+/** `default/web/80` → `web.default.svc.cluster.local:80`. */
+function authorityOf(name: string): string {
+  const [namespace, service, port] = name.split('/')
+  return `${service}.${namespace}.svc.cluster.local:${port}`
+}
+
+function protocolOf(name: string, { config }: Snapshot): 'http' | 'tcp' | undefined {
+  const [namespace, service, port] = name.split('/')
+  return config.names.get(`${namespace}/${service}`)?.ports.find((one) => String(one.port) === port)?.protocol
+}
+
+/** A head that is longer than this is not waited for. */
+const longestHead = 16_384
+
+/** The Host of the first request, "" when it has none. */
+export function hostOfHttp1(bytes: Buffer): { readonly host: string } | 'raw' | 'more' {
+  const looks = looksLikeHttp1(bytes)
+  if (looks !== 'http/1') return looks
+  const text = bytes.toString('latin1', 0, longestHead)
+  const end = text.indexOf('\r\n\r\n')
+  const host = /\r\nhost:[ \t]*([^\r\n]*?)[ \t]*\r\n/i.exec(end < 0 ? text : text.slice(0, end + 2))?.[1]
+  if (host !== undefined) return { host: host.toLowerCase() }
+  return end >= 0 || bytes.length >= longestHead ? { host: '' } : 'more'
+}

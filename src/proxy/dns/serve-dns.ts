@@ -1,0 +1,109 @@
+import type { Socket as Datagrams } from 'node:dgram'
+import type { Server, Socket } from 'node:net'
+import type { Clock, Timer } from '../../base/clock.ts'
+import { framed, type Forward } from './forward.ts'
+import { addressReply, dns, failureReply, readQuery } from './message.ts'
+
+/** What a DNS server answers from. */
+export interface DnsParts {
+  /** A name of the mesh and its address, if it has one yet; undefined: not a name of the mesh. */
+  readonly lookup: (name: string) => { readonly address: string | undefined } | undefined
+  readonly forward: Forward
+  /** What became of each query, for counting. */
+  readonly answered: (how: 'mesh' | 'forwarded' | 'failed') => void
+  readonly clock: Clock
+}
+
+/** A DNS server at work on sockets that were handed to it. */
+export interface DnsServer {
+  /** Takes queries by UDP too, from a bound socket. */
+  addUdp(socket: Datagrams): void
+  addTcp(server: Server): void
+  close(): void
+}
+
+/** Long enough to spare most questions; a service that is removed and made anew keeps its address. */
+const ttlSeconds = 30
+const idleMs = 10_000
+const maxConnections = 256
+
+/** Names of the mesh are answered here; everything else is asked elsewhere, and the answer passed on as it is. */
+export function createDnsServer(parts: DnsParts): DnsServer {
+  const { lookup, forward, answered, clock } = parts
+  const opened: { close(): unknown }[] = []
+  const connections = new Set<Socket>()
+
+  const answer = async (query: Buffer, over: 'udp' | 'tcp'): Promise<Buffer | undefined> => {
+    const question = readQuery(query)
+    if (question === 'none') return undefined
+    if (question === 'broken') return failureReply(query, dns.formatError)
+    const found = question === 'other' ? undefined : lookup(question.name)
+    if (question === 'other' || found === undefined) {
+      const reply = await forward(query, over)
+      answered(reply === undefined ? 'failed' : 'forwarded')
+      return reply ?? failureReply(query, dns.serverFailure, question === 'other' ? undefined : question)
+    }
+    answered('mesh')
+    const { address } = found
+    if (address === undefined) return failureReply(query, dns.serverFailure, question)
+    return addressReply(query, question, question.type === dns.a ? [address] : [], ttlSeconds)
+  }
+
+  const serve = (socket: Socket): void => {
+    if (connections.size >= maxConnections) return void socket.destroy()
+    connections.add(socket)
+    let bytes: Buffer = Buffer.alloc(0)
+    let idle: Timer | undefined
+    const wait = (): void => {
+      idle?.cancel()
+      idle = clock.after(idleMs, () => void socket.destroy(), { background: true })
+    }
+    const take = async (): Promise<void> => {
+      while (bytes.length >= 2 && bytes.length >= 2 + bytes.readUInt16BE(0)) {
+        const end = 2 + bytes.readUInt16BE(0)
+        const query = bytes.subarray(2, end)
+        bytes = bytes.subarray(end)
+        socket.pause()
+        const reply = await answer(query, 'tcp')
+        if (socket.destroyed) return
+        if (reply === undefined) return void socket.destroy()
+        socket.write(framed(reply))
+      }
+      socket.resume()
+    }
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      idle?.cancel()
+      connections.delete(socket)
+    })
+    socket.on('data', (chunk: Buffer) => {
+      wait()
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
+      void take()
+    })
+    socket.on('end', () => socket.end())
+    wait()
+    socket.resume()
+  }
+
+  return {
+    addUdp(socket) {
+      opened.push(socket)
+      socket.on('error', () => {})
+      socket.on('message', (query, from) => {
+        void answer(query, 'udp').then((reply) => {
+          if (reply !== undefined) socket.send(reply, from.port, from.address, () => {})
+        })
+      })
+    },
+    addTcp(server) {
+      opened.push(server)
+      server.on('error', () => {})
+      server.on('connection', serve)
+    },
+    close() {
+      for (const one of opened.splice(0)) one.close()
+      for (const socket of connections) socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { requires } from '../world/requires.ts'
+import { until } from '../world/until.ts'
+import { createWorld, type Finished, type World } from '../world/world.ts'
+
+// Programs that know nothing of a mesh, in network namespaces of their own: nothing in their environment names a proxy.
+
+const programs = path.join(import.meta.dirname, '../world/programs')
+const nobody = 65_534
+
+/** Who runs `weft`: whoever runs the tests, or an ordinary user. */
+interface Who {
+  readonly title: string
+  readonly prefix: readonly string[]
+  readonly uid: number
+}
+const ourselves: Who = { title: 'as the one who runs the tests', prefix: [], uid: process.getuid?.() ?? 0 }
+const ordinary: Who = {
+  title: 'as an ordinary user',
+  prefix: ['setpriv', '--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--'],
+  uid: nobody,
+}
+
+/** Skips aloud where this system forbids what capture needs; a missing tool is a failure with CI=true. */
+function canCapture(t: TestContext, { prefix, uid }: Who): boolean {
+  if (
+    !requires(
+      t,
+      'linux',
+      'curl',
+      'python3',
+      'unshare',
+      'setpriv',
+      'nft',
+      'ip',
+      ...(uid === nobody ? ['root' as const] : []),
+    )
+  )
+    return false
+  const flags = uid === 0 ? ['--net'] : ['--user', '--map-current-user', '--keep-caps', '--net']
+  for (const command of [
+    [process.execPath, '-e', `fs.readFileSync(${JSON.stringify(import.meta.filename)})`],
+    ['unshare', ...flags, '--', 'true'],
+  ]) {
+    const [file = '', ...args] = [...prefix, ...command]
+    const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' })
+    if (status === 0) continue
+    t.skip(`this system does not let user ${uid} do it: ${command[0]}: ${stderr.trim().split('\n')[0]}`)
+    return false
+  }
+  return true
+}
+
+async function meshFor(t: TestContext, { prefix, uid }: Who): Promise<World> {
+  const world = createWorld(t)
+  fs.chownSync(world.dir, uid, uid)
+  await world.up({ prefix })
+  return world
+}
+
+const captured = ['--capture', 'namespace'] as const
+
+/** A program to its end, with its sidecar, in a namespace. */
+const inside = (world: World, { prefix }: Who, ...command: string[]): Promise<Finished> =>
+  world.weft(['run', '--service', 'client', ...captured, '--', ...command], { prefix })
+
+for (const who of [ourselves, ordinary]) {
+  test(`strangers call services by their names ${who.title}`, async (t) => {
+    if (!canCapture(t, who)) return
+    const world = await meshFor(t, who)
+    const web = await world.run('web', { args: captured, prefix: who.prefix })
+    assert.equal(web.env['HTTP_PROXY'], undefined)
+
+    for (const host of ['web', 'web.default', 'web.default.svc', 'web.default.svc.cluster.local', 'web.mesh']) {
+      const { out, err, status } = await inside(world, who, 'curl', '-sS', '--max-time', '10', `http://${host}/hello`)
+      assert.equal(status, 0, `${host}: ${err}`)
+      const seen = JSON.parse(out) as { name: string; path: string; headers: Record<string, string> }
+      assert.equal(seen.name, 'web')
+      assert.equal(seen.path, '/hello')
+      // It came over mTLS: the caller is known.
+      assert.match(seen.headers['x-forwarded-client-cert'] ?? '', /URI=spiffe:\/\/weft\.local\/ns\/default\/sa\/client/)
+    }
+    const urllib = 'import urllib.request, sys; print(urllib.request.urlopen(sys.argv[1], timeout=10).status)'
+    const python = await inside(world, who, 'python3', '-c', urllib, 'http://web/')
+    assert.equal(python.out.trim(), '200', python.err)
+    // A port that the service has not: refused at once, not answered by anybody else.
+    const wrong = await inside(world, who, 'curl', '-sS', '--max-time', '10', 'http://web:81/')
+    assert.notEqual(wrong.status, 0)
+    assert.match(wrong.err, /reset|refused/i)
+  })
+
+  test(`raw TCP to a server that speaks first ${who.title}`, async (t) => {
+    if (!canCapture(t, who)) return
+    const world = await meshFor(t, who)
+    // Two with the same port: each has it in its own namespace.
+    for (const says of ['one', 'two']) {
+      const port = 5432
+      const server = ['python3', `${programs}/speaks-first.py`, String(port)]
+      const args = ['run', '--service', `db-${says}`, '--port', `${port}/tcp`, ...captured, '--', ...server]
+      const child = world.start(`weft run db-${says}`, args, { prefix: who.prefix })
+      await until(`db-${says} is ready`, async () => {
+        if (!child.isRunning) throw new Error(child.err)
+        return new RegExp(`db-${says} .* yes `).test((await world.weft(['get', 'workloads'])).out)
+      })
+      const { out, err, status } = await inside(
+        world,
+        who,
+        'python3',
+        `${programs}/raw-client.py`,
+        `db-${says}`,
+        String(port),
+      )
+      assert.equal(`${status} ${out}`, '0 220 at your service\nall back\n', err)
+    }
+  })
+
+  test(`the program is itself: user, files, input, exit status, loopback ${who.title}`, async (t) => {
+    if (!canCapture(t, who)) return
+    const world = await meshFor(t, who)
+    const script = `
+      id -u; pwd; cat; grep CapEff /proc/self/status
+      python3 -m http.server 8099 --bind 127.0.0.1 >/dev/null 2>&1 & server=$!
+      for try in 1 2 3 4 5 6 7 8 9; do curl -s -o /dev/null --max-time 5 http://127.0.0.1:8099/ && break; sleep 0.3; done
+      echo "own loopback $?"; kill $server; echo "to standard error" >&2; exit 7`
+    const ended = await world.weft(['run', '--service', 'client', ...captured, '--', 'sh', '-c', script], {
+      prefix: who.prefix,
+      input: 'said to it\n',
+    })
+    const [uid, cwd, input, capabilities = '', loopback] = ended.out.split('\n')
+    assert.deepEqual(
+      [ended.status, uid, cwd, input, loopback],
+      [7, String(who.uid), world.dir, 'said to it', 'own loopback 0'],
+      ended.err,
+    )
+    assert.match(ended.err, /to standard error/)
+    const held = BigInt(`0x${capabilities.split(/\s+/)[1]}`)
+    const netAdmin = 1n << 12n
+    assert.equal(who.uid === 0 ? held & netAdmin : held, 0n, 'it cannot change the rules that hold for it')
+    const gone = await inside(world, who, 'no-such-program')
+    assert.equal(gone.status, 1)
+    assert.match(gone.err, /command not found: no-such-program/)
+  })
+
+  test(`whoever called the program on this machine still reaches it, and STRICT stops them ${who.title}`, async (t) => {
+    if (!canCapture(t, who)) return
+    const world = await meshFor(t, who)
+    const web = await world.run('web', { args: captured, prefix: who.prefix })
+    const url = `http://127.0.0.1:${web.port}/plain`
+    await until('the program is reached', async () => (await world.curl(undefined, url)).status === 200)
+    await world.apply(
+      'apiVersion: weft.dev/v1alpha1\nkind: PeerAuthentication\nmetadata: {name: default}\nspec: {mtls: {mode: STRICT}}',
+    )
+    await until('plain text is refused', async () => (await world.curl(undefined, url)).status === 0)
+    assert.equal(await web.stop(), 0)
+  })
+
+  test(`after SIGKILL of the agent nothing is left ${who.title}`, async (t) => {
+    if (!canCapture(t, who)) return
+    const world = await meshFor(t, who)
+    const web = await world.run('web', { args: captured, prefix: who.prefix })
+    const namespaceOf = (pid: number): string => fs.readlinkSync(`/proc/${pid}/ns/net`)
+    assert.notEqual(namespaceOf(web.programPid), namespaceOf(process.pid))
+    web.child.signal('SIGKILL')
+    await until('the program has gone', () => !fs.existsSync(`/proc/${web.programPid}`))
+    // The end of the test checks that no process is left; a namespace without processes is none.
+  })
+}
+
+test('where it does not work, namespace says so and auto goes on without', async (t) => {
+  if (!requires(t, 'linux')) return
+  const world = createWorld(t)
+  await world.up()
+  const bin = path.join(world.dir, 'bin')
+  fs.mkdirSync(bin)
+  // No `unshare`, nor anything else, on this path.
+  fs.symlinkSync('/bin/true', path.join(bin, 'true'))
+  const run = (capture: string): Promise<Finished> =>
+    world.weft(['run', '--service', 'client', '--capture', capture, '--', 'true'], {
+      prefix: ['/usr/bin/env', `PATH=${bin}`],
+    })
+  const refused = await run('namespace')
+  assert.equal(refused.status, 1)
+  assert.match(refused.err, /--capture namespace does not work here: `unshare` is not installed/)
+  const automatic = await run('auto')
+  assert.equal(automatic.status, 0, automatic.err)
+  assert.match(automatic.err, /capture is explicit \(HTTP_PROXY\), transparent capture does not work here: `unshare`/)
+})
