@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { startChild, type Child } from '../world/child.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld, type Finished, type World } from '../world/world.ts'
@@ -169,6 +171,95 @@ for (const who of [ourselves, ordinary]) {
     // The end of the test checks that no process is left; a namespace without processes is none.
   })
 }
+
+/** A machine with an address of its own, besides loopback. */
+function machine(t: TestContext, address: string): readonly string[] {
+  const name = `weft${randomInt(0x10000).toString(16)}c`
+  const ip = (...args: readonly string[]): void => {
+    const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
+    const { status, stderr } = spawnSync('ip', args, { env, encoding: 'utf8' })
+    assert.equal(status, 0, `ip ${args.join(' ')}: ${stderr}`)
+  }
+  t.after(() => spawnSync('ip', ['netns', 'delete', name]))
+  ip('netns', 'add', name)
+  ip('-n', name, 'link', 'set', 'lo', 'up')
+  ip('-n', name, 'address', 'add', `${address}/32`, 'dev', 'lo')
+  return ['ip', 'netns', 'exec', name]
+}
+
+test('what is outside of the mesh is reached as before, or refused where the mesh says so', async (t) => {
+  if (!requires(t, 'root') || !canCapture(t, ourselves)) return
+  const address = '192.0.2.10'
+  const prefix = machine(t, address)
+  // Before the world's own end, which finds everything that is left.
+  const others: Child[] = []
+  t.after(() => others.forEach((child) => child.killAll()))
+  const world = createWorld(t)
+  await world.up({ prefix })
+  const who: Who = { ...ourselves, prefix }
+  const web = await world.run('web', { args: captured, prefix })
+  // Ordinary servers beside the mesh, one that speaks HTTP and one that speaks first, on a port where nobody expects that.
+  const beside = (name: string, ...command: string[]): void => {
+    const [file, ...args] = [...prefix, ...command] as [string, ...string[]]
+    others.push(startChild(name, [file, ...args], { env: world.env, cwd: world.dir }))
+  }
+  beside('http', 'python3', '-m', 'http.server', '8000', '--bind', address)
+  beside('raw', 'python3', `${programs}/speaks-first.py`, '2525', address)
+  const call = (...args: string[]): Promise<Finished> => inside(world, who, 'curl', '-sS', '--max-time', '10', ...args)
+  const status = ['-o', '/dev/null', '-w', '%{http_code}'] as const
+
+  assert.equal(
+    (
+      await until('the server beside answers', async () => {
+        const ended = await call(...status, `http://${address}:8000/`)
+        return ended.out === '200' && ended
+      })
+    ).out,
+    '200',
+  )
+  const raw = await inside(world, who, 'python3', `${programs}/raw-client.py`, address, '2525')
+  assert.equal(`${raw.status} ${raw.out}`, '0 220 at your service\nall back\n', raw.err)
+  // A name of the mesh in Host is that service, wherever its address was taken from.
+  const named = await call('--resolve', `web:80:${address}`, 'http://web/by-host')
+  assert.equal((JSON.parse(named.out) as { name: string }).name, 'web')
+  const nobodyThere = await call(`http://${address}:8001/`)
+  assert.notEqual(nobodyThere.status, 0)
+
+  await world.apply(
+    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {outboundTraffic: {mode: RegisteredOnly}}',
+  )
+  await until('HTTP is refused with a sentence', async () => {
+    const { out } = await call(`http://${address}:8000/`)
+    return out.includes('registered services only')
+  })
+  const refused = await inside(world, who, 'python3', `${programs}/raw-client.py`, address, '2525')
+  assert.notEqual(refused.status, 0)
+  assert.match(refused.err, /ConnectionResetError/)
+  assert.equal((await call(...status, 'http://web/')).out, '200', 'services of the mesh are called as ever')
+  assert.equal(await web.stop(), 0)
+})
+
+test('a sidecar that is killed is replaced, and nothing of the capture is lost', async (t) => {
+  if (!canCapture(t, ourselves)) return
+  const world = await meshFor(t, ourselves)
+  const web = await world.run('web', { args: captured })
+  const script =
+    'while ! [ -e go ]; do sleep 0.05; done; exec curl -sS --max-time 15 --retry 5 --retry-connrefused http://web/after'
+  const args = ['run', '--service', 'client', ...captured, '--', 'sh', '-c', `touch waiting; ${script}`]
+  const client = world.start('weft run client', args)
+  await until('the client waits', () => fs.existsSync(path.join(world.dir, 'waiting')))
+  for (const { pid } of [client, web.child]) {
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    const sidecars = children.filter((child) =>
+      fs.readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('sidecar.js'),
+    )
+    assert.equal(sidecars.length, 1)
+    process.kill(Number(sidecars[0]), 'SIGKILL')
+  }
+  world.file('go', '')
+  assert.equal(await client.ended, 0, client.err)
+  assert.match(client.out, /"path":"\/after"/)
+})
 
 test('where it does not work, namespace says so and auto goes on without', async (t) => {
   if (!requires(t, 'linux')) return

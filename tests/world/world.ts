@@ -72,6 +72,8 @@ export interface WorkloadOptions {
 export interface World {
   readonly dir: string
   readonly dataDir: string
+  /** What processes of this world find in their environment. */
+  readonly env: Readonly<Record<string, string>>
   /** Starts (again) a control plane on this world's data directory and ports. */
   up(options?: UpOptions): Promise<ControlPlane>
   /** Resolves when the program runs: its sidecar is ready then. */
@@ -130,6 +132,7 @@ export function createWorld(t: TestContext): World {
   const world: World = {
     dir,
     dataDir,
+    env,
     async up({ args = [], prefix = [], host = '127.0.0.1', leafTtlMs } = {}) {
       const { xds, api } = await (ports ??= Promise.all([freePort(), freePort()]).then(([a, b]) => ({
         xds: a,

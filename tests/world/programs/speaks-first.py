@@ -1,7 +1,7 @@
-# A raw TCP server that speaks first, and then says everything back. PORT
+# A raw TCP server that speaks first, and then says everything back. PORT [HOST]
 import socket, sys, threading
 
-server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
+server = socket.create_server((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])), backlog=64)
 
 
 def serve(connection):

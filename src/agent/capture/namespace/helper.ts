@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import os from 'node:os'
 import { systemClock } from '../../../base/clock.ts'
+import { findCommand } from '../../program.ts'
 import { answersOn } from '../../readiness-probe.ts'
 import { boundTcp, boundUdp, openTcp } from './inside-sockets.ts'
 import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
@@ -60,7 +61,9 @@ function hear(message: ToHelper): void {
 
 /** With the terminal and files that we were given. It dies with us: outside of this namespace nobody could reach it. */
 function run({ command, env }: Extract<ToHelper, { kind: 'run' }>): void {
-  const started = spawn('setpriv', [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command], {
+  // Found by our own path, the command by the program's.
+  const setpriv = findCommand('setpriv', process.env)
+  const started = spawn('file' in setpriv ? setpriv.file : 'setpriv', [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command], {
     stdio: ['inherit', 'inherit', programStderr],
     env: { ...env },
   })
