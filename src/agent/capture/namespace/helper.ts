@@ -63,10 +63,14 @@ function hear(message: ToHelper): void {
 function run({ command, env }: Extract<ToHelper, { kind: 'run' }>): void {
   // Found by our own path, the command by the program's.
   const setpriv = findCommand('setpriv', process.env)
-  const started = spawn('file' in setpriv ? setpriv.file : 'setpriv', [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command], {
-    stdio: ['inherit', 'inherit', programStderr],
-    env: { ...env },
-  })
+  const started = spawn(
+    'file' in setpriv ? setpriv.file : 'setpriv',
+    [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command],
+    {
+      stdio: ['inherit', 'inherit', programStderr],
+      env: { ...env },
+    },
+  )
   program = started
   const ended = (status: number): void => {
     program = undefined
