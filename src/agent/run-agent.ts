@@ -58,7 +58,11 @@ async function chooseCapture(
   if (capture === 'explicit') return undefined
   const opened = await openNamespace({ env, clock, log })
   if (!('missing' in opened)) {
-    log.info('capture: namespace')
+    if (capture === 'auto')
+      say(
+        'weft run: the program gets a network namespace of its own, where its calls are captured; "localhost" there is its own too ' +
+          '(--capture explicit leaves it on the host, with HTTP_PROXY)',
+      )
     return opened
   }
   if (capture === 'namespace') return refused(`--capture namespace does not work here: ${opened.missing}`)
