@@ -6,7 +6,7 @@ import { flag, frameType, headBytes, maxFrameBytes, preface } from './wire.ts'
 const batchBytes = 65_536
 /** Batches that nobody writes to now; an idle connection holds none. */
 const spare: Buffer[] = []
-const mostSpare = 16
+const mostSpare = 64
 
 /** The only writer of a socket: everything gathers in one batch, which is written once per turn of the event loop. */
 export class FrameWriter {
@@ -147,7 +147,15 @@ export class FrameWriter {
     if (this.#socket.writableLength > 0) {
       this.#socket.write(Buffer.from(bytes))
       release(out)
-    } else this.#socket.write(bytes, () => release(out))
+      return
+    }
+    let written = false
+    this.#socket.write(bytes, () => {
+      if (written) release(out)
+    })
+    // Usually the kernel has taken it already, and the next socket of this turn can have the same batch.
+    if (this.#socket.writableLength === 0) release(out)
+    else written = true
   }
 }
 
