@@ -56,6 +56,24 @@ export async function curl(url: string, options: CurlOptions, place: Place): Pro
   return { status: Number(code), headers, body, error: err.trim() }
 }
 
+/** One answer for each URL, in order, one request after the other by one curl that keeps its connections. */
+export async function curlEach(
+  urls: readonly string[],
+  options: CurlOptions,
+  place: Place,
+): Promise<readonly CurlReply[]> {
+  const [first = '', ...others] = urls
+  const write = `${mark}%{http_code}${mark}%{header_json}${mark}%{errormsg}${mark}`
+  const args = ['--globoff', '--path-as-is', '--max-time', '15', '--write-out', write, ...others]
+  const { out } = await runToEnd(commandLine(first, options, args), { ...place, withinMs: 60_000 })
+  const parts = out.split(mark)
+  return urls.map((_, index) => {
+    const [body = '', code = '0', json = '', error = ''] = parts.slice(4 * index, 4 * index + 4)
+    const headers = json.trim() === '' ? {} : (JSON.parse(json) as Record<string, readonly string[]>)
+    return { status: Number(code), headers, body, error }
+  })
+}
+
 /** A steady stream of requests by one curl, one after the other over connections that it keeps. */
 export interface CurlLoad {
   readonly total: number

@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { processesWith, runToEnd, startChild, type Child } from './child.ts'
-import { curl, startCurlLoad, type CurlLoad, type CurlOptions, type CurlReply } from './curl.ts'
+import { curl, curlEach, startCurlLoad, type CurlLoad, type CurlOptions, type CurlReply } from './curl.ts'
 import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
@@ -64,8 +64,8 @@ export interface WorkloadOptions {
   readonly says?: string
   /** Put before the command line: `ip netns exec NAME`. */
   readonly prefix?: readonly string[]
-  /** Instead of the echo program. It must write its report to the environment variable WORLD_REPORT. */
-  readonly command?: readonly string[]
+  /** Instead of the echo program; it must write its process number and environment, as JSON, to the file `report`. */
+  readonly command?: (report: string) => readonly string[]
 }
 
 /** Real processes on free ports, in a folder of their own, gone when the test is over. */
@@ -89,6 +89,8 @@ export interface World {
   apply(yaml: string): Promise<string>
   /** By curl, through the sidecar of `from`; without `from` straight to the URL. */
   curl(from: Workload | undefined, url: string, options?: CurlOptions): Promise<CurlReply>
+  /** One answer for each URL, in order, by one curl that keeps its connections. */
+  curlEach(from: Workload, urls: readonly string[], options?: CurlOptions): Promise<readonly CurlReply[]>
   /** Asks until this status comes. */
   curlUntil(from: Workload, url: string, status: number, options?: CurlOptions): Promise<CurlReply>
   load(from: Workload, url: string, options?: { ratePerSecond?: number }): CurlLoad
@@ -103,8 +105,11 @@ export interface Finished {
   readonly err: string
 }
 
+/** Whose world it is: a test, or what runs cases as a test would. */
+export type WorldOwner = Pick<TestContext, 'after' | 'passed' | 'diagnostic'>
+
 /** A new world for the test `t`, which takes it down: orderly, then by force, and fails if anything had to be forced or was left. */
-export function createWorld(t: TestContext): World {
+export function createWorld(t: WorldOwner): World {
   assert.ok(fs.existsSync(weftScript), `${weftScript} is missing: npm run build`)
   const id = randomUUID()
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-world-'))
@@ -157,7 +162,7 @@ export function createWorld(t: TestContext): World {
       const report = path.join(dir, `${service}-${randomUUID()}.json`)
       const { servicePort = 80 } = options
       const portFlag = servicePort === port ? `${port}` : `${servicePort}=${port}`
-      const program = options.command ?? [process.execPath, echoProgram, says, String(port), report]
+      const program = options.command?.(report) ?? [process.execPath, echoProgram, says, String(port), report]
       const command = [
         ...prefix,
         process.execPath,
@@ -206,6 +211,7 @@ export function createWorld(t: TestContext): World {
     },
     curl: (from, url, options = {}) =>
       curl(url, from === undefined ? options : { ...options, proxy: from.proxy }, place),
+    curlEach: (from, urls, options = {}) => curlEach(urls, { ...options, proxy: from.proxy }, place),
     curlUntil: (from, url, status, options = {}) =>
       until(`${url} answers ${status}`, async () => {
         const reply = await world.curl(from, url, options)
@@ -272,6 +278,6 @@ async function leftOver(id: string): Promise<readonly string[]> {
   }
 }
 
-function tell(t: TestContext, { name, pid, out, err }: Child): void {
+function tell(t: WorldOwner, { name, pid, out, err }: Child): void {
   for (const line of `── ${name} (process ${pid})\n${out}${err}`.trimEnd().split('\n')) t.diagnostic(line)
 }

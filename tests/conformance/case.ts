@@ -1,0 +1,107 @@
+import fs from 'node:fs'
+import path from 'node:path'
+
+/** A resource as the case has it. */
+export interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly namespace?: string }
+  readonly spec?: Readonly<Record<string, unknown>>
+}
+
+/** A workload to start: `replicas` processes of the echo backend. */
+export interface Backend {
+  readonly namespace: string
+  readonly name: string
+  readonly podLabels: Readonly<Record<string, string>>
+  readonly replicas: number
+  readonly serviceName?: string
+  readonly ports: readonly { readonly port: number; readonly protocol: string }[]
+}
+
+/** From inside the mesh, in a pod of workload `client`, to a Service or to a pod's own address. */
+export interface Via {
+  readonly client?: { readonly namespace: string; readonly workload: string }
+  readonly target?: {
+    readonly service?: string
+    readonly pod?: string
+    readonly namespace: string
+    readonly port: number
+  }
+}
+
+export interface Request {
+  readonly protocol: string
+  readonly scheme?: string
+  readonly method?: string
+  readonly host?: string
+  readonly connectHost?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** What an answer is to be like; a key that is absent is not asked for. */
+export interface Expectation {
+  readonly statuses?: readonly number[]
+  readonly statusesNot?: readonly number[]
+  readonly backend?: { readonly service?: string; readonly namespace?: string }
+  readonly backendRequest?: {
+    readonly method?: string
+    readonly path?: string
+    readonly host?: string
+    readonly headers?: Readonly<Record<string, string>>
+    readonly absentHeaders?: readonly string[]
+  }
+  readonly responseHeaders?: Readonly<Record<string, string>>
+  readonly absentResponseHeaders?: readonly string[]
+  readonly redirect?: {
+    readonly scheme?: string
+    readonly host?: string
+    readonly path?: string
+    readonly port?: number | 'default'
+  }
+  /** Of a distribution: shares by backend. */
+  readonly weights?: Readonly<Record<string, number>>
+  readonly tolerance?: number
+}
+
+export interface Step {
+  readonly type: string
+  readonly name?: string
+  readonly via?: Via
+  readonly request?: Request
+  readonly expect?: Expectation
+  /** What the specification implies although upstream never compares it. */
+  readonly expectSpec?: Expectation
+  readonly count?: number
+  readonly retries?: number
+  readonly ms?: number
+  readonly manifest?: Manifest
+  readonly resource?: { readonly kind: string; readonly namespace?: string; readonly name: string }
+  readonly mergePatch?: unknown
+}
+
+/** One test of the suite, as data. */
+export interface Case {
+  readonly name: string
+  readonly group: string
+  readonly features: readonly string[]
+  readonly alsoRequires?: readonly string[]
+  readonly unlessFeatures?: readonly string[]
+  readonly manifests: readonly Manifest[]
+  readonly backends: readonly Backend[]
+  /** Service `namespace/name` → backends `namespace/name` that its selector picks. */
+  readonly serviceBackends: Readonly<Record<string, readonly string[]>>
+  readonly steps: readonly Step[]
+}
+
+/** The cases of a folder, by name; `folder/cases/*.json`. Throws when there is no such folder. */
+export function readCases(folder: string): readonly Case[] {
+  const place = path.join(folder, 'cases')
+  return fs
+    .readdirSync(place)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => JSON.parse(fs.readFileSync(path.join(place, name), 'utf8')) as Case)
+}

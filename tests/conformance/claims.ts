@@ -1,0 +1,67 @@
+/** What the mesh claims of the Gateway API: data that decides which cases run, and what is adapted or left out on the way. */
+
+/** Groups whose cases run; the others with the reason why not. */
+export const groups: Readonly<Record<string, true | string>> = {
+  'mesh-http': true,
+  'mesh-grpc': true,
+  'gateway-http': 'there is no gateway yet',
+  'gateway-grpc': 'there is no gateway yet',
+  'gateway-tls': 'there is no gateway yet',
+  'gateway-tcp': 'there is no gateway yet',
+  'gateway-udp': 'there is no gateway yet',
+}
+
+/** Features of the Gateway API: claimed, or why not. A feature that is not here is not claimed. */
+export const features: Readonly<Record<string, true | string>> = {
+  Mesh: true,
+  HTTPRoute: true,
+  ReferenceGrant: true,
+  MeshClusterIPMatching: true,
+  MeshConsumerRoute: true,
+  MeshHTTPRouteBackendRequestHeaderModification: true,
+  MeshHTTPRouteNamedRouteRule: true,
+  MeshHTTPRouteQueryParamMatching: true,
+  MeshHTTPRouteRedirectPath: true,
+  MeshHTTPRouteRedirectPort: true,
+  MeshHTTPRouteRewritePath: true,
+  MeshHTTPRouteSchemeRedirect: true,
+  HTTPRoute303RedirectStatusCode: true,
+  HTTPRoute307RedirectStatusCode: true,
+  HTTPRoute308RedirectStatusCode: true,
+  HTTPRouteParentRefPort: true,
+  HTTPRouteResponseHeaderModification: true,
+  GRPCRoute: 'HTTP/2 and GRPCRoute are not supported yet',
+}
+
+/** Kinds of a case's manifests that the mesh has no use for; the runner does not apply them. */
+export const leftOutKinds: Readonly<Record<string, string>> = {
+  Namespace: 'a namespace exists by being used',
+  Deployment: 'the runner starts the workloads itself',
+  Pod: 'the runner starts the workloads itself',
+  GatewayClass: 'there is no gateway yet',
+}
+
+/** Protocols of a Service's port (by appProtocol, or by the port's name) that are declared as raw TCP instead. */
+export const passedThrough: Readonly<Record<string, string>> = {
+  'kubernetes.io/h2c': 'HTTP/2 is passed through, not routed',
+  http2: 'HTTP/2 is passed through, not routed',
+  h2c: 'HTTP/2 is passed through, not routed',
+  grpc: 'HTTP/2 is passed through, not routed',
+  https: 'TLS of the program itself is passed through',
+}
+
+/** Why a case does not apply to this mesh; undefined: it does. */
+export function notClaimed(
+  group: string,
+  needed: readonly string[],
+  unless: readonly string[] = [],
+): string | undefined {
+  const whole = groups[group] ?? `the group ${group} is not known`
+  if (whole !== true) return whole
+  for (const feature of needed) {
+    const claim = features[feature] ?? 'not claimed'
+    if (claim !== true) return `${feature}: ${claim}`
+  }
+  const claimed = unless.find((feature) => features[feature] === true)
+  return claimed === undefined ? undefined : `is for those without ${claimed}`
+}
