@@ -8,15 +8,33 @@ import {
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, servicePortName } from '../../xds/names.ts'
 import type { LoadBalancing, Service, ServicePort } from '../model/model.ts'
 import { duration, overAds, socketAddress, typed, weft } from './parts.ts'
-import { renderUpstreamTls, tlsTransportSocket } from './tls.ts'
+import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
 
 const connectTimeout = duration(5000)
+
+/**
+ * HTTP/2 where every endpoint has a sidecar, so that a few connections carry all calls; with an endpoint outside the mesh the
+ * program's own HTTP/1.1, since one cluster speaks one protocol (Envoy refuses `auto_config` beside plain text).
+ */
+export const hopOf = ({ protocol, endpoints }: ServicePort): Hop =>
+  protocol === 'tcp' ? 'tcp' : endpoints.every(({ mtls }) => mtls) ? 'h2' : 'http/1.1'
+
+const http2Hop: NonNullable<Cluster['typedExtensionProtocolOptions']> = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(HttpProtocolOptionsSchema, {
+    upstreamProtocolOptions: {
+      case: 'explicitHttpConfig',
+      // Extended CONNECT carries WebSockets (RFC 8441).
+      value: { protocolConfig: { case: 'http2ProtocolOptions', value: { allowConnect: true } } },
+    },
+  }),
+}
 
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
 export function renderServiceCluster(service: Service, port: ServicePort): Cluster {
@@ -49,6 +67,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
       alwaysEjectOneHost: true,
       enforcingSuccessRate: 0,
     },
+    ...(hopOf(port) === 'h2' ? { typedExtensionProtocolOptions: http2Hop } : {}),
     transportSocketMatches: [meshTransport(service, port)],
     transportSocket: plainText,
     metadata: weft(port.origin, byLatency ? { load_balancing: 'peak-ewma' } : {}),
@@ -68,11 +87,7 @@ const meshTransport = (
     name: tlsTransportSocket,
     configType: {
       case: 'typedConfig',
-      value: renderUpstreamTls(
-        port.protocol,
-        `${service.name}.${service.namespace}.svc.cluster.local`,
-        port.identities,
-      ),
+      value: renderUpstreamTls(hopOf(port), `${service.name}.${service.namespace}.svc.cluster.local`, port.identities),
     },
   },
 })

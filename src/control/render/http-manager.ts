@@ -35,6 +35,8 @@ export const renderHttp = ({
         { name: 'envoy.filters.http.router', configType: { case: 'typedConfig', value: typed(RouterSchema, {}) } },
       ],
       commonHttpProtocolOptions: { idleTimeout: duration(3_600_000) },
+      // Extended CONNECT, by which WebSockets come over HTTP/2 (RFC 8441).
+      http2ProtocolOptions: { allowConnect: true },
       streamIdleTimeout: duration(300_000),
       requestHeadersTimeout: duration(10_000),
       accessLog: accessLogs(accessLog),

@@ -8,6 +8,7 @@ import { parseServicePortName, passthroughCluster, servicePortName, trustBundleS
 import type { XdsType } from '../../xds/type-urls.ts'
 import type { Model, Service, ServicePort, Workload } from '../model/model.ts'
 import {
+  hopOf,
   inboundClusterName,
   parseInboundClusterName,
   renderInboundCluster,
@@ -151,8 +152,8 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     cache.get(
       `CDS ${name}`,
       name,
-      // Not the endpoints: they come and go without a change of the cluster.
-      [port.protocol, port.identities, port.loadBalancing, port.origin],
+      // Not the endpoints: they come and go without a change of the cluster, unless the hop becomes another.
+      [hopOf(port), port.identities, port.loadBalancing, port.origin],
       ClusterSchema,
       () => renderServiceCluster(service, port),
     ),

@@ -50,12 +50,25 @@ export const renderDownstreamTls = (protocol: Protocol): Any =>
       tlsParams,
       tlsCertificateSdsSecretConfigs: [ownCertificate],
       validationContextType: { case: 'validationContextSdsSecretConfig', value: trustBundle },
-      alpnProtocols: protocol === 'http' ? ['http/1.1'] : [],
+      alpnProtocols: protocol === 'http' ? ['h2', 'http/1.1'] : [],
     },
   })
 
+/** What is spoken on the hop between two sidecars. */
+export type Hop = 'h2' | 'http/1.1' | 'tcp'
+
+/**
+ * What a client offers: the marker, then what it speaks. A client that speaks HTTP/1.1 must not offer h2, since the receiver would
+ * choose it.
+ */
+const offered: Readonly<Record<Hop, readonly string[]>> = {
+  h2: [meshAlpn, 'h2', 'http/1.1'],
+  'http/1.1': [meshAlpn, 'http/1.1'],
+  tcp: [meshTcpAlpn],
+}
+
 /** Calls a mesh endpoint: its identity must be one of `identities`, exactly. Without any known identity nobody is believed. */
-export const renderUpstreamTls = (protocol: Protocol, sni: string, identities: readonly string[]): Any =>
+export const renderUpstreamTls = (hop: Hop, sni: string, identities: readonly string[]): Any =>
   typed(UpstreamTlsContextSchema, {
     sni,
     commonTlsContext: {
@@ -70,7 +83,7 @@ export const renderUpstreamTls = (protocol: Protocol, sni: string, identities: r
           validationContextSdsSecretConfig: trustBundle,
         }),
       },
-      alpnProtocols: protocol === 'http' ? [meshAlpn, 'http/1.1'] : [meshTcpAlpn],
+      alpnProtocols: [...offered[hop]],
     },
   })
 

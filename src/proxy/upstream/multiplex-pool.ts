@@ -93,7 +93,9 @@ export class MultiplexPool implements Pick<
   }
 
   get idleCount(): number {
-    return this.#open.filter(({ connection }) => connection.room > 0).length
+    let count = 0
+    for (const { connection } of this.#open) if (connection.room > 0) count++
+    return count
   }
   get connectionCount(): number {
     return this.#connections

@@ -11,7 +11,10 @@ import {
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { OutlierDetectionSchema } from '../../xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
-import { HttpProtocolOptionsSchema as CommonOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import {
+  Http2ProtocolOptionsSchema,
+  HttpProtocolOptionsSchema as CommonOptionsSchema,
+} from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import {
   HttpProtocolOptionsSchema,
@@ -160,6 +163,8 @@ function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Limit
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 const optionFields = fieldNames('common_http_protocol_options explicit_http_config')
 const commonFields = fieldNames('idle_timeout')
+/** Extended CONNECT is used where the peer offers it, and only for upgrades. */
+const http2Fields = fieldNames('allow_connect')
 
 function decodeProtocol(
   cluster: XdsCluster,
@@ -177,7 +182,12 @@ function decodeProtocol(
   const commonPath = join(path, 'common_http_protocol_options')
   if (common !== undefined) knowOnly(CommonOptionsSchema, common, commonFields, commonPath, refused)
   const by = options.upstreamProtocolOptions
-  const explicit = by.case === 'explicitHttpConfig' ? by.value.protocolConfig.case : undefined
+  const config = by.case === 'explicitHttpConfig' ? by.value.protocolConfig : undefined
+  const explicit = config?.case
+  if (config?.case === 'http2ProtocolOptions') {
+    const at = join(path, 'explicit_http_config.http2_protocol_options')
+    knowOnly(Http2ProtocolOptionsSchema, config.value, http2Fields, at, refused)
+  }
   if (explicit === 'http3ProtocolOptions')
     refused.add(join(path, 'explicit_http_config.http3_protocol_options'), 'is not supported')
   return {

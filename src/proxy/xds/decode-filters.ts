@@ -2,7 +2,10 @@ import {
   AccessLogSchema,
   type AccessLog as XdsAccessLog,
 } from '../../xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
-import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import {
+  Http2ProtocolOptionsSchema,
+  HttpProtocolOptionsSchema,
+} from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
@@ -83,9 +86,11 @@ export function decodeFilters(
 const networkRbacFields = fieldNames('rules stat_prefix')
 
 const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filters common_http_protocol_options
-  stream_idle_timeout request_headers_timeout access_log forward_client_cert_details set_current_client_cert_details
-  upgrade_configs normalize_path merge_slashes generate_request_id`)
+  http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
+  set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id`)
 const httpOptionFields = fieldNames('idle_timeout')
+/** Extended CONNECT is always offered. */
+const http2OptionFields = fieldNames('allow_connect')
 
 const hourMs = 3_600_000
 
@@ -95,6 +100,9 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
   const options = manager.commonHttpProtocolOptions
   const optionsPath = join(path, 'common_http_protocol_options')
   if (options !== undefined) knowOnly(HttpProtocolOptionsSchema, options, httpOptionFields, optionsPath, refused)
+  const http2 = manager.http2ProtocolOptions
+  if (http2 !== undefined)
+    knowOnly(Http2ProtocolOptionsSchema, http2, http2OptionFields, join(path, 'http2_protocol_options'), refused)
   for (const [index, { upgradeType }] of manager.upgradeConfigs.entries())
     if (upgradeType.toLowerCase() !== 'websocket')
       refused.add(join(path, `upgrade_configs[${index}]`), `${upgradeType} is not supported`)

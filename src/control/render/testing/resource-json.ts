@@ -23,6 +23,7 @@ import {
 import { ServiceEntrySchema } from '../../../xds/gen/weft/discovery/v1/name_table_pb.ts'
 import type { XdsType } from '../../../xds/type-urls.ts'
 import type { RenderedResource } from '../resource-cache.ts'
+import { HttpProtocolOptionsSchema } from '../../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 
 const schemas: Readonly<Record<XdsType, DescMessage>> = {
   LDS: ListenerSchema,
@@ -34,6 +35,7 @@ const schemas: Readonly<Record<XdsType, DescMessage>> = {
 }
 
 const registry: Registry = createRegistry(
+  HttpProtocolOptionsSchema,
   ...Object.values(schemas),
   StdoutAccessLogSchema,
   ClusterConfigSchema,
