@@ -124,7 +124,7 @@ export const schemeField: Readonly<Record<'http' | 'https', Field>> = {
 }
 const rootPath = known(':path', '/')
 /** `:path`. */
-export const pathField = (path: string): Field => (path === '/' ? rootPath : known(':path', path))
+export const pathField = (path: string): Field => (path === '/' ? rootPath : new Field(rootPath.key, path, indexing.no))
 
 let authorities = new Map<string, Field>()
 /** `:authority`, the same object for the same text as long as it is in use. */

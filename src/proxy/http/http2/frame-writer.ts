@@ -3,7 +3,8 @@ import { flushSoon } from '../flush.ts'
 import { limits } from './limits.ts'
 import { flag, frameType, headBytes, maxFrameBytes, preface } from './wire.ts'
 
-const batchBytes = 65_536
+/** Four whole frames of DATA and what else a turn has to say: a reply of 64 KiB is one write. */
+const batchBytes = 73_728
 /** Batches that nobody writes to now; an idle connection holds none. */
 const spare: Buffer[] = []
 const mostSpare = 64
@@ -143,7 +144,7 @@ export class FrameWriter {
     this.out = nothing
     if (at === 0 || !this.#socket.writable) return release(out)
     const bytes = out.subarray(0, at)
-    // A batch that has to wait is kept in its own size, or small answers to a peer that does not read would hold 64 KiB each.
+    // A batch that has to wait is kept in its own size, or small answers to a peer that does not read would hold 72 KiB each.
     if (this.#socket.writableLength > 0) {
       this.#socket.write(Buffer.from(bytes))
       release(out)
