@@ -39,12 +39,18 @@ export interface Request {
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Of gRPC: full name of the service, and the call's metadata; `method` is the method's name. */
+  readonly service?: string
+  readonly authority?: string
+  readonly metadata?: Readonly<Record<string, string>>
 }
 
 /** What an answer is to be like; a key that is absent is not asked for. */
 export interface Expectation {
   readonly statuses?: readonly number[]
   readonly statusesNot?: readonly number[]
+  readonly grpcCode?: number
+  readonly grpcCodeNot?: number
   readonly backend?: { readonly service?: string; readonly namespace?: string }
   readonly backendRequest?: {
     readonly method?: string
@@ -52,6 +58,9 @@ export interface Expectation {
     readonly host?: string
     readonly headers?: Readonly<Record<string, string>>
     readonly absentHeaders?: readonly string[]
+    readonly metadata?: Readonly<Record<string, string>>
+    readonly absentMetadata?: readonly string[]
+    readonly fullMethod?: string
   }
   readonly responseHeaders?: Readonly<Record<string, string>>
   readonly absentResponseHeaders?: readonly string[]

@@ -18,9 +18,10 @@ export const backendOf = (reply: CurlReply): string | undefined => echoOf(reply)
 export function firstDifference(reply: CurlReply, url: string, expected: Expectation): string | undefined {
   return (
     statusDifference(reply, expected) ??
+    codeDifference(reply, expected) ??
     redirectDifference(reply, url, expected) ??
     // Headers and backend are looked at in good answers only, as upstream does.
-    (reply.status === 200 || reply.status === 204
+    ((reply.status === 200 || reply.status === 204) && (reply.headers['grpc-status']?.[0] ?? '0') === '0'
       ? (backendDifference(reply, expected) ?? headersDifference('response', reply.headers, responsePart(expected)))
       : undefined)
   )
@@ -35,6 +36,12 @@ function statusDifference({ status, error, body }: CurlReply, expected: Expectat
   return statusesNot?.some((one) => sameStatus(one, status)) === true
     ? `status ${status}, which must not be`
     : undefined
+}
+
+function codeDifference({ headers }: CurlReply, { grpcCode, grpcCodeNot }: Expectation): string | undefined {
+  const [code = ''] = headers['grpc-status'] ?? []
+  if (grpcCode !== undefined && code !== String(grpcCode)) return `gRPC code ${code}, expected ${grpcCode}`
+  return grpcCodeNot !== undefined && code === String(grpcCodeNot) ? `gRPC code ${code}, which must not be` : undefined
 }
 
 /** 408 and 504 stand for each other. */
@@ -67,11 +74,11 @@ function backendDifference(reply: CurlReply, { backend, backendRequest }: Expect
     differs('backend', backendOf(reply) ?? '', backend?.service) ??
     differs('namespace of the backend', echo.namespace, backend?.namespace) ??
     differs('method at the backend', echo.method, backendRequest?.method) ??
-    differs('path at the backend', echo.path, backendRequest?.path) ??
+    differs('path at the backend', echo.path, backendRequest?.path ?? backendRequest?.fullMethod) ??
     differs('host at the backend', echo.host, backendRequest?.host) ??
     headersDifference('request', echo.headers, {
-      present: backendRequest?.headers ?? {},
-      absent: backendRequest?.absentHeaders ?? [],
+      present: { ...backendRequest?.headers, ...backendRequest?.metadata },
+      absent: [...(backendRequest?.absentHeaders ?? []), ...(backendRequest?.absentMetadata ?? [])],
     })
   )
 }

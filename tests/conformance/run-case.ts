@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import fs from 'node:fs'
 import path from 'node:path'
 import { freePort } from '../world/free-port.ts'
 import { until } from '../world/until.ts'
 import { createWorld, type Workload, type World } from '../world/world.ts'
 import { leftOutKinds, passedThrough } from './claims.ts'
 import type { Backend, Case, Manifest, Step } from './case.ts'
+import { callGrpc } from './grpc.ts'
 import { backendOf, firstDifference, shareDifference } from './compare.ts'
 
 const backendProgram = path.join(import.meta.dirname, 'backend.mjs')
@@ -21,6 +23,9 @@ export async function runCase(one: Case, folder: string): Promise<string | undef
     passed: true,
     diagnostic() {},
   })
+  // A run that is interrupted leaves no folder either.
+  const forget = (): void => fs.rmSync(world.dir, { recursive: true, force: true })
+  process.once('exit', forget)
   let difference: string | undefined
   try {
     difference = await runIn(world, one, folder)
@@ -32,6 +37,7 @@ export async function runCase(one: Case, folder: string): Promise<string | undef
   } catch (error) {
     difference ??= sentence(error)
   }
+  process.off('exit', forget)
   return difference
 }
 
@@ -232,7 +238,7 @@ async function distribution(step: Step, stage: Stage): Promise<string | undefine
 
 type Replies = Awaited<ReturnType<World['curlEach']>>
 
-/** By curl, through the explicit listener of the client's sidecar. */
+/** By curl (gRPC: by Node's HTTP/2), through the explicit listener of the client's sidecar. */
 async function send(
   { via, request }: Step,
   { world, pods }: Stage,
@@ -241,6 +247,12 @@ async function send(
   const client = via?.client && pods.get(`${via.client.namespace}/${via.client.workload}`)
   if (client === undefined || via?.target === undefined || request === undefined)
     throw new Error('the runner sends from workloads of the mesh only')
+  if (request.protocol === 'grpc') {
+    const { service: called = '', method: name = '', metadata = {} } = request
+    const { authority = `${via.target.service ?? ''}:${via.target.port}` } = request
+    const call = { authority, path: `/${called}/${name}`, metadata }
+    return { url: authority, replies: await callGrpc(client.workload.proxy, authority, call, times) }
+  }
   if (request.protocol !== 'http/1.1') throw new Error(`the runner does not speak ${request.protocol}`)
   const { port, service = '', pod, namespace } = via.target
   const { path: at = '/', method = 'GET', headers = {}, body } = request
