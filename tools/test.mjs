@@ -6,7 +6,12 @@ import path from 'node:path'
 const root = path.dirname(import.meta.dirname)
 const bin = (name) => path.join(root, 'node_modules/.bin', name)
 const long = process.argv.includes('--long')
-const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const named = process.argv
+  .slice(2)
+  .filter((argument) => !argument.startsWith('--'))
+  .flatMap((place) =>
+    fs.statSync(place).isDirectory() ? fs.globSync(`${place.replace(/\/$/, '')}/**/*.test.ts`) : [place],
+  )
 
 /** Ends the whole run at the first step that fails, with its own exit status. */
 function step(title, command, args) {
