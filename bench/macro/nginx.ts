@@ -2,7 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { findProgram, versionOf } from './command.ts'
 import { answers, freePort, start, until, type Running } from './process.ts'
-import { host, type Shape, type Started, type Subject } from './subject.ts'
+import { host, type Shape, type Subject } from './subject.ts'
+import { startPair } from './start-pair.ts'
 
 /** One process, no master: what is measured is all there is. */
 const around = (dir: string, http: string): string => `daemon off;
@@ -103,20 +104,5 @@ export const nginx: Subject = {
   features:
     'one process, routing by host and path, request IDs, retries; the client by its name with --mtls; no statistics, no log',
   find: findNginx,
-  async start(shape): Promise<Started> {
-    const callee = shape.mtls ? await startOne('server', shape.backendPort, shape) : undefined
-    const caller = await startOne('client', callee?.port ?? shape.backendPort, shape)
-    return {
-      port: caller.port,
-      target: '/',
-      proxies: [
-        { role: 'client', pids: [caller.pid] },
-        ...(callee === undefined ? [] : [{ role: 'server', pids: [callee.pid] }]),
-      ],
-      async stop() {
-        await caller.stop()
-        await callee?.stop()
-      },
-    }
-  },
+  start: (shape) => startPair(shape, startOne),
 }
