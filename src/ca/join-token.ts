@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { formatAddress, parseAddress, type Address } from '../base/address.ts'
+import { parseAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { openSeal, type Seal } from './sealed-claims.ts'
 
@@ -98,9 +98,6 @@ export function parseJoinToken(text: string): JoinToken | { readonly refused: st
   if (typeof rootHash !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(rootHash)) return damaged
   return { address: parsed, rootHash, secret }
 }
-
-/** For people: where a token leads, without its secret. */
-export const describeJoinToken = ({ address }: JoinToken): string => `control plane at ${formatAddress(address)}`
 
 function readJson(text: string): unknown {
   try {

@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import { AnySchema, type Any } from '@bufbuild/protobuf/wkt'
 
 const prefix = 'type.googleapis.com/'
@@ -18,11 +18,6 @@ export function encodeStable<S extends DescMessage>(schema: S, message: MessageS
 /** Wraps a message by its stable encoding. */
 export function packAny<S extends DescMessage>(schema: S, message: MessageShape<S>): Any {
   return create(AnySchema, { typeUrl: typeUrlOf(schema), value: encodeStable(schema, message) })
-}
-
-/** The message within; undefined when it is of another type. Throws when the bytes are not such a message. */
-export function unpackAny<S extends DescMessage>(any: Any, schema: S): MessageShape<S> | undefined {
-  return any.typeUrl === typeUrlOf(schema) ? fromBinary(schema, any.value) : undefined
 }
 
 function sortMaps(schema: DescMessage, message: object): void {

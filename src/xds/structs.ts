@@ -1,13 +1,6 @@
-import { fromJson, toJson, type JsonObject } from '@bufbuild/protobuf'
-import { StructSchema, type Struct } from '@bufbuild/protobuf/wkt'
+import type { JsonObject } from '@bufbuild/protobuf'
 
-// Inside other messages (Metadata, Node) a google.protobuf.Struct is a plain JSON object already; these serve the free-standing ones.
-
-/** Plain JSON as a google.protobuf.Struct. */
-export const structFromJson = (json: JsonObject): Struct => fromJson(StructSchema, json)
-
-/** The opposite. */
-export const jsonFromStruct = (struct: Struct): JsonObject => toJson(StructSchema, struct)
+// Inside other messages (Metadata, Node) a google.protobuf.Struct is a plain JSON object.
 
 /** A string field of a Struct given as JSON; undefined when it is absent or something else. */
 export function stringIn(json: JsonObject | undefined, key: string): string | undefined {

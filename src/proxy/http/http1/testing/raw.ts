@@ -8,7 +8,8 @@ import { faultSentence, faultStatus, type Fault } from '../../fault.ts'
 import { headerField } from '../../headers.ts'
 import type { Call, Outcome, Peer, Reply, Service } from '../../service.ts'
 import { http1Client, type Http1ClientConnection } from '../client.ts'
-import type { Http1ServerConnection, Http1ServerParts } from '../server-parts.ts'
+import type { ServerConnection, ServerParts } from '../../server-parts.ts'
+import type { Http1ServerParts } from '../server-parts.ts'
 import { serveHttp1 } from '../server.ts'
 
 /** Bytes over a real socket, as any stranger would send them. */
@@ -85,19 +86,27 @@ export const testPeer: Peer = {
   tls: false,
 }
 
-/** Serves with our codec; outcomes and refusals are collected. */
-export async function serve(
+/** What came of the calls of a served port. */
+export interface Served {
+  readonly port: number
+  readonly outcomes: Outcome[]
+  readonly refused: Fault[]
+  readonly connections: ServerConnection[]
+}
+
+/** Serves connections with one of our codecs; outcomes and refusals are collected. No timeout is on. */
+export async function serveWith(
   t: TestContext,
   service: Service,
-  more: Partial<Http1ServerParts> = {},
-): Promise<{ port: number; outcomes: Outcome[]; refused: Fault[]; connections: Http1ServerConnection[] }> {
+  codec: (socket: Socket, parts: ServerParts) => ServerConnection,
+): Promise<Served> {
   const sweeper = createSweeper(systemClock, 20)
   t.after(() => sweeper.close())
   const outcomes: Outcome[] = []
   const refused: Fault[] = []
-  const connections: Http1ServerConnection[] = []
+  const connections: ServerConnection[] = []
   const port = await listen(t, (socket) => {
-    const connection = serveHttp1(socket, {
+    const connection = codec(socket, {
       service: (call) => {
         call.onEnd((outcome) => outcomes.push(outcome))
         return service(call)
@@ -118,12 +127,15 @@ export async function serve(
       idleTimeoutMs: 0,
       headersTimeoutMs: 0,
       streamIdleTimeoutMs: 0,
-      ...more,
     })
     connections.push(connection)
   })
   return { port, outcomes, refused, connections }
 }
+
+/** The same with the HTTP/1.1 codec. */
+export const serve = (t: TestContext, service: Service, more: Partial<Http1ServerParts> = {}): Promise<Served> =>
+  serveWith(t, service, (socket, parts) => serveHttp1(socket, { ...parts, ...more }))
 
 /** A codec connection to a raw server; `events` notes "idle" and "closed". */
 export async function client(

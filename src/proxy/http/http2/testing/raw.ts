@@ -1,17 +1,12 @@
 import { once } from 'node:events'
 import net, { type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { systemClock } from '../../../../base/clock.ts'
 import { seeded } from '../../../../base/random.ts'
-import { createSweeper } from '../../../../base/sweeper.ts'
-import { bytesBody } from '../../body.ts'
-import { faultSentence, faultStatus, type Fault } from '../../fault.ts'
-import { headerField } from '../../headers.ts'
-import { listen, testPeer } from '../../http1/testing/raw.ts'
-import type { Outcome, Service } from '../../service.ts'
+import { serveWith, type Served } from '../../http1/testing/raw.ts'
+import type { Service } from '../../service.ts'
 import { Decoder } from '../hpack/decoder.ts'
 import { edgeLimits } from '../limits.ts'
-import type { Http2ServerConnection, Http2ServerParts } from '../server-parts.ts'
+import type { Http2ServerParts } from '../server-parts.ts'
 import { serveHttp2 } from '../server.ts'
 import { errorName, flag, frameType, preface } from '../wire.ts'
 
@@ -208,45 +203,8 @@ export async function connectHttp2(
   return peer
 }
 
-/** Serves with our codec; outcomes and refusals are collected. */
-export async function serve(
-  t: TestContext,
-  service: Service,
-  more: Partial<Http2ServerParts> = {},
-): Promise<{ port: number; outcomes: Outcome[]; refused: Fault[]; connections: Http2ServerConnection[] }> {
-  const sweeper = createSweeper(systemClock, 20)
-  t.after(() => sweeper.close())
-  const outcomes: Outcome[] = []
-  const refused: Fault[] = []
-  const connections: Http2ServerConnection[] = []
-  const port = await listen(t, (socket) => {
-    const connection = serveHttp2(socket, {
-      service: (call) => {
-        call.onEnd((outcome) => outcomes.push(outcome))
-        return service(call)
-      },
-      peer: testPeer,
-      refusal: (fault) => ({
-        status: faultStatus(fault),
-        headers: [headerField('x-fault', fault.kind)],
-        body: bytesBody(Buffer.from(faultSentence(fault))),
-      }),
-      refused: (fault) => refused.push(fault),
-      failed: (error) => {
-        throw error
-      },
-      closed() {},
-      clock: systemClock,
-      random: seeded(3),
-      sweeper,
-      limits: edgeLimits,
-      idleTimeoutMs: 0,
-      headersTimeoutMs: 0,
-      streamIdleTimeoutMs: 0,
-      keepAliveMs: 0,
-      ...more,
-    })
-    connections.push(connection)
-  })
-  return { port, outcomes, refused, connections }
-}
+/** Serves with the HTTP/2 codec; outcomes and refusals are collected. */
+export const serve = (t: TestContext, service: Service, more: Partial<Http2ServerParts> = {}): Promise<Served> =>
+  serveWith(t, service, (socket, parts) =>
+    serveHttp2(socket, { ...parts, random: seeded(3), limits: edgeLimits, keepAliveMs: 0, ...more }),
+  )
