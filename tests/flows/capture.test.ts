@@ -92,7 +92,7 @@ for (const who of [ourselves, ordinary]) {
     // A port that the service has not: refused at once, not answered by anybody else.
     const wrong = await inside(world, who, 'curl', '-sS', '--max-time', '10', 'http://web:81/')
     assert.notEqual(wrong.status, 0)
-    assert.match(wrong.err, /reset|refused/i)
+    assert.match(wrong.err, /reset|refused|couldn't connect/i)
   })
 
   test(`raw TCP to a server that speaks first ${who.title}`, async (t) => {
