@@ -11,6 +11,7 @@ const waists = [
   'proxy/http/body.ts',
   'proxy/http/fault.ts',
   'proxy/config.ts',
+  'proxy/config',
 ]
 const stage = (name: string, packages: readonly string[], more: readonly string[] = []): Room => ({
   room: `proxy/${name}`,
@@ -126,7 +127,8 @@ const rooms: readonly Room[] = [
     why: 'the stack of the control plane joins its stages and never sees the proxy',
   },
 
-  { room: 'proxy/config.ts', sees: ['base'], packages: [], why: 'the second waist is plain data' },
+  { room: 'proxy/config', sees: ['base'], packages: [], why: 'the second waist is plain data' },
+  { room: 'proxy/config.ts', sees: ['base', 'proxy/config'], packages: [], why: 'the second waist is plain data' },
   {
     room: 'proxy/sidecar-messages.ts',
     sees: ['base'],
@@ -159,7 +161,7 @@ const rooms: readonly Room[] = [
   stage('dns', ['node:']),
   {
     room: 'proxy/xds',
-    sees: ['base', 'xds', 'proxy/config.ts'],
+    sees: ['base', 'xds', 'proxy/config.ts', 'proxy/config'],
     packages: ['node:', '@bufbuild/protobuf', '@grpc/grpc-js'],
     why: 'the only place in the proxy where a protobuf message is known',
   },

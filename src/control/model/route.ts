@@ -1,0 +1,131 @@
+import type { Origin } from './origin.ts'
+
+/** One HTTPRoute rule attached to one service port, one entry per match. */
+export interface RouteRule extends HeaderEdits {
+  /** Unique within the port: "default/reviews/rule-0/match-1", or "default" for the rule of a service without routes. */
+  readonly name: string
+  readonly match: RouteMatch
+  /** Absent: browsers are told nothing. */
+  readonly cors?: CorsPolicy
+  readonly action: RouteAction
+  readonly origin: Origin
+}
+
+export interface RouteMatch {
+  readonly path: { readonly kind: 'exact' | 'segments' | 'regex'; readonly value: string }
+  readonly method: string | undefined
+  readonly headers: readonly ValueMatch[]
+  readonly queryParameters: readonly ValueMatch[]
+}
+
+export interface ValueMatch {
+  readonly name: string
+  readonly kind: 'exact' | 'regex'
+  readonly value: string
+}
+
+/** What is changed in headers on the way; absent: nothing. Those of a backend come after those of its rule. */
+export interface HeaderEdits {
+  readonly requestHeaders?: HeaderEdit
+  readonly responseHeaders?: HeaderEdit
+}
+
+/** In this order: remove, set, add. Names in any case. */
+export interface HeaderEdit {
+  readonly remove: readonly string[]
+  /** Takes the place of all values that there are. */
+  readonly set: readonly { readonly name: string; readonly value: string }[]
+  /** Comes behind the values that there are. */
+  readonly add: readonly { readonly name: string; readonly value: string }[]
+}
+
+/** Which other origins' pages may read the replies. In each list "*" stands alone and means all. */
+export interface CorsPolicy {
+  /** "https://shop.example", "https://*.shop.example": any labels, "*". */
+  readonly allowOrigins: readonly string[]
+  readonly allowMethods: readonly string[]
+  readonly allowHeaders: readonly string[]
+  readonly exposeHeaders: readonly string[]
+  readonly allowCredentials: boolean
+  readonly maxAgeSeconds: number
+}
+
+export type RouteAction =
+  | Forward
+  | Redirect
+  /** Gateway API: no valid backend → 500. */
+  | { readonly kind: 'fail'; readonly status: 500; readonly reason: string }
+
+export interface Forward {
+  readonly kind: 'forward'
+  /** Those with weight 0 are left out. */
+  readonly backends: readonly Backend[]
+  /** Absent: the URL stays. */
+  readonly rewrite?: Rewrite
+  /** Who gets copies; absent: nobody. */
+  readonly mirrors?: readonly Mirror[]
+  /** Absent: the mesh sets no limit. */
+  readonly timeouts?: Timeouts
+  /** Absent: the mesh's own, which repeats only what is safe. */
+  readonly retry?: Retry
+}
+
+export interface Rewrite {
+  /** What Host says from here on. */
+  readonly host: string | undefined
+  readonly path: PathChange | undefined
+}
+
+/** The query stays in any case. */
+export interface PathChange {
+  /** The whole path, or the part that the rule's path prefix matched: whole segments. */
+  readonly kind: 'full' | 'prefix'
+  /** Begins with "/"; for a prefix also "". */
+  readonly value: string
+}
+
+/** Absent parts are those of the request. */
+export interface Redirect {
+  readonly kind: 'redirect'
+  readonly status: 301 | 302 | 303 | 307 | 308
+  readonly scheme: 'http' | 'https' | undefined
+  readonly host: string | undefined
+  /** Undefined: the service port that was called. */
+  readonly port: number | undefined
+  readonly path: PathChange | undefined
+}
+
+/** Copies of requests, whose answers nobody waits for. Points at `Model.services`. */
+export interface Mirror {
+  readonly service: string
+  readonly port: number
+  /** In (0, 1]: of all requests of the rule. */
+  readonly share: number
+  readonly origin: Origin
+}
+
+/** In ms; 0: none. */
+export interface Timeouts {
+  /** The whole call, retries included. */
+  readonly requestMs: number
+  /** One request to one backend. */
+  readonly backendRequestMs: number
+}
+
+/** Besides failed connections, which any of these repeats. Source: Gateway API, HTTPRouteRetry. */
+export interface Retry {
+  /** Statuses that are tried again: ascending, unique. */
+  readonly codes: readonly number[]
+  /** Further attempts after the first. */
+  readonly attempts: number
+  /** The shortest wait before a retry, ms; undefined: no lower bound. */
+  readonly backoffMs: number | undefined
+}
+
+/** Points at `Model.services`; a backend that does not exist has `service: undefined` and answers 500 for its share. */
+export interface Backend extends HeaderEdits {
+  readonly weight: number
+  readonly service: string | undefined
+  readonly port: number
+  readonly origin: Origin
+}

@@ -1,0 +1,41 @@
+import type { Address } from '../../base/address.ts'
+import type { Origin } from './origin.ts'
+import type { RouteRule } from './route.ts'
+
+/** `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. */
+export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin'
+
+export type Protocol = 'http' | 'tcp'
+
+export interface Service {
+  readonly namespace: string
+  readonly name: string
+  readonly ports: readonly ServicePort[]
+  readonly origin: Origin
+}
+
+export interface ServicePort {
+  /** What clients name. */
+  readonly port: number
+  readonly name: string
+  readonly protocol: Protocol
+  /** Ordered by precedence, first match wins; never empty for HTTP: without an HTTPRoute one rule that matches all. */
+  readonly rules: readonly RouteRule[]
+  /** By the caller's namespace: in the place of `rules` for callers from there. Absent: nobody has any. Source: GAMMA, consumer routes. */
+  readonly consumerRules?: ReadonlyMap<string, readonly RouteRule[]>
+  readonly endpoints: readonly Endpoint[]
+  /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
+  readonly identities: readonly string[]
+  readonly loadBalancing: LoadBalancing
+  readonly origin: Origin
+}
+
+/** One instance of a service on one port, as clients reach it: the sidecar's inbound listener. */
+export interface Endpoint {
+  readonly workload: string
+  readonly address: Address
+  /** Clients use mTLS to this one: it has a sidecar. */
+  readonly mtls: boolean
+  readonly health: 'healthy' | 'unhealthy' | 'draining'
+  readonly weight: number
+}

@@ -1,0 +1,31 @@
+import type { Address } from '../../base/address.ts'
+import type { PortAuthorization } from './authorization.ts'
+import type { Origin } from './origin.ts'
+import type { Protocol } from './service.ts'
+
+export interface Workload {
+  readonly namespace: string
+  readonly name: string
+  /** The service it was registered for. */
+  readonly service: string
+  readonly identity: string
+  readonly inbound: readonly InboundPort[]
+  /** Takes the program's outbound calls. */
+  readonly outbound: Address | undefined
+  /** Connections are caught there with the destination that they were for; undefined: the program names the listener as its proxy. */
+  readonly capture: 'namespace' | undefined
+  readonly origin: Origin
+}
+
+export interface InboundPort {
+  readonly name: string
+  /** Of the sidecar: bound by the agent. */
+  readonly address: Address
+  /** Of the program, on loopback. */
+  readonly targetPort: number
+  readonly protocol: Protocol
+  /** PERMISSIVE takes plain text too, and counts it. */
+  readonly mtls: 'strict' | 'permissive' | 'disable'
+  readonly mtlsOrigin: Origin | undefined
+  readonly authorization: PortAuthorization
+}

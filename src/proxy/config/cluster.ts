@@ -1,0 +1,65 @@
+import type { Address } from '../../base/address.ts'
+import type { Origin } from './origin.ts'
+
+export interface UpstreamTls {
+  readonly certificate: 'own' | undefined
+  readonly trust: string
+  /** The peer's URI SAN must be one of these, exactly. Empty: any identity that the bundle vouches for. */
+  readonly subjectAltNames: readonly string[]
+  readonly sni: string
+  readonly alpn: readonly string[]
+}
+
+export interface Cluster {
+  readonly name: string
+  readonly connectTimeoutMs: number
+  readonly loadBalancing: LoadBalancing
+  readonly discovery: 'eds' | 'static' | 'dynamic-forward'
+  readonly endpoints: readonly Endpoint[]
+  /** Chosen per endpoint by `Endpoint.transport`: the match name, or "" for the cluster's own socket. */
+  readonly transports: ReadonlyMap<string, UpstreamTls | undefined>
+  readonly limits: Limits
+  readonly upstreamProtocol: 'http/1.1' | 'h2'
+  /** Pooled connection unused, ms. */
+  readonly idleTimeoutMs: number
+  readonly outlierDetection: OutlierDetection | undefined
+  /** Below this share of healthy endpoints health is ignored, percent; 0: never. xDS: healthy_panic_threshold. */
+  readonly panicThresholdPercent: number
+  readonly origin: Origin | undefined
+}
+
+export type LoadBalancing =
+  | { readonly kind: 'round-robin' }
+  | { readonly kind: 'least-request'; readonly choices: number }
+  /** `weft.dev` metadata on a LEAST_REQUEST cluster, so that a proxy without it has the nearest thing. Times in ms. */
+  | { readonly kind: 'peak-ewma'; readonly defaultRttMs: number; readonly decayMs: number }
+
+export interface Limits {
+  readonly maxConnections: number
+  readonly maxPendingRequests: number
+  readonly maxRequests: number
+  readonly retryBudgetPercent: number
+  readonly minRetryConcurrency: number
+}
+
+/** Defaults of Envoy's .proto where absent. */
+export interface OutlierDetection {
+  readonly consecutive5xx: number
+  readonly consecutiveGatewayFailure: number
+  readonly baseEjectionMs: number
+  readonly maxEjectionMs: number
+  readonly maxEjectionPercent: number
+  readonly intervalMs: number
+}
+
+export interface Endpoint {
+  readonly address: Address
+  readonly weight: number
+  readonly priority: number
+  readonly health: 'healthy' | 'unhealthy' | 'draining' | 'degraded'
+  readonly locality: string
+  /** Key into `Cluster.transports`. */
+  readonly transport: string
+  /** From `weft.dev` metadata: the workload's `<namespace>/<name>`. */
+  readonly workload: string | undefined
+}

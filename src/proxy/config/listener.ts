@@ -1,0 +1,87 @@
+import type { Address } from '../../base/address.ts'
+import type { Authorization } from './authorization.ts'
+import type { RouteTable, WeightedCluster } from './route.ts'
+
+export interface Listener {
+  readonly name: string
+  readonly address: Address
+  readonly direction: 'inbound' | 'outbound' | 'unspecified'
+  /** Peek at the first bytes for TLS, server name and ALPN before a chain is chosen. xDS: listener filter tls_inspector. */
+  readonly inspectTls: boolean
+  /** How long the peek may wait, in ms; 0 waits for ever. xDS: listener_filters_timeout. */
+  readonly inspectTimeoutMs: number
+  /** After that time go on as if plain text had come (the server may speak first); absent or false: close. xDS: continue_on_listener_filters_timeout. */
+  readonly continueOnInspectTimeout?: boolean
+  readonly filterChains: readonly FilterChain[]
+  /** None and no match: the connection is closed. */
+  readonly defaultFilterChain: FilterChain | undefined
+  /** Explicit mode: absolute-form requests and CONNECT, routed by the name table first (`weft.dev` metadata `routing: names`). */
+  readonly routeByName: boolean
+  /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
+  readonly originalDestination?: boolean
+}
+
+export interface FilterChain {
+  readonly name: string
+  readonly match: FilterChainMatch
+  readonly tls: DownstreamTls | undefined
+  /** Checked once per connection, in order, before the terminal filter. */
+  readonly networkFilters: readonly NetworkFilter[]
+  readonly terminal: HttpTerminal | TcpTerminal
+}
+
+/** Absent: matches anything. Order of criteria as in Envoy's FilterChainMatch. */
+export interface FilterChainMatch {
+  readonly destinationPort: number | undefined
+  /** Lower case; `*.suffix` allowed. */
+  readonly serverNames: readonly string[]
+  readonly transportProtocol: 'tls' | 'raw_buffer' | undefined
+  /** ALPN protocols offered by the client; one in common is a match. */
+  readonly applicationProtocols: readonly string[]
+}
+
+/** Whose certificate: `own` is the workload's, which the agent handed over (SDS from cluster `weft-agent`). */
+export interface DownstreamTls {
+  readonly certificate: 'own'
+  /** Name of the trust bundle in `ProxyConfig.trust`; undefined: client certificates are not asked for. */
+  readonly trust: string | undefined
+  readonly requireClientCertificate: boolean
+  readonly alpn: readonly string[]
+}
+
+export interface HttpTerminal {
+  readonly kind: 'http'
+  readonly statPrefix: string
+  /** Inline, or by name from `ProxyConfig.routes`. With `routeByName` the fallback for hosts that the name table lacks. */
+  readonly routes: { readonly inline: RouteTable } | { readonly named: string }
+  /** In the order given, the router left out. */
+  readonly filters: readonly HttpFilter[]
+  /** Downstream connection without a request, ms; 0: never. xDS: common_http_protocol_options.idle_timeout. */
+  readonly idleTimeoutMs: number
+  /** Head must be complete in this time, ms; 0: never. xDS: request_headers_timeout. */
+  readonly headersTimeoutMs: number
+  /** No byte in either direction of a call, ms; 0: never. xDS: stream_idle_timeout. */
+  readonly streamIdleTimeoutMs: number
+  /** xDS: forward_client_cert_details; sets `x-forwarded-client-cert` from the proven identity. */
+  readonly forwardClientCert: 'sanitize' | 'sanitize-set'
+  readonly generateRequestId: boolean
+  /** Undefined: off. */
+  readonly accessLog: AccessLog | undefined
+}
+
+export interface TcpTerminal {
+  readonly kind: 'tcp'
+  readonly statPrefix: string
+  readonly clusters: readonly WeightedCluster[]
+  readonly idleTimeoutMs: number
+  readonly accessLog: AccessLog | undefined
+}
+
+export interface AccessLog {
+  /** "/dev/stdout" and "/dev/stderr" go through the agent. One JSON object a line. */
+  readonly path: string
+}
+
+export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Authorization }
+
+export type HttpFilter = { readonly kind: 'authorize'; readonly rules: Authorization }

@@ -1,0 +1,15 @@
+export type StringMatch = (
+  | { readonly kind: 'exact'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly value: string }
+  | { readonly kind: 'suffix'; readonly value: string }
+  | { readonly kind: 'contains'; readonly value: string }
+  /** RE2 syntax, must match the whole string. */
+  | { readonly kind: 'regex'; readonly value: string }
+) & { readonly ignoreCase: boolean }
+
+/** Also for query parameters. `match` undefined: present. `:method` and `:authority` are names too. */
+export interface HeaderMatch {
+  readonly name: string
+  readonly match: StringMatch | undefined
+  readonly invert: boolean
+}

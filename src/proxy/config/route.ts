@@ -1,0 +1,156 @@
+import type { HeaderMatch, StringMatch } from './matching.ts'
+import type { Origin } from './origin.ts'
+
+/** One RouteConfiguration. */
+export interface RouteTable {
+  readonly name: string
+  readonly virtualHosts: readonly VirtualHost[]
+  readonly ignorePortInHost: boolean
+  readonly origin: Origin | undefined
+}
+
+export interface VirtualHost {
+  readonly name: string
+  /** Exact, `*.suffix`, `prefix.*`, `*`; lower case. */
+  readonly domains: readonly string[]
+  /** First match wins. */
+  readonly routes: readonly Route[]
+}
+
+export interface Route {
+  /** Unique in its table; for records and `explain`. */
+  readonly name: string
+  readonly match: RouteMatch
+  readonly action: RouteAction
+  /** For answers of this proxy's own, redirects too; those of upstreams are edited by `WeightedCluster.responseEdits`. Absent: none. */
+  readonly responseEdits?: readonly HeaderEdit[]
+  /** Absent: browsers are told nothing. */
+  readonly cors?: CorsPolicy
+  readonly origin: Origin | undefined
+}
+
+export interface RouteMatch {
+  readonly path: PathMatch
+  readonly headers: readonly HeaderMatch[]
+  readonly queryParameters: readonly HeaderMatch[]
+}
+
+export type PathMatch = (
+  | { readonly kind: 'exact'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly value: string }
+  /** Whole segments: "/a" matches "/a" and "/a/b", not "/ab". */
+  | { readonly kind: 'segments'; readonly value: string }
+  | { readonly kind: 'regex'; readonly value: string }
+) & { readonly caseSensitive: boolean }
+
+/** xDS: CorsPolicy; texts as they stand in headers, "" left out. */
+export interface CorsPolicy {
+  readonly allowOrigins: readonly StringMatch[]
+  readonly allowMethods: string
+  readonly allowHeaders: string
+  readonly exposeHeaders: string
+  readonly maxAge: string
+  readonly allowCredentials: boolean
+  /** Preflights of other origins go to the upstream; else they are answered here, without permission. */
+  readonly forwardUnmatchedPreflights: boolean
+}
+
+/** Changes to a header list: the removals first, then what overwrites, then what is added. xDS: `*_headers_to_remove`, `*_headers_to_add`. */
+export interface HeaderEdit {
+  /** Lower case. */
+  readonly remove: readonly string[]
+  readonly options: readonly HeaderOption[]
+}
+
+/** xDS: HeaderValueOption, its value without escapes. */
+export interface HeaderOption {
+  /** Lower case. */
+  readonly name: string
+  /** As it is to be written where case is kept. */
+  readonly rawName: string
+  readonly value: string
+  readonly how: 'append' | 'if-absent' | 'overwrite' | 'overwrite-if-present'
+}
+
+/** What becomes of a path; the query stays. Values as they go over the wire. */
+export type PathChange =
+  | { readonly kind: 'full'; readonly value: string }
+  /** In place of the first `length` characters. */
+  | { readonly kind: 'prefix'; readonly length: number; readonly value: string }
+  /** Without the first `length` characters, and with exactly one slash at the beginning. */
+  | { readonly kind: 'strip'; readonly length: number }
+
+export type RouteAction =
+  | {
+      readonly kind: 'forward'
+      /** Weights are relative; the sum is > 0. */
+      readonly clusters: readonly WeightedCluster[]
+      /** What the upstream sees instead of the path that was asked for; absent: that one. */
+      readonly path?: PathChange
+      /** Who gets copies of the calls; absent: nobody. */
+      readonly mirrors?: readonly Mirror[]
+      /** Whole call, ms; 0: none. */
+      readonly timeoutMs: number
+      readonly retry: RetryPolicy | undefined
+      /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
+      readonly clusterNotFoundStatus?: 404 | 500 | 503
+    }
+  /** Absent parts are those of the request. xDS: RedirectAction. */
+  | {
+      readonly kind: 'redirect'
+      readonly status: 301 | 302 | 303 | 307 | 308
+      readonly scheme: string | undefined
+      readonly host: string | undefined
+      readonly port: number | undefined
+      readonly path: PathChange | undefined
+      readonly stripQuery: boolean
+    }
+  | { readonly kind: 'direct'; readonly status: number; readonly body: string }
+
+/** xDS: RequestMirrorPolicy. */
+export interface Mirror {
+  readonly cluster: string
+  /** In [0, 1]. */
+  readonly share: number
+  /** `-shadow` is put behind the host's name. */
+  readonly markHost: boolean
+}
+
+export interface WeightedCluster {
+  readonly cluster: string
+  readonly weight: number
+  /** Of the route and the cluster, in the order of their effect; absent: none. */
+  readonly requestEdits?: readonly HeaderEdit[]
+  readonly responseEdits?: readonly HeaderEdit[]
+  /** What Host says to the upstream; absent: as it was asked. xDS: host_rewrite_literal of the cluster or the route. */
+  readonly authority?: string
+}
+
+/** Names as in Envoy's `retry_on`. */
+export type RetryCause =
+  | 'connect-failure'
+  | 'refused-stream'
+  | 'reset-before-request'
+  | 'reset'
+  | '5xx'
+  | 'gateway-error'
+  /** Those of `RetryPolicy.statusCodes`. */
+  | 'retriable-status-codes'
+
+/** xDS: RetryPolicy. */
+export interface RetryPolicy {
+  /** Further attempts after the first. */
+  readonly retries: number
+  readonly on: ReadonlySet<RetryCause>
+  /** Besides `on`, when the method is idempotent (RFC 9110, section 9.2.2): `weft.dev` metadata `retry_on_if_idempotent`. */
+  readonly onIfIdempotent: ReadonlySet<RetryCause>
+  /** For `retriable-status-codes`; absent: none. */
+  readonly statusCodes?: ReadonlySet<number>
+  readonly perTryTimeoutMs: number
+  /** No retry comes sooner, jitter or not, even after a safe failure; absent: 0. `weft.dev` metadata `retry_backoff_at_least_ms`. */
+  readonly backoffAtLeastMs?: number
+  readonly backoffBaseMs: number
+  readonly backoffMaxMs: number
+  /** Prefer endpoints that were not tried yet; at most this many further picks. */
+  readonly hostSelectionAttempts: number
+}
