@@ -1,3 +1,4 @@
+import type { AppProtocol } from '../base/app-protocol.ts'
 import type { Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -11,8 +12,8 @@ export interface ProgramPort {
   readonly servicePort: number
   /** Where the program listens, on loopback. */
   readonly targetPort: number
-  /** Absent: to be detected. */
-  readonly protocol?: 'http' | 'tcp'
+  /** Absent: the control plane's default. */
+  readonly protocol?: AppProtocol
 }
 
 /** One `--inbound`: where the sidecar takes the calls for a port. */

@@ -4,9 +4,8 @@ import { formatAddress } from '../base/address.ts'
 import { passthroughCluster } from '../xds/names.ts'
 import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal } from './config.ts'
-import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
-import { allowsOthers, looksLikeHttp1, silenceMs, tunnelIdleMs } from './explicit.ts'
+import { allowsOthers, httpVersion, looksLikeHttp1, protocolOf, silenceMs, tunnelIdleMs } from './explicit.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isVirtualIp } from './route/names.ts'
@@ -78,23 +77,10 @@ export function serveCaptured(
   })
 }
 
-/** Which HTTP a client speaks, if it does. */
-function httpVersion(bytes: Buffer): 1 | 2 | 'raw' | 'more' {
-  const looks = looksLikeHttp1(bytes)
-  if (looks !== 'raw') return looks === 'http/1' ? 1 : 'more'
-  const second = looksLikeHttp2(bytes)
-  return second === 1 ? 'raw' : second
-}
-
 /** `default/web/80` → `web.default.svc.cluster.local:80`. */
 function authorityOf(name: string): string {
   const [namespace, service, port] = name.split('/')
   return `${service}.${namespace}.svc.cluster.local:${port}`
-}
-
-function protocolOf(name: string, { config }: Snapshot): 'http' | 'tcp' | undefined {
-  const [namespace, service, port] = name.split('/')
-  return config.names.get(`${namespace}/${service}`)?.ports.find((one) => String(one.port) === port)?.protocol
 }
 
 /** A head that is longer than this is not waited for. */

@@ -3,6 +3,7 @@ import { formatAddress } from '../base/address.ts'
 import { passthroughCluster } from '../xds/names.ts'
 import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal } from './config.ts'
+import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
 import type { Fault } from './http/fault.ts'
 import type { ConnectTaker } from './http/http1/server-parts.ts'
@@ -25,12 +26,13 @@ export interface TunnelParts {
   readonly current: () => Snapshot
   readonly demand: (name: string) => Promise<boolean>
   /** Serves HTTP inside the tunnel, calls going to `authority`. */
-  readonly serveHttp: (socket: Socket, authority: string) => void
+  readonly serveHttp: (socket: Socket, version: 1 | 2, authority: string) => void
 }
 
 /**
- * CONNECT on an explicit listener: answered at once, and then the tunnel is looked into. HTTP/1 takes the same path as without a
- * tunnel; anything else goes as raw bytes to the service port that was named, or past the mesh if that is allowed.
+ * CONNECT on an explicit listener: answered at once, and then the tunnel is looked into. HTTP takes the same path as without a
+ * tunnel, also HTTP/2, which gRPC clients speak there from the first byte; anything else goes as raw bytes to the service port that was
+ * named, or past the mesh if that is allowed.
  */
 export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): ConnectTaker {
   const { shared, current } = parts
@@ -38,13 +40,16 @@ export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): Conne
     refuse: (authority) => refuseTunnel(authority, peer, parts),
     take: (socket, authority) => {
       tracked.become({ drain: () => void socket.destroy(), destroy: () => void socket.destroy() })
-      void peek(socket, looksLikeHttp1, silenceMs, shared.clock).then(async (peeked) => {
+      void peek(socket, httpVersion, silenceMs, shared.clock).then(async (peeked) => {
         if (peeked.kind === 'closed') return socket.destroy()
-        if (peeked.kind === 'seen' && peeked.seen === 'http/1') return parts.serveHttp(socket, authority)
-        // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
-        tracked.become({ drain() {}, destroy: () => void socket.destroy() })
         const { host, port } = authorityAddress(authority, 443)
         const name = current().nameOf(host, port, shared.ownNamespace)
+        const version = peeked.kind === 'seen' ? peeked.seen : 'raw'
+        // Nothing is known about who is outside, so the bytes of HTTP/2 stay as they are; nobody looks into declared TCP.
+        const routed = name === undefined ? version === 1 : protocolOf(name, current()) === 'http'
+        if (routed && version !== 'raw') return parts.serveHttp(socket, version, authority)
+        // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
+        tracked.become({ drain() {}, destroy: () => void socket.destroy() })
         if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
         const cluster = name ?? passthroughCluster
         return serveTcp(socket, {
@@ -92,4 +97,18 @@ export function looksLikeHttp1(bytes: Buffer): 'http/1' | 'raw' | 'more' {
   const start = bytes.toString('latin1', 0, 9)
   if (methods.some((method) => start.startsWith(`${method} `))) return 'http/1'
   return methods.some((method) => `${method} `.startsWith(start)) ? 'more' : 'raw'
+}
+
+/** Which HTTP a client speaks, if it does. */
+export function httpVersion(bytes: Buffer): 1 | 2 | 'raw' | 'more' {
+  const looks = looksLikeHttp1(bytes)
+  if (looks !== 'raw') return looks === 'http/1' ? 1 : 'more'
+  const second = looksLikeHttp2(bytes)
+  return second === 1 ? 'raw' : second
+}
+
+/** How a service port of the mesh (`<namespace>/<service>/<port>`) is declared. */
+export function protocolOf(name: string, { config }: Snapshot): 'http' | 'tcp' | undefined {
+  const [namespace, service, port] = name.split('/')
+  return config.names.get(`${namespace}/${service}`)?.ports.find((one) => String(one.port) === port)?.protocol
 }

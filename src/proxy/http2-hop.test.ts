@@ -298,3 +298,31 @@ test('a port that speaks TLS offers HTTP/2 and HTTP/1.1', async (t) => {
   assert.match((await curl('-k', '--http2', url)).text, /^HTTP\/2 200/)
   assert.match((await curl('-k', '--http1.1', url)).text, /^HTTP\/1\.1 200/)
 })
+
+test('HTTP/2 in a tunnel takes the path of every call, down to a program that speaks it too', async (t) => {
+  const server = http2.createServer()
+  server.on('stream', (stream: ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
+    stream.respond({ ':status': 200, 'x-path': String(headers[':path']) }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '7' }))
+    stream.end('ok')
+  })
+  const at = await program(t, (socket) => void server.emit('connection', socket))
+  const { outboundAt, outbound } = await mesh(t, at, 'h2')
+  const socket = net.connect(outboundAt.port, outboundAt.host)
+  t.after(() => socket.destroy())
+  socket.write('CONNECT web:80 HTTP/1.1\r\nHost: web:80\r\n\r\n')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 200 /)
+  const client = http2.connect('http://elsewhere:1', { createConnection: () => socket })
+  client.on('error', () => {})
+  t.after(() => client.destroy())
+  for (const path of ['/a', '/b']) {
+    const { status, text, trailers } = await ask(client, {
+      ':method': 'POST',
+      ':path': path,
+      ':authority': 'elsewhere:1',
+    })
+    assert.deepEqual([status, text, trailers?.['x-sum']], [200, 'ok', '7'])
+  }
+  assert.match(outbound.metrics.exposition(), /weft_requests_total\{[^}]*destination_service="default\/web"[^}]*\} 2/)
+})

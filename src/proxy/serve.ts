@@ -174,10 +174,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       shared,
       current,
       demand: parts.demand,
-      serveHttp: (socket, authority) => {
+      serveHttp: (socket, http, authority) => {
         const inner: Peer = { ...peer }
         targets.set(inner, authority)
-        serveHttp(socket, tracked, enter(socket, tracked, chain, inner), { http: 1, inTunnel: true })
+        serveHttp(socket, tracked, enter(socket, tracked, chain, inner), { http, inTunnel: true })
       },
     })
 

@@ -30,7 +30,7 @@ export const features: Readonly<Record<string, true | string>> = {
   HTTPRoute308RedirectStatusCode: true,
   HTTPRouteParentRefPort: true,
   HTTPRouteResponseHeaderModification: true,
-  GRPCRoute: 'HTTP/2 and GRPCRoute are not supported yet',
+  GRPCRoute: 'not supported yet',
 }
 
 /** Kinds of a case's manifests that the mesh has no use for; the runner does not apply them. */
@@ -43,10 +43,6 @@ export const leftOutKinds: Readonly<Record<string, string>> = {
 
 /** Protocols of a Service's port (by appProtocol, or by the port's name) that are declared as raw TCP instead. */
 export const passedThrough: Readonly<Record<string, string>> = {
-  'kubernetes.io/h2c': 'HTTP/2 is passed through, not routed',
-  http2: 'HTTP/2 is passed through, not routed',
-  h2c: 'HTTP/2 is passed through, not routed',
-  grpc: 'HTTP/2 is passed through, not routed',
   https: 'TLS of the program itself is passed through',
 }
 

@@ -127,7 +127,7 @@ async function startPod(world: World, backend: Backend, index: number, echo: str
       name,
       ...ports.flatMap(({ port, protocol, free }) => [
         '--port',
-        `${protocol}-${port}:${port}=${free}/${protocol === 'http' ? 'http' : 'tcp'}`,
+        `${protocol}-${port}:${port}=${free}/${protocol === 'h2c' ? 'http2' : protocol}`,
       ]),
     ],
     command: (report) => [

@@ -18,10 +18,11 @@ const problems = (flags: Partial<RunFlags>, of: readonly string[] = command): st
 test('--port is [NAME:][SERVICEPORT=]PORT[/PROTOCOL]', () => {
   const [plain] = options({ port: ['8080'] }).ports
   assert.deepEqual(plain, { servicePort: 8080, targetPort: 8080 })
-  const { ports } = options({ port: ['http:80=8080/http', 'admin:81=8081'] })
+  const { ports } = options({ port: ['http:80=8080/http', 'admin:81=8081', '50051/grpc'] })
   assert.deepEqual(ports, [
     { name: 'http', servicePort: 80, targetPort: 8080, protocol: 'http' },
     { name: 'admin', servicePort: 81, targetPort: 8081 },
+    { servicePort: 50051, targetPort: 50051, protocol: 'grpc' },
   ])
 })
 
@@ -35,7 +36,7 @@ test('what makes no sense is named, all of it', () => {
   })
   assert.match(said, /not "x"/)
   assert.match(said, /from 1 to 65535/)
-  assert.match(said, /http or tcp, not "udp"/)
+  assert.match(said, /http, http2, grpc or tcp, not "udp"/)
   assert.match(said, /service port 80 is given twice/)
   assert.match(said, /KEY=VALUE, not "novalue"/)
   assert.match(said, /auto, namespace or explicit, not "root"/)

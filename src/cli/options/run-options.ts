@@ -1,3 +1,4 @@
+import { isAppProtocol } from '../../base/app-protocol.ts'
 import { parseAddress, type Address } from '../../base/address.ts'
 import type { AgentOptions, InboundChoice, ProgramPort } from '../../agent/options.ts'
 
@@ -97,8 +98,8 @@ function readPort(text: string): ProgramPort | Wrong {
   const target = Number(targetPort)
   const service = servicePort === undefined ? target : Number(servicePort)
   if (![target, service].every(isPort)) return wrong(`--port ${text}: a port is a number from 1 to 65535`)
-  if (protocol !== undefined && protocol !== 'http' && protocol !== 'tcp')
-    return wrong(`--port ${text}: the protocol is http or tcp, not ${quote(protocol)}`)
+  if (protocol !== undefined && !isAppProtocol(protocol))
+    return wrong(`--port ${text}: the protocol is http, http2, grpc or tcp, not ${quote(protocol)}`)
   return {
     ...(name === undefined ? {} : { name }),
     servicePort: service,

@@ -98,16 +98,15 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ],
   ],
   [
-    'ports of a Service: twice, unnamed, a protocol to come',
+    'ports of a Service: twice, unnamed, of an unknown protocol',
     service(
-      'ports:\n    - {name: a, port: 80}\n    - {name: a, port: 80}\n    - {port: 82}\n    - {name: grpc, port: 83}\n    - {name: e, port: 84, appProtocol: kubernetes.io/h2c}',
+      'ports:\n    - {name: a, port: 80}\n    - {name: a, port: 80}\n    - {port: 82}\n    - {name: e, port: 84, appProtocol: mongo}',
     ),
     [
       'a.yaml:7: Service default/web: spec.ports[1].port: port 80 is there twice',
       'a.yaml:7: Service default/web: spec.ports[1].name: the name "a" is there twice',
       'a.yaml:8: Service default/web: spec.ports[2].name: a Service with several ports must name each of them',
-      'a.yaml:9: Service default/web: spec.ports[3].name: the name "grpc" declares grpc, which is not supported yet; declare appProtocol: tcp to pass it through',
-      'a.yaml:10: Service default/web: spec.ports[4].appProtocol: expected http or tcp, got "kubernetes.io/h2c" (HTTP/2 and gRPC are not supported yet; tcp passes them through)',
+      'a.yaml:9: Service default/web: spec.ports[3].appProtocol: expected http, http2, grpc or tcp, got "mongo" (tcp passes anything else through)',
     ],
   ],
   [

@@ -1,3 +1,4 @@
+import type { AppProtocol } from '../../base/app-protocol.ts'
 import {
   describe,
   invalid,
@@ -14,6 +15,7 @@ import {
 } from '../../base/decode.ts'
 import { anything, integer, string } from '../../base/decode.ts'
 import { label, labels, portNumber } from './names.ts'
+import { protocolOfAppProtocol, protocolOfName } from './port-protocol.ts'
 
 /** A core/v1 Service: which workloads answer under a name. */
 export interface ServiceSpec {
@@ -27,7 +29,7 @@ export interface ServicePortSpec {
   readonly port: number
   /** Of the workload: its port number or the name of it. */
   readonly targetPort: number | string
-  readonly protocol: 'http' | 'tcp'
+  readonly protocol: AppProtocol
 }
 
 interface WrittenPort {
@@ -63,30 +65,19 @@ const writtenPort = object<WrittenPort>({
   nodePort: optional(integer({ min: 0, max: 65_535 })),
 })
 
-/** A declared protocol, by appProtocol or by the port's name ("http", "http-web"); undeclared is HTTP until detection exists. */
-function protocolOf(port: WrittenPort, path: string, issues: Issue[]): 'http' | 'tcp' | typeof invalid {
-  if (port.appProtocol !== undefined) {
-    const known = { http: 'http', 'kubernetes.io/http': 'http', tcp: 'tcp', 'kubernetes.io/ws': 'http' } as const
-    const protocol = Object.hasOwn(known, port.appProtocol) ? known[port.appProtocol as keyof typeof known] : undefined
-    return (
-      protocol ??
-      mismatch(
-        issues,
-        `${path}.appProtocol`,
-        'http or tcp',
-        port.appProtocol,
-        'HTTP/2 and gRPC are not supported yet; tcp passes them through',
-      )
+/** A declared protocol, by appProtocol or by the port's name ("grpc-orders"); undeclared is HTTP until detection exists. */
+function protocolOf(port: WrittenPort, path: string, issues: Issue[]): AppProtocol | typeof invalid {
+  if (port.appProtocol === undefined) return protocolOfName(port.name) ?? 'http'
+  return (
+    protocolOfAppProtocol(port.appProtocol) ??
+    mismatch(
+      issues,
+      `${path}.appProtocol`,
+      'http, http2, grpc or tcp',
+      port.appProtocol,
+      'tcp passes anything else through',
     )
-  }
-  const named = /^(http|tcp|http2|grpc|grpc-web|h2c)(-|$)/.exec(port.name ?? '')?.[1]
-  if (named === undefined || named === 'http') return 'http'
-  if (named === 'tcp') return 'tcp'
-  issues.push({
-    path: `${path}.name`,
-    message: `the name ${describe(port.name)} declares ${named}, which is not supported yet; declare appProtocol: tcp to pass it through`,
-  })
-  return invalid
+  )
 }
 
 const ports = refine(

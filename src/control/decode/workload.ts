@@ -1,3 +1,4 @@
+import { appProtocols, type AppProtocol } from '../../base/app-protocol.ts'
 import {
   integer,
   invalid,
@@ -12,6 +13,7 @@ import {
 } from '../../base/decode.ts'
 import type { Address } from '../../base/address.ts'
 import { label, portNumber } from './names.ts'
+import { protocolOfName } from './port-protocol.ts'
 
 /** weft.dev Workload: one running instance of a service. Registered by `weft run`, or written by hand for one without a sidecar. */
 export interface WorkloadSpec {
@@ -36,7 +38,8 @@ export interface WorkloadPort {
   readonly servicePort: number
   /** The program's own. */
   readonly targetPort: number
-  readonly protocol: 'http' | 'tcp'
+  /** As it was declared, by itself or by the port's name; `http` when nobody says. */
+  readonly protocol: AppProtocol
   /** The sidecar's listener for this port, which clients use over mTLS; absent: no sidecar, clients use address:targetPort in plain text. */
   readonly inbound?: Address
 }
@@ -51,7 +54,7 @@ interface WrittenPort {
   readonly name?: string
   readonly servicePort?: number
   readonly targetPort: number
-  readonly protocol: 'http' | 'tcp'
+  readonly protocol?: AppProtocol
   readonly inbound?: Address
 }
 const port: Decoder<WorkloadPort> = refine(
@@ -59,13 +62,14 @@ const port: Decoder<WorkloadPort> = refine(
     name: optional(label),
     servicePort: optional(portNumber),
     targetPort: portNumber,
-    protocol: withDefault(oneOf('http', 'tcp'), 'http'),
+    protocol: optional(oneOf(...appProtocols)),
     inbound: optional(address),
   }),
   (written) => ({
     ...written,
     name: written.name ?? `port-${written.targetPort}`,
     servicePort: written.servicePort ?? written.targetPort,
+    protocol: written.protocol ?? protocolOfName(written.name) ?? 'http',
   }),
 )
 

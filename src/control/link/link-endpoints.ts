@@ -77,7 +77,7 @@ function protocolsDiffer(
   target: WorkloadPort,
 ): Problem {
   const theirs = `workload ${metadata.namespace}/${metadata.name} serves its port ${target.name} as ${target.protocol}`
-  const message = `the port is ${spec.protocol}, but ${theirs}; declare appProtocol: ${target.protocol}`
+  const message = `the port is ${spec.protocol}, but ${theirs}; declare appProtocol: ${target.protocol} here, or ${spec.protocol} there (weft run --port ${target.targetPort}/${spec.protocol})`
   return problemAt(service, `spec.ports[${index}]`, message)
 }
 

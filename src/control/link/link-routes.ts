@@ -1,3 +1,4 @@
+import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
@@ -66,7 +67,7 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
       )
       return
     }
-    const http = service.spec.ports.filter((port) => port.protocol === 'http')
+    const http = service.spec.ports.filter((port) => isHttp(port.protocol))
     const named = http.filter((port) => ref.sectionName === undefined || port.name === ref.sectionName)
     const chosen = named.filter((port) => ref.port === undefined || port.port === ref.port)
     if (chosen.length === 0) {

@@ -1,3 +1,4 @@
+import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import { defaultMeshConfig } from '../decode/mesh-config.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
@@ -77,7 +78,7 @@ function linkService(
     const written =
       own === undefined || own.producer.length === 0 ? [toItself(service, spec.port, index)] : own.producer
     const consumers = own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }
-    const routed = spec.protocol === 'http' ? { rules: written, ...consumers } : { rules: [] }
+    const routed = isHttp(spec.protocol) ? { rules: written, ...consumers } : { rules: [] }
     return {
       port: spec.port,
       name: spec.name,

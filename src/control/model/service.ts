@@ -1,11 +1,10 @@
+import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
 
 /** `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. */
 export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin'
-
-export type Protocol = 'http' | 'tcp'
 
 export interface Service {
   readonly namespace: string
@@ -18,8 +17,8 @@ export interface ServicePort {
   /** What clients name. */
   readonly port: number
   readonly name: string
-  readonly protocol: Protocol
-  /** Ordered by precedence, first match wins; never empty for HTTP: without an HTTPRoute one rule that matches all. */
+  readonly protocol: AppProtocol
+  /** Ordered by precedence, first match wins; never empty unless it is raw TCP: without an HTTPRoute one rule that matches all. */
   readonly rules: readonly RouteRule[]
   /** By the caller's namespace: in the place of `rules` for callers from there. Absent: nobody has any. Source: GAMMA, consumer routes. */
   readonly consumerRules?: ReadonlyMap<string, readonly RouteRule[]>

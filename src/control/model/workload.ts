@@ -1,7 +1,7 @@
+import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
-import type { Protocol } from './service.ts'
 
 export interface Workload {
   readonly namespace: string
@@ -23,7 +23,7 @@ export interface InboundPort {
   readonly address: Address
   /** Of the program, on loopback. */
   readonly targetPort: number
-  readonly protocol: Protocol
+  readonly protocol: AppProtocol
   /** PERMISSIVE takes plain text too, and counts it. */
   readonly mtls: 'strict' | 'permissive' | 'disable'
   readonly mtlsOrigin: Origin | undefined

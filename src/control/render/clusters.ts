@@ -1,4 +1,5 @@
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
+import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -10,8 +11,8 @@ import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dyn
 import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
-import { mtlsTransport, passthroughCluster, servicePortName } from '../../xds/names.ts'
-import type { LoadBalancing, Service, ServicePort } from '../model/model.ts'
+import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
+import type { InboundPort, LoadBalancing, Service, ServicePort } from '../model/model.ts'
 import { duration, overAds, socketAddress, typed, weft } from './parts.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
@@ -20,13 +21,16 @@ type Cluster = MessageInitShape<typeof ClusterSchema>
 const connectTimeout = duration(5000)
 
 /**
- * HTTP/2 where every endpoint has a sidecar, so that a few connections carry all calls; with an endpoint outside the mesh the
- * program's own HTTP/1.1, since one cluster speaks one protocol (Envoy refuses `auto_config` beside plain text).
+ * HTTP/2 where the programs speak it, and where every endpoint has a sidecar, so that a few connections carry all calls. Else, with
+ * an endpoint outside the mesh, the program's own HTTP/1.1: one cluster speaks one protocol (Envoy refuses `auto_config` beside plain
+ * text).
  */
-export const hopOf = ({ protocol, endpoints }: ServicePort): Hop =>
-  protocol === 'tcp' ? 'tcp' : endpoints.every(({ mtls }) => mtls) ? 'h2' : 'http/1.1'
+export function hopOf({ protocol, endpoints }: ServicePort): Hop {
+  if (!isHttp(protocol)) return 'tcp'
+  return isHttp2(protocol) || endpoints.every(({ mtls }) => mtls) ? 'h2' : 'http/1.1'
+}
 
-const http2Hop: NonNullable<Cluster['typedExtensionProtocolOptions']> = {
+const speaksHttp2: NonNullable<Cluster['typedExtensionProtocolOptions']> = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(HttpProtocolOptionsSchema, {
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
@@ -39,7 +43,7 @@ const http2Hop: NonNullable<Cluster['typedExtensionProtocolOptions']> = {
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
 export function renderServiceCluster(service: Service, port: ServicePort): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
-  const byLatency = port.loadBalancing === 'peak-ewma' && port.protocol === 'http'
+  const byLatency = port.loadBalancing === 'peak-ewma' && isHttp(port.protocol)
   return {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
@@ -67,7 +71,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
       alwaysEjectOneHost: true,
       enforcingSuccessRate: 0,
     },
-    ...(hopOf(port) === 'h2' ? { typedExtensionProtocolOptions: http2Hop } : {}),
+    ...(hopOf(port) === 'h2' ? { typedExtensionProtocolOptions: speaksHttp2 } : {}),
     transportSocketMatches: [meshTransport(service, port)],
     transportSocket: plainText,
     metadata: weft(port.origin, byLatency ? { load_balancing: 'peak-ewma' } : {}),
@@ -105,23 +109,30 @@ function loadBalancing(kind: LoadBalancing): Pick<Cluster, 'lbPolicy' | 'lbConfi
   }
 }
 
-/** The program behind one inbound port. The name says all that is in it, so that it is the same for every proxy. */
-export const inboundClusterName = (targetPort: number): string => `inbound/${targetPort}`
+/** A program as its own proxy asks it. */
+interface Program {
+  readonly targetPort: number
+  readonly http2: boolean
+}
+
+/** The program behind one inbound port: `inbound/8080`, `inbound/8080/http2`. The name says all that is in it, so that it is the same for every proxy. */
+export const inboundClusterName = ({ targetPort, protocol }: Pick<InboundPort, 'targetPort' | 'protocol'>): string =>
+  `${programClusters}${targetPort}${isHttp2(protocol) ? '/http2' : ''}`
 
 /** The opposite; undefined for a name of another form. */
-export function parseInboundClusterName(name: string): number | undefined {
-  const [, port] = /^inbound\/(\d{1,5})$/.exec(name) ?? []
-  return port === undefined ? undefined : Number(port)
+export function parseInboundClusterName(name: string): Program | undefined {
+  const [, port, http2] = /^inbound\/(\d{1,5})(\/http2)?$/.exec(name) ?? []
+  return port === undefined ? undefined : { targetPort: Number(port), http2: http2 !== undefined }
 }
 
 /** Plain text to the program on loopback. Limits are the program's own business. */
-export function renderInboundCluster(targetPort: number): Cluster {
-  const name = inboundClusterName(targetPort)
+export function renderInboundCluster(name: string, { targetPort, http2 }: Program): Cluster {
   const unlimited = 2 ** 32 - 1
   return {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout,
+    ...(http2 ? { typedExtensionProtocolOptions: speaksHttp2 } : {}),
     loadAssignment: {
       clusterName: name,
       endpoints: [

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
+import { isHttp } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -8,7 +9,7 @@ import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/liste
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
-import type { AuthorizationRule, InboundPort, Protocol, Workload } from '../model/model.ts'
+import type { AuthorizationRule, InboundPort, Workload } from '../model/model.ts'
 import { accessLogs } from './access-log.ts'
 import { renderAuthorization } from './authorization.ts'
 import { inboundClusterName } from './clusters.ts'
@@ -79,11 +80,11 @@ function inspection({ mtls, protocol }: InboundPort): Inspection {
 }
 
 const meshChains = (parts: Parts): readonly FilterChain[] => [
-  ...(parts.port.protocol === 'http' ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts))] : []),
+  ...(isHttp(parts.port.protocol) ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts))] : []),
   meshChain('mesh-tcp', meshTcpAlpn, 'tcp', tcpFilters(parts)),
 ]
 
-const meshChain = (name: string, marker: string, protocol: Protocol, filters: Filter[]): FilterChain => ({
+const meshChain = (name: string, marker: string, protocol: 'http' | 'tcp', filters: Filter[]): FilterChain => ({
   name,
   filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [marker] },
   transportSocket: {
@@ -97,7 +98,7 @@ const plainChain = (parts: Parts): FilterChain => ({
   name: 'plain',
   // DISABLE looks at nothing, so that there is nothing to match.
   ...(parts.port.mtls === 'disable' ? {} : { filterChainMatch: { transportProtocol: 'raw_buffer' } }),
-  filters: parts.port.protocol === 'http' ? httpFilters(parts) : tcpFilters(parts),
+  filters: isHttp(parts.port.protocol) ? httpFilters(parts) : tcpFilters(parts),
 })
 
 const foreignTlsChain = (parts: Parts): FilterChain => ({
@@ -109,7 +110,7 @@ const foreignTlsChain = (parts: Parts): FilterChain => ({
 const filter = (name: string, value: Any): Filter => ({ name, configType: { case: 'typedConfig', value } })
 
 function httpFilters({ port, accessLog }: Parts): Filter[] {
-  const cluster = inboundClusterName(port.targetPort)
+  const cluster = inboundClusterName(port)
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
@@ -152,7 +153,7 @@ function tcpFilters({ port, accessLog }: Parts): Filter[] {
       'envoy.filters.network.tcp_proxy',
       typed(TcpProxySchema, {
         statPrefix,
-        clusterSpecifier: { case: 'cluster', value: inboundClusterName(port.targetPort) },
+        clusterSpecifier: { case: 'cluster', value: inboundClusterName(port) },
         idleTimeout: duration(3_600_000),
         accessLog: accessLogs(accessLog),
       }),

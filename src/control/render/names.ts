@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { isHttp } from '../../base/app-protocol.ts'
 import type { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
 import type { Service } from '../model/model.ts'
 
@@ -13,6 +14,6 @@ export const renderServiceEntry = (
 ): MessageInitShape<typeof ServiceEntrySchema> => ({
   namespace,
   name,
-  ports: ports.map(({ port, protocol }) => ({ port, protocol })),
+  ports: ports.map(({ port, protocol }) => ({ port, protocol: isHttp(protocol) ? 'http' : 'tcp' })),
   virtualIp: virtualIp ?? '',
 })

@@ -1,3 +1,4 @@
+import { isHttp } from '../../base/app-protocol.ts'
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -128,7 +129,7 @@ function listener(
 /** Callers of a namespace that has routes of its own for this port get those. */
 function routes(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
   return ofPort(name, model, ({ service, port }) => {
-    if (port.protocol !== 'http') return undefined
+    if (!isHttp(port.protocol)) return undefined
     const own = port.consumerRules?.get(workload.namespace)
     const rules = own ?? port.rules
     const key = own === undefined ? `RDS ${name}` : `RDS ${name} for ${workload.namespace}`
@@ -143,10 +144,10 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     if (model.mesh.outboundTraffic !== 'allow-any') return undefined
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderPassthroughCluster)
   }
-  const targetPort = parseInboundClusterName(name)
-  if (targetPort !== undefined) {
-    if (!workload.inbound.some((port) => inboundClusterName(port.targetPort) === name)) return undefined
-    return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(targetPort))
+  const program = parseInboundClusterName(name)
+  if (program !== undefined) {
+    if (!workload.inbound.some((port) => inboundClusterName(port) === name)) return undefined
+    return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(name, program))
   }
   return ofPort(name, model, ({ service, port }) =>
     cache.get(
@@ -202,7 +203,7 @@ function wildcard(type: XdsType, { workload, kind }: Proxy, model: Model, all: A
         ...(workload.outbound === undefined ? [] : [outboundListenerName(workload.capture)]),
       ].toSorted()
     case 'CDS': {
-      const own = new Set(workload.inbound.map((port) => inboundClusterName(port.targetPort)))
+      const own = new Set(workload.inbound.map(inboundClusterName))
       if (model.mesh.outboundTraffic === 'allow-any') own.add(passthroughCluster)
       return [...own, ...(foreign ? all.ports() : [])].toSorted()
     }
@@ -234,7 +235,7 @@ function allNames(model: Model): AllNames {
   return {
     services: once(() => [...model.services.values()].map(serviceEntryName).toSorted()),
     ports: once(() => portNames(() => true)),
-    httpPorts: once(() => portNames(({ protocol }) => protocol === 'http')),
+    httpPorts: once(() => portNames(({ protocol }) => isHttp(protocol))),
   }
 }
 

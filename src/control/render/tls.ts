@@ -13,7 +13,6 @@ import {
   UpstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { agentCluster, meshAlpn, meshTcpAlpn, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
-import type { Protocol } from '../model/model.ts'
 import { overAds, typed } from './parts.ts'
 
 type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
@@ -43,7 +42,7 @@ export const tlsTransportSocket = 'envoy.transport_sockets.tls'
  * Receives the mesh: a client certificate that the trust bundle vouches for is required. For HTTP a standard name is negotiated, never
  * the marker; a raw byte stream negotiates nothing.
  */
-export const renderDownstreamTls = (protocol: Protocol): Any =>
+export const renderDownstreamTls = (protocol: 'http' | 'tcp'): Any =>
   typed(DownstreamTlsContextSchema, {
     requireClientCertificate: true,
     commonTlsContext: {

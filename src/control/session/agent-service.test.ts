@@ -352,7 +352,7 @@ test('every bad port is named at once', async (t) => {
   const refusal = await connect(t, local).unary(grpcMethod(join), await request({ ports }))
   assert.ok('error' in refusal)
   assert.deepEqual(refusal.error.message.split('; '), [
-    'port 80: protocol "udp" is not known (known are "http" and "tcp")',
+    'port 80: protocol "udp" is not known (known are http, http2, grpc, tcp)',
     'port 80 is declared twice',
     'two ports are called "a"',
     'port 81: the sidecar\'s address: "localhost" is no IP address',

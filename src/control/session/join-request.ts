@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { appProtocols, isAppProtocol, type AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { JoinRequest, Port } from '../../xds/gen/weft/agent/v1/agent_pb.ts'
 
@@ -20,8 +21,8 @@ export interface WishedPort {
   readonly name: string
   readonly servicePort: number
   readonly targetPort: number
-  /** "http" or "tcp"; undefined: to be detected. */
-  readonly protocol: 'http' | 'tcp' | undefined
+  /** Undefined: nobody said; what the port's name says, else HTTP. */
+  readonly protocol: AppProtocol | undefined
   readonly inbound: Address
 }
 
@@ -104,14 +105,14 @@ function readPorts(ports: readonly Port[], problems: string[]): readonly WishedP
   return ports.slice(0, maxPorts).map((port) => {
     const { servicePort, targetPort, inboundHost, inboundPort } = port
     const what = `port ${servicePort}`
-    const protocol = port.protocol === 'http' || port.protocol === 'tcp' ? port.protocol : undefined
+    const protocol = isAppProtocol(port.protocol) ? port.protocol : undefined
     const name = port.name || `${protocol ?? 'port'}-${servicePort}`
     const inbound = { host: inboundHost, port: inboundPort }
     if (!isPort(servicePort)) problems.push(`${what} is not from 1 to 65535`)
     if (!isPort(targetPort)) problems.push(`${what}: the program's port ${targetPort} is not from 1 to 65535`)
     if (!anyDnsLabel.test(name)) problems.push(`${what}: ${quote(name)} is no name for a port`)
     if (port.protocol !== '' && protocol === undefined) {
-      problems.push(`${what}: protocol ${quote(port.protocol)} is not known (known are "http" and "tcp")`)
+      problems.push(`${what}: protocol ${quote(port.protocol)} is not known (known are ${appProtocols.join(', ')})`)
     }
     if (servicePorts.has(servicePort)) problems.push(`${what} is declared twice`)
     else if (names.has(name)) problems.push(`two ports are called ${quote(name)}`)
