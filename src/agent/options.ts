@@ -3,6 +3,7 @@ import type { Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import type { RestartPolicy } from './restart-policy.ts'
 
 /** One `--port`. */
 export interface ProgramPort {
@@ -44,6 +45,8 @@ export interface AgentOptions {
   readonly tokenText?: string
   /** False: fail at once when the control plane cannot be reached. */
   readonly wait: boolean
+  /** When the program ends by itself. */
+  readonly restart: RestartPolicy
   /** The program and its arguments, at least one. */
   readonly command: readonly [string, ...string[]]
   /** Version of this build, for people. */

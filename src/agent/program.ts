@@ -6,6 +6,8 @@ import { refused, type Refused } from './options.ts'
 
 /** The program that the sidecar stands beside. */
 export interface Program {
+  /** Its process here; undefined: it has none, or its parent is somebody else, who ends it when the agent is gone. */
+  readonly pid: number | undefined
   /** Its exit status, or 128 + n after signal n, as shells say it. */
   readonly ended: Promise<number>
   signal(name: NodeJS.Signals): void
@@ -34,16 +36,27 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** Starts it with our own input and output. It stays in our process group, so that a terminal treats both as one job. */
+/**
+ * Starts it with our own input and output. It stays in our process group, so that a terminal treats both as one job. Where util-linux is
+ * there the kernel sends it SIGTERM when we are gone without a word (PR_SET_PDEATHSIG); the sidecar sees to the rest.
+ */
 export function startProgram(
-  [command, ...args]: readonly [string, ...string[]],
+  command: readonly [string, ...string[]],
   env: Readonly<Record<string, string | undefined>>,
 ): Program {
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...env } })
+  const [file, ...args] = [...dyingWithUs(), ...command] as const
+  const child = spawn(file ?? command[0], args, { stdio: 'inherit', env: { ...env } })
   const ended = new Promise<number>((resolve) => {
     // The file may have gone since it was looked for; 127 is what shells say then.
     child.once('error', () => resolve(127))
     child.once('exit', (status, signal) => resolve(status ?? 128 + os.constants.signals[signal ?? 'SIGKILL']))
   })
-  return { ended, signal: (name) => void child.kill(name) }
+  return { pid: child.pid, ended, signal: (name) => void child.kill(name) }
+}
+
+/** A command to put before another one. Found by our own path; BusyBox has one of that name which cannot do this. */
+function dyingWithUs(): readonly string[] {
+  const setpriv = process.platform === 'linux' ? findCommand('setpriv', process.env) : undefined
+  if (setpriv === undefined || 'refused' in setpriv || /busybox/.test(fs.realpathSync(setpriv.file))) return []
+  return [setpriv.file, '--pdeathsig', 'TERM', '--']
 }

@@ -20,7 +20,7 @@ const standIn = fileURLToPath(new URL('testing/stand-in-sidecar.ts', import.meta
 const program = `
   const fs = require('node:fs'), net = require('node:net')
   const { OUT, PORT, END, LATE } = process.env
-  fs.writeFileSync(OUT + '.new', JSON.stringify(process.env)); fs.renameSync(OUT + '.new', OUT)
+  fs.writeFileSync(OUT + '.new', JSON.stringify({ ...process.env, PID: process.pid })); fs.renameSync(OUT + '.new', OUT)
   if (END) process.exit(Number(END))
   const server = net.createServer((socket) => socket.end('program'))
   setTimeout(() => server.listen(Number(PORT), '127.0.0.1'), Number(LATE ?? 0))
@@ -75,6 +75,7 @@ async function start(
       inbound: [],
       dataDir,
       wait: true,
+      restart: 'no',
       command: [process.execPath, '-e', program],
       version: '0.0.0',
       ...options,
@@ -94,6 +95,11 @@ async function start(
 async function workloadIn({ store }: AgentWorld): Promise<any> {
   const { items } = await store.list({ kind: 'Workload' })
   return items[0]
+}
+
+async function untilWorkload(world: AgentWorld): Promise<any> {
+  await until('it is registered', async () => (await workloadIn(world)) !== undefined)
+  return workloadIn(world)
 }
 
 /** What the stand-in behind an address says: its process and the address. */
@@ -167,6 +173,37 @@ test('a program killed by a signal gives 128 + n', async (t) => {
   const world = await agentWorld(t, { laggards: [] })
   const run = await start(t, world.dir, { command: ['sh', '-c', 'kill -KILL $$'], ports: [] })
   assert.equal(await run.status, 137)
+})
+
+test('a program that fails is started again, is not ready meanwhile, and each time it is said', async (t) => {
+  const world = await agentWorld(t, { laggards: [] })
+  const run = await start(t, world.dir, { restart: 'on-failure', env: { END: '3' } })
+  await until('it was started again twice', () => run.said.length >= 2)
+  assert.match(run.said[0] ?? '', /^weft run: web: the program ended with status 3; it is started again in 0\.\d s$/)
+  assert.deepEqual([...world.health.values()], ['not-ready'])
+  run.signal('SIGTERM')
+  await run.status
+  assert.equal(await workloadIn(world), undefined)
+})
+
+test('a program that is killed comes back as the same workload, ready again', async (t) => {
+  const world = await agentWorld(t, { laggards: [] })
+  const run = await start(t, world.dir, { restart: 'always' })
+  const { metadata } = await untilWorkload(world)
+  const name = `default/${metadata.name}`
+  await ready(world, name)
+  process.kill(Number(JSON.parse(fs.readFileSync(run.out, 'utf8'))['PID']), 'SIGKILL')
+  assert.equal(await world.changes.next(), `${name} not-ready`)
+  assert.equal(await world.changes.next(), `${name} ready`)
+  run.signal('SIGTERM')
+  assert.equal(await run.status, 7)
+})
+
+test('with on-failure a program that ends well has ended', async (t) => {
+  const world = await agentWorld(t, { laggards: [] })
+  const run = await start(t, world.dir, { restart: 'on-failure', env: { END: '0' } })
+  assert.equal(await run.status, 0)
+  assert.deepEqual(run.said, [])
 })
 
 test('a second signal ends the wait for the drain', async (t) => {

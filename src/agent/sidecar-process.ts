@@ -18,6 +18,8 @@ export interface Sidecar {
   readonly ready: Promise<{ readonly up: true } | { readonly failed: string }>
   /** A renewed certificate; new connections use it. */
   setIdentity(identity: IdentityMaterial): void
+  /** The process that it is to end when we are gone; undefined: none now. */
+  setProgram(pid: number | undefined): void
   ask(question: { readonly what: Question; readonly detail?: unknown }, timeoutMs: number): Promise<SidecarAnswer>
   /** Lets calls in flight finish for at most `deadlineMs`, then ends it; resolves when it is gone. */
   drain(deadlineMs: number): Promise<void>
@@ -65,6 +67,7 @@ export function superviseSidecar(parts: {
   let crashes = 0
   let restart: Timer | undefined
   let lastWords: string | undefined
+  let program: number | undefined
 
   const send = (message: ToSidecar): boolean => child?.connected === true && child.send(message, () => {})
   const settle = (id: number, answer: SidecarAnswer): void => {
@@ -115,6 +118,7 @@ export function superviseSidecar(parts: {
     started.once('exit', (status, signal) => ended(signal ?? `status ${status}`))
     for (const socket of parts.sockets) socket.lend(started)
     send(parts.start())
+    send({ kind: 'program', pid: program })
   }
   const afterEnd = (how: string): void => {
     child = undefined
@@ -134,6 +138,10 @@ export function superviseSidecar(parts: {
   launch()
   return {
     ready: ready.promise,
+    setProgram(pid) {
+      program = pid
+      send({ kind: 'program', pid })
+    },
     setIdentity: (identity) => void send({ kind: 'identity', identity }),
     ask: (question, timeoutMs) =>
       new Promise((resolve) => {

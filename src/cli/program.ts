@@ -85,6 +85,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--admin <host:port>', "the sidecar's admin port (default: a free one on loopback)")
     .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
     .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
+    .addOption(
+      new Option('--restart <when>', 'start the command again when it ends by itself, after a growing pause')
+        .choices(['no', 'on-failure', 'always'])
+        .default('no'),
+    )
     .option('--no-wait', 'fail at once when the control plane cannot be reached')
     .option('--verbose', 'tell what the agent does')
     .passThroughOptions()

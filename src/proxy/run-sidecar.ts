@@ -31,6 +31,8 @@ export interface SidecarParts {
   /** Takes a line with its end. */
   readonly writeLog: (line: string) => void
   readonly writeAccessLog: (line: string) => void
+  /** Takes note of the program's process, which is to end with the agent. */
+  readonly guard: (pid: number | undefined) => void
   /** Ends the process. */
   readonly exit: (status: number) => void
   readonly clock: Clock
@@ -118,6 +120,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
         case 'ask':
           void tellAnswer(message)
           return
+        case 'program':
+          return parts.guard(message.pid)
         case 'drain':
           return drain(message.deadlineMs)
       }

@@ -34,6 +34,8 @@ export type ToSidecar =
       readonly logLevel: LogLevel
     }
   | { readonly kind: 'identity'; readonly identity: IdentityMaterial }
+  /** The program's process, which must not outlive the agent; absent: it does not run now, or somebody else sees to it. */
+  | { readonly kind: 'program'; readonly pid: number | undefined }
   /** The answer to `connect`: the open connection comes along as Node's own handle, or `error` says why there is none. */
   | { readonly kind: 'connected'; readonly id: number; readonly error?: string }
   | {

@@ -2,6 +2,7 @@ import v8 from 'node:v8'
 import vm from 'node:vm'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
+import { guardProgram } from './guard-program.ts'
 import { createSidecar } from './run-sidecar.ts'
 import type { ToSidecar } from './sidecar-messages.ts'
 
@@ -23,6 +24,7 @@ function collectStartup(): void {
   if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
+const program = guardProgram(systemClock)
 const sidecar = createSidecar({
   version: process.env.WEFT_BUILD_VERSION ?? '0.0.0-source',
   tell(message) {
@@ -32,7 +34,8 @@ const sidecar = createSidecar({
   },
   writeLog: (line) => void process.stderr.write(line),
   writeAccessLog: (line) => void process.stdout.write(line),
-  exit: (status) => process.exit(status),
+  guard: (pid) => program.is(pid),
+  exit: (status) => void program.ended.then(() => process.exit(status)),
   clock: systemClock,
   random: systemRandom,
 })
@@ -52,7 +55,10 @@ process.on('message', (message, handle) =>
   // Our own agent, of the same version: what it says has the shape that it should.
   sidecar.hear(message as ToSidecar, handle),
 )
-process.on('disconnect', () => sidecar.drain(orphanDrainMs))
+process.on('disconnect', () => {
+  program.end()
+  sidecar.drain(orphanDrainMs)
+})
 
 if (!process.connected) {
   process.stderr.write('sidecar: is started by `weft run`, not by hand\n')

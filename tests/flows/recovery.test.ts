@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
 import { test } from 'node:test'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
-import { createWorld } from '../world/world.ts'
+import { createWorld, sidecarOf } from '../world/world.ts'
 
 test('recovery: of two instances one program is killed; its sidecar lives on, and no GET fails', async (t) => {
   if (!requires(t, 'curl')) return
@@ -33,15 +32,10 @@ test('recovery: a sidecar that crashes comes back on the same sockets', async (t
   const client = await world.run('client', { port: 0 })
   await world.run('web')
   await world.curlUntil(client, 'http://web/', 200)
-  const [sidecar] = childrenOf(client.child.pid).filter((pid) => pid !== client.programPid)
-  assert.ok(sidecar !== undefined, 'the sidecar is a process of its own')
-  process.kill(sidecar, 'SIGKILL')
+  process.kill(sidecarOf(client), 'SIGKILL')
   // Connections wait in the socket's queue until the next sidecar takes them.
   await world.curlUntil(client, 'http://web/', 200)
 })
-
-const childrenOf = (pid: number): readonly number[] =>
-  fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
 
 test('recovery: when nobody can answer, the caller is told what is wrong', async (t) => {
   if (!requires(t, 'curl')) return

@@ -229,6 +229,18 @@ export function createWorld(t: WorldOwner): World {
   return world
 }
 
+/** The process of a workload's sidecar: the agent's child that is not the program. Linux only. */
+export function sidecarOf({ child, programPid }: Pick<Workload, 'child' | 'programPid'>): number {
+  const children = fs
+    .readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .map(Number)
+  const [pid] = children.filter((one) => one !== programPid)
+  assert.ok(pid !== undefined && pid > 0, 'the sidecar is a process of its own')
+  return pid
+}
+
 interface ProgramReport {
   readonly pid: number
   readonly env: Readonly<Record<string, string>>

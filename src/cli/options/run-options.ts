@@ -16,6 +16,7 @@ export interface RunFlags {
   readonly dataDir?: string
   readonly tokenFile?: string
   readonly wait?: boolean
+  readonly restart?: AgentOptions['restart']
   readonly verbose?: boolean
 }
 
@@ -69,6 +70,7 @@ export function readRunOptions(
       ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
       ...(admin === undefined ? {} : { admin }),
       wait: flags.wait ?? true,
+      restart: flags.restart ?? 'no',
       command: [program, ...args],
     },
   }

@@ -15,6 +15,9 @@ export interface Namespace {
   readonly dns: HeldSocket
   /** Its DNS over UDP, on IPv4 and, where there is one, IPv6. */
   readonly datagrams: readonly HeldSocket[]
+  /** False: its helper has ended, and everything inside with it. */
+  readonly isOpen: boolean
+  /** One program at a time. */
   start(command: readonly [string, ...string[]], env: Readonly<Record<string, string | undefined>>): Program
   /** Opens a connection to a port of the program: Node's own handle of it, or why there is none. */
   connect(port: number): Promise<{ readonly handle: unknown } | { readonly error: string }>
@@ -125,7 +128,8 @@ function createNamespace(
   { handles, log }: { handles: ReadonlyMap<CaptureSocket, unknown>; log: Log },
 ): Opening {
   const waiting = new Map<number, (message: FromHelper, handle: unknown) => void>()
-  const ended = Promise.withResolvers<number>()
+  let ended = Promise.withResolvers<number>()
+  let isOpen = true
   let nextId = 1
   let closing = false
   const send = (message: ToHelper): void => {
@@ -141,6 +145,7 @@ function createNamespace(
   helper.once('exit', () => {
     for (const settle of waiting.values()) settle({ kind: 'failed', sentence: 'the helper has ended' }, undefined)
     waiting.clear()
+    isOpen = false
     if (!closing) log.error('the helper inside of the namespace has ended, and the program with it')
     ended.resolve(137)
   })
@@ -162,9 +167,14 @@ function createNamespace(
         outbound,
         dns,
         datagrams: datagrams.filter((one) => one !== undefined),
+        get isOpen() {
+          return isOpen
+        },
         start(command, env) {
+          ended = Promise.withResolvers<number>()
+          if (!isOpen) ended.resolve(137)
           send({ kind: 'run', command, env })
-          return { ended: ended.promise, signal: (name) => send({ kind: 'signal', name }) }
+          return { pid: undefined, ended: ended.promise, signal: (name) => send({ kind: 'signal', name }) }
         },
         async connect(port) {
           const answer = await ask((id) => ({ kind: 'connect', id, port }))

@@ -1,0 +1,58 @@
+import { formatAddress } from '../base/address.ts'
+import type { Listeners } from './listeners.ts'
+import type { joinMesh, Membership } from './membership.ts'
+import type { AgentOptions } from './options.ts'
+import type { superviseSidecar } from './sidecar-process.ts'
+
+type JoinWish = Parameters<typeof joinMesh>[0]
+type StartMessage = ReturnType<Parameters<typeof superviseSidecar>[0]['start']>
+
+/** What the control plane is told of this workload. */
+export function joinWish(
+  options: AgentOptions,
+  { listeners, instance, captured }: { listeners: Listeners; instance: string; captured: boolean },
+): JoinWish {
+  const { inbound, outbound, admin } = listeners
+  const { service, namespace, serviceAccount = service, labels, version } = options
+  return {
+    namespace,
+    service,
+    serviceAccount,
+    labels: { ...labels },
+    ports: inbound.map(({ port, socket }) => ({
+      $typeName: 'weft.agent.v1.Port',
+      name: port.name ?? '',
+      servicePort: port.servicePort,
+      targetPort: port.targetPort,
+      protocol: port.protocol ?? '',
+      inboundHost: socket.address.host,
+      inboundPort: socket.address.port,
+    })),
+    outboundHost: outbound.address.host,
+    outboundPort: outbound.address.port,
+    capture: captured ? 'namespace' : 'explicit',
+    instance,
+    version,
+    adminAddress: formatAddress(admin.address),
+  }
+}
+
+/** What a new sidecar is told. */
+export function startMessage(
+  { service }: AgentOptions,
+  { joined, identity }: Membership,
+  { admin, dns }: Listeners,
+): StartMessage {
+  return {
+    kind: 'start',
+    nodeId: joined.nodeId,
+    xdsAddress: joined.xdsAddress,
+    identity: identity.value,
+    workload: joined.workload,
+    namespace: joined.namespace,
+    service,
+    adminAddress: admin.address,
+    ...(dns === undefined ? {} : { dnsAddress: dns.address, connectInside: true }),
+    logLevel: 'warn',
+  }
+}

@@ -1,0 +1,127 @@
+import { formatAddress } from '../base/address.ts'
+import { programEnvironment } from './capture/environment.ts'
+import { explicitEnvironment } from './capture/explicit.ts'
+import type { Namespace } from './capture/namespace/namespace.ts'
+import type { ControlSession } from './control-session.ts'
+import type { Listeners } from './listeners.ts'
+import type { Membership } from './membership.ts'
+import type { AgentOptions, AgentParts } from './options.ts'
+import { startProgram, type Program } from './program.ts'
+import { probeReadiness } from './readiness-probe.ts'
+import { restartAfterMs, stableRunMs } from './restart-policy.ts'
+import type { Sidecar } from './sidecar-process.ts'
+import type { StopSignals } from './stop-signals.ts'
+
+/** What stands around a program while it lives. */
+export interface Running {
+  readonly member: Membership
+  readonly listeners: Listeners
+  readonly namespace: Namespace | undefined
+  readonly stop: StopSignals
+  readonly session: ControlSession
+  readonly sidecar: Sidecar
+}
+
+/** The longest wait for every client to let go of a program that stops, ms. */
+export const drainMs = 5000
+
+/**
+ * The program's whole life: started, told apart as ready or not, started again as the restart policy says, and drained at its end. The
+ * sidecar is ready before it starts and is still there after it has ended. Gives the exit status.
+ */
+export async function runProgram(options: AgentOptions, parts: AgentParts, running: Running): Promise<number> {
+  const { stop, session, namespace, sidecar } = running
+  const { clock, random, say } = parts
+  let shortRuns = 0
+  for (;;) {
+    const startedMs = clock.nowMs()
+    const program = startInPlace(options, parts, running)
+    sidecar.setProgram(program.pid)
+    const status = await untilEnded(program, options, parts, running)
+    sidecar.setProgram(undefined)
+    if (status === 'asked to stop') return program.ended
+    shortRuns = clock.nowMs() - startedMs < stableRunMs ? shortRuns + 1 : 1
+    const waitMs =
+      namespace?.isOpen === false ? undefined : restartAfterMs(options.restart, { status, shortRuns }, random)
+    if (waitMs === undefined) {
+      await drain(options, parts, running)
+      return status
+    }
+    const reason = `the program ended with status ${status}`
+    session.setReadiness({ ready: false, reason: `${reason} and is started again` })
+    say(`weft run: ${options.service}: ${reason}; it is started again in ${(waitMs / 1000).toFixed(1)} s`)
+    const stopped = await untilStopped(waitMs, parts, stop)
+    if (stopped !== undefined) return stopped
+  }
+}
+
+/** Until the time is over, or somebody wants an end: its exit status. */
+async function untilStopped(
+  waitMs: number,
+  { clock }: AgentParts,
+  { asked }: StopSignals,
+): Promise<number | undefined> {
+  const over = new AbortController()
+  const waited = clock.sleep(waitMs, over.signal).catch(() => {})
+  const stopped = await Promise.race([waited, asked])
+  over.abort()
+  return typeof stopped === 'number' ? stopped : undefined
+}
+
+function startInPlace(
+  { service, namespace, command }: AgentOptions,
+  { env }: AgentParts,
+  { member, listeners, namespace: inside }: Running,
+): Program {
+  const told = {
+    service,
+    namespace,
+    workload: member.joined.workload,
+    admin: `http://${formatAddress(listeners.admin.address)}`,
+  }
+  return inside === undefined
+    ? startProgram(command, explicitEnvironment(env, { ...told, proxy: listeners.outbound.address }))
+    : inside.start(command, programEnvironment(env, told))
+}
+
+/** One run of it: its status when it ended by itself. When asked to stop it is drained and has heard the signals. */
+async function untilEnded(
+  program: Program,
+  options: AgentOptions,
+  parts: AgentParts,
+  running: Running,
+): Promise<number | 'asked to stop'> {
+  const { member, namespace: inside, stop, session } = running
+  const probe = probeReadiness(
+    options.ports.map((port) => port.targetPort),
+    {
+      clock: parts.clock,
+      answers: inside && ((port) => inside.answersOn(port)),
+      changed(readiness) {
+        session.setReadiness(readiness)
+        parts.log.info(readiness.ready ? 'ready' : 'not ready', {
+          workload: member.joined.workload,
+          reason: readiness.reason || undefined,
+        })
+      },
+    },
+  )
+  try {
+    const first = await Promise.race([program.ended, stop.asked.then(() => 'asked to stop' as const)])
+    if (first !== 'asked to stop') return first
+    await drain(options, parts, running)
+    stop.passTo((signal) => program.signal(signal))
+    await program.ended
+    return first
+  } finally {
+    probe.stop()
+  }
+}
+
+/** Before the program hears of its end: no client may still have it among its endpoints. A second signal ends the wait. */
+async function drain({ ports }: AgentOptions, { log }: AgentParts, { session, stop }: Running): Promise<void> {
+  if (ports.length === 0) return
+  const drained = await Promise.race([session.drain(drainMs), stop.again])
+  if (Array.isArray(drained) && drained.length > 0)
+    log.warn('some proxies were slow to let go', { proxies: drained.join(' ') })
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { test } from 'node:test'
+import { processesWith } from '../world/child.ts'
+import { requires } from '../world/requires.ts'
+import { startSteadyLoad } from '../world/steady-load.ts'
+import { until } from '../world/until.ts'
+import { createWorld, sidecarOf } from '../world/world.ts'
+
+test("life cycle: the callee's sidecar is killed under 200 requests a second, and no GET fails", async (t) => {
+  if (!requires(t, 'curl', 'linux')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const web = await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+  const load = startSteadyLoad('http://web/', { proxy: client.proxy, ratePerSecond: 200 })
+  await load.more(100)
+  const before = sidecarOf(web)
+  process.kill(before, 'SIGKILL')
+  await load.more(300)
+  await load.stop()
+  assert.deepEqual(load.failures(), [])
+  assert.notEqual(sidecarOf(web), before)
+  assert.ok(web.child.isRunning)
+})
+
+test('life cycle: a killed agent leaves no program, no sidecar, no file and no workload behind', async (t) => {
+  if (!requires(t, 'curl', 'linux')) return
+  const world = createWorld(t)
+  await world.up()
+  const web = await world.run('web')
+  const there = fs.readdirSync(world.dir).toSorted()
+  const own = (): readonly number[] =>
+    processesWith('WEFT_DATA_DIR', world.dataDir)
+      .map(({ pid }) => pid)
+      .filter((pid) => pid === web.programPid)
+  assert.deepEqual(own(), [web.programPid])
+  const sidecar = sidecarOf(web)
+  web.child.signal('SIGKILL')
+  await until('the program has ended', () => own().length === 0)
+  await until('the sidecar has ended', () => !fs.existsSync(`/proc/${sidecar}`))
+  await until('the workload is gone', async () => {
+    const { out } = await world.weft(['get', 'workloads'])
+    return !out.includes(web.name)
+  })
+  assert.deepEqual(fs.readdirSync(world.dir).toSorted(), there)
+})
+
+test('life cycle: a program that fails is started again by its policy, and its status is told at the end', async (t) => {
+  const world = createWorld(t)
+  await world.up()
+  const mark = `${world.dir}/ran`
+  const script = `const fs = require('node:fs'); fs.appendFileSync('${mark}', 'x'); process.exit(fs.statSync('${mark}').size < 3 ? 4 : 0)`
+  const run = ['run', '--service', 'job', '--capture', 'explicit', '--restart', 'on-failure']
+  const { status, err } = await world.weft([...run, '--', process.execPath, '-e', script])
+  assert.equal(status, 0, err)
+  assert.equal(fs.readFileSync(mark, 'utf8'), 'xxx')
+  assert.equal(err.match(/the program ended with status 4; it is started again in/g)?.length, 2, err)
+  const wrong = await world.weft(['run', '--service', 'job', '--restart', 'sometimes', '--', 'true'])
+  assert.equal(wrong.status, 2)
+  assert.match(wrong.err, /sometimes.*no, on-failure, always/s)
+})
