@@ -1,12 +1,14 @@
 import type { Cluster } from './config/cluster.ts'
 import type { Listener } from './config/listener.ts'
 import type { RouteTable } from './config/route.ts'
+import type { KeyPair } from './config/tls.ts'
 export type * from './config/origin.ts'
 export type * from './config/listener.ts'
 export type * from './config/authorization.ts'
 export type * from './config/matching.ts'
 export type * from './config/route.ts'
 export type * from './config/cluster.ts'
+export type * from './config/tls.ts'
 
 /**
  * THE SECOND WAIST: all that a proxy knows, decoded from xDS. Plain read-only data; no protobuf beyond `proxy/xds/`. A new value
@@ -23,6 +25,8 @@ export interface ProxyConfig {
   readonly names: ReadonlyMap<string, NamedService>
   /** Trust bundles by secret name (PEM, one or more certificates). */
   readonly trust: ReadonlyMap<string, string>
+  /** Certificates with their keys by secret name; the workload's own is not among them. */
+  readonly certificates: ReadonlyMap<string, KeyPair>
 }
 
 /** One entry of the name table. */

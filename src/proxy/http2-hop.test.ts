@@ -288,7 +288,13 @@ test('a port that speaks TLS offers HTTP/2 and HTTP/1.1', async (t) => {
   const filterChains = listener.filterChains.map((chain) => ({
     ...chain,
     match: { ...chain.match, transportProtocol: undefined },
-    tls: { certificate: 'own', trust: undefined, requireClientCertificate: false, alpn: ['h2', 'http/1.1'] } as const,
+    tls: {
+      certificate: 'own',
+      trust: undefined,
+      peer: { kind: 'spiffe', ids: [] },
+      requireClientCertificate: false,
+      alpn: ['h2', 'http/1.1'],
+    } as const,
   }))
   const clusters = [buildCluster('program', [await webServer(t, echoing)])]
   await startProxy(t, buildConfig({ listeners: [{ ...listener, filterChains }], clusters }), {

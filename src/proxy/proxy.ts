@@ -15,6 +15,7 @@ import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
+import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
 import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
@@ -82,11 +83,11 @@ interface Open {
 export function createProxy(parts: ProxyParts): Proxy {
   const { config, identity, clock, random, log, self } = parts
   const sweeper = createSweeper(clock, sweepMs)
+  const secrets = createSecrets(config, identity)
   const upstream = createUpstream({
     codec: http1Client,
     multiplexed: http2Client,
-    identity,
-    trust: (name) => config.value.trust.get(name),
+    secrets,
     upstreamFaultHeader,
     dial: (cluster, { port }, timeoutMs) =>
       cluster.startsWith(programClusters) ? parts.connectInside?.(port, timeoutMs) : undefined,
@@ -127,7 +128,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   let snapshot = snapshotOf(config.value)
   const serveParts: ServeParts = {
     shared,
-    identity,
+    secrets,
     current: () => snapshot,
     demand: parts.demand,
     refused: (listener, reason) => refusals.of(listener, reason).add(1),
@@ -165,7 +166,6 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
   const remove = (name: string, one: Open): void => {
     open.delete(name)
-    one.service.close()
     if (one.handle === undefined) return
     const gone = one.handle.drain(removedListenerMs).finally(() => leaving.delete(gone))
     leaving.add(gone)
@@ -203,10 +203,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
   const close = (): void => {
     stop()
-    for (const { handle, service } of open.values()) {
-      service.close()
-      handle?.close()
-    }
+    for (const { handle } of open.values()) handle?.close()
     upstream.close()
     sweeper.close()
   }

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
-import type { Watchable } from '../base/watchable.ts'
-import type { FilterChain, HttpTerminal, Listener } from './config.ts'
+import type { FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
 import { chooseChain, type Opening } from './detect/choose-chain.ts'
 import { readClientHello } from './detect/client-hello.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
@@ -22,14 +21,13 @@ import { originalDestination } from './listener/original-destination.ts'
 import { outbound } from './outbound.ts'
 import { refusal } from './refusal.ts'
 import type { Shared } from './shared.ts'
-import type { IdentityMaterial } from './sidecar-messages.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp } from './tcp.ts'
 
 /** What connections are served with. */
 export interface ServeParts {
   readonly shared: Shared
-  readonly identity: Watchable<IdentityMaterial>
+  readonly secrets: Secrets
   readonly current: () => Snapshot
   readonly demand: (name: string) => Promise<boolean>
   /** Counts connections and requests that were refused before any service saw them. */
@@ -45,8 +43,6 @@ export interface ListenerService {
    * for another proof of identity, is drained; one that the new chain's network filters refuse is cut.
    */
   update(listener: Listener): void
-  /** No new connections come; the terminators follow no further certificates. */
-  close(): void
 }
 
 /** A connection past detection. `chain` is the one it goes by now. */
@@ -55,6 +51,13 @@ interface Served {
   readonly peer: Peer
   drain: () => void
   destroy: () => void
+}
+
+/** TLS of a chain, and what it was made with. */
+interface Terminator {
+  readonly certificate: KeyPair
+  readonly trustPem: string | undefined
+  readonly tls: TlsTerminator
 }
 
 /** How a connection speaks, and whether it came through a tunnel of ours. */
@@ -73,7 +76,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
   const services = new Map<FilterChain, Service>()
-  const terminators = new Map<FilterChain, { readonly trustPem: string | undefined; readonly tls: TlsTerminator }>()
+  const terminators = new Map<FilterChain, Terminator>()
   const targets = new WeakMap<Peer, string>()
   const checks = new Map<FilterChain, readonly ((peer: Peer) => Fault | undefined)[]>()
 
@@ -92,13 +95,14 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const terminatorOf = (chain: FilterChain): TlsTerminator | undefined => {
     const { tls } = chain
     if (tls === undefined) return undefined
-    const trustPem = tls.trust === undefined ? undefined : current().config.trust.get(tls.trust)
-    if (tls.trust !== undefined && trustPem === undefined) return undefined
+    const { secrets } = parts
+    const certificate = secrets.certificate(tls.certificate)
+    const trustPem = tls.trust && secrets.trust(tls.trust)
+    if (certificate === undefined || (tls.trust !== undefined && trustPem === undefined)) return undefined
     const known = terminators.get(chain)
-    if (known !== undefined && known.trustPem === trustPem) return known.tls
-    known?.tls.close()
-    const terminator = terminateTls(tls, { identity: parts.identity, trustPem })
-    terminators.set(chain, { trustPem, tls: terminator })
+    if (known !== undefined && known.trustPem === trustPem && known.certificate === certificate) return known.tls
+    const terminator = terminateTls(tls, { certificate, trustPem })
+    terminators.set(chain, { certificate, trustPem, tls: terminator })
     return terminator
   }
   const checksOf = (chain: FilterChain): readonly ((peer: Peer) => Fault | undefined)[] => {
@@ -204,7 +208,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     if (chain === undefined) return refuse(socket, 'no-filter-chain')
     if (chain.tls === undefined) return begin(socket, tracked, chain, undefined)
     const terminator = terminatorOf(chain)
-    if (terminator === undefined) return refuse(socket, 'no-trust-bundle')
+    if (terminator === undefined) return refuse(socket, 'no-secret')
     terminator.accept(socket, (secured) => {
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
       begin(secured.socket, tracked, chain, secured.principal)
@@ -258,11 +262,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     },
     update(next) {
       listener = next
-      for (const [chain, { tls }] of terminators) {
-        if (next.filterChains.includes(chain) || chain === next.defaultFilterChain) continue
-        tls.close()
-        terminators.delete(chain)
-      }
+      for (const chain of terminators.keys())
+        if (!next.filterChains.includes(chain) && chain !== next.defaultFilterChain) terminators.delete(chain)
       services.clear()
       checks.clear()
       const chains = new Map([...next.filterChains, next.defaultFilterChain].map((chain) => [chain?.name, chain]))
@@ -272,9 +273,6 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
         else if (checksOf(chain).some((check) => check(one.peer) !== undefined)) one.destroy()
         else one.chain = chain
       }
-    },
-    close() {
-      for (const { tls } of terminators.values()) tls.close()
     },
   }
 }

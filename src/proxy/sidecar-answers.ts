@@ -2,23 +2,29 @@ import { X509Certificate } from 'node:crypto'
 import type { ProxyConfig } from './config.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 
-/** Maps as objects and sets as lists, all the way down, so that it can be sent as JSON. */
+/** Maps as objects and sets as lists, all the way down, so that it can be sent as JSON. Private keys are left out. */
 export function plainJson(value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries(Array.from(value, ([key, one]) => [String(key), plainJson(one)]))
   if (value instanceof Set) return Array.from(value, plainJson)
   if (Array.isArray(value)) return value.map(plainJson)
   if (typeof value === 'bigint') return value.toString()
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plainJson(one)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, key === 'keyPem' ? '(kept secret)' : plainJson(one)]),
+  )
 }
 
 /** The workload's certificate and whom it believes, without any key. */
-export function certsAnswer({ spiffeId, chainPem, notAfterMs }: IdentityMaterial, { trust }: ProxyConfig): unknown {
+export function certsAnswer(
+  { spiffeId, chainPem, notAfterMs }: IdentityMaterial,
+  { trust, certificates }: ProxyConfig,
+): unknown {
   return {
     spiffeId,
     notAfter: new Date(notAfterMs).toISOString(),
     chain: certificatesIn(chainPem),
     trust: Object.fromEntries(Array.from(trust, ([name, pem]) => [name, certificatesIn(pem)])),
+    certificates: Object.fromEntries(Array.from(certificates, ([name, pair]) => [name, certificatesIn(pair.chainPem)])),
   }
 }
 

@@ -71,7 +71,13 @@ async function inbound(t: TestContext, tls: boolean): Promise<number> {
   const filterChains: FilterChain[] = listener.filterChains.map((chain) => ({
     ...chain,
     match: { ...chain.match, transportProtocol: undefined },
-    tls: { certificate: 'own', trust: undefined, requireClientCertificate: false, alpn: ['h2', 'http/1.1'] },
+    tls: {
+      certificate: 'own',
+      trust: undefined,
+      peer: { kind: 'names', oneOf: [] },
+      requireClientCertificate: false,
+      alpn: ['h2', 'http/1.1'],
+    },
   }))
   const config = buildConfig({ listeners: [{ ...listener, filterChains }], clusters: [cluster] })
   await startProxy(t, config, { identity })

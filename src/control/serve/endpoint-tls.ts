@@ -1,7 +1,7 @@
 import { constants, X509Certificate } from 'node:crypto'
 import type tls from 'node:tls'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import { uriSubjectAltNames } from '../../base/uri-san.ts'
+import { uriSubjectAltNames } from '../../base/subject-names.ts'
 
 /**
  * What the endpoint shows and whom it believes. The root stands at the end of the chain, although TLS does not need it: a client that

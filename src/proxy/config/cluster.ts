@@ -1,14 +1,6 @@
 import type { Address } from '../../base/address.ts'
 import type { Origin } from './origin.ts'
-
-export interface UpstreamTls {
-  readonly certificate: 'own' | undefined
-  readonly trust: string
-  /** The peer's URI SAN must be one of these, exactly. Empty: any identity that the bundle vouches for. */
-  readonly subjectAltNames: readonly string[]
-  readonly sni: string
-  readonly alpn: readonly string[]
-}
+import type { UpstreamTls } from './tls.ts'
 
 export interface Cluster {
   readonly name: string

@@ -1,6 +1,7 @@
 import type { Address } from '../../base/address.ts'
 import type { Authorization } from './authorization.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
+import type { DownstreamTls } from './tls.ts'
 
 export interface Listener {
   readonly name: string
@@ -38,15 +39,6 @@ export interface FilterChainMatch {
   readonly transportProtocol: 'tls' | 'raw_buffer' | undefined
   /** ALPN protocols offered by the client; one in common is a match. */
   readonly applicationProtocols: readonly string[]
-}
-
-/** Whose certificate: `own` is the workload's, which the agent handed over (SDS from cluster `weft-agent`). */
-export interface DownstreamTls {
-  readonly certificate: 'own'
-  /** Name of the trust bundle in `ProxyConfig.trust`; undefined: client certificates are not asked for. */
-  readonly trust: string | undefined
-  readonly requireClientCertificate: boolean
-  readonly alpn: readonly string[]
 }
 
 export interface HttpTerminal {

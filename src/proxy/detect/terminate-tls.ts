@@ -1,12 +1,9 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
-import { parseSpiffeId } from '../../base/spiffe-id.ts'
+import { checkPeer } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import { uriSubjectAltNames } from '../../base/uri-san.ts'
-import type { Watchable } from '../../base/watchable.ts'
-import type { DownstreamTls } from '../config.ts'
-import type { IdentityMaterial } from '../sidecar-messages.ts'
+import type { DownstreamTls, KeyPair } from '../config.ts'
 
 /** How long a client may take for its handshake, ms. */
 export const handshakeTimeoutMs = 5000
@@ -15,37 +12,34 @@ export const handshakeTimeoutMs = 5000
 export interface TlsTerminator {
   /** Takes over a raw connection, what was peeked put back; `done` is called once, unless the connection closes before. */
   accept(socket: Socket, done: (secured: Secured) => void): void
-  /** No further changes of the certificate are followed. */
-  close(): void
 }
 
 /** A client whose handshake is done, or (closed already) why it is not. */
 export type Secured =
-  | { readonly socket: TLSSocket; /** The SPIFFE ID that the client proved. */ readonly principal: string | undefined }
+  | {
+      readonly socket: TLSSocket
+      /** Who the client proved to be: see `checkPeer`. */ readonly principal: string | undefined
+    }
   | { readonly refused: string }
 
-/** What a terminator needs from outside. */
+/** What a terminator presents and believes. */
 export interface TerminateParts {
-  readonly identity: Watchable<IdentityMaterial>
+  readonly certificate: KeyPair
   /** PEM; undefined: client certificates are not asked for. */
   readonly trustPem: string | undefined
 }
 
 /**
- * Ends TLS with the workload's own certificate; a handshake uses the newest there is. A client certificate that is given must be
- * good, also where none is required. Nothing is resumed: no tickets, and no session cache.
+ * Ends TLS with one certificate; for another one make another terminator. Handshakes that have begun go on. A client certificate that
+ * is given must be good, also where none is required. Nothing is resumed: no tickets, and no session cache.
  */
-export function terminateTls(config: DownstreamTls, parts: TerminateParts): TlsTerminator {
-  const { identity, trustPem } = parts
-  const context = ({ keyPem, chainPem }: IdentityMaterial): tls.SecureContextOptions => ({
+export function terminateTls(config: DownstreamTls, { certificate: own, trustPem }: TerminateParts): TlsTerminator {
+  const server = tls.createServer({
     ...tlsProfile,
-    key: keyPem,
-    cert: chainPem,
+    key: own.keyPem,
+    cert: own.chainPem,
     secureOptions: constants.SSL_OP_NO_TICKET,
     ...(trustPem === undefined ? {} : { ca: trustPem }),
-  })
-  const server = tls.createServer({
-    ...context(identity.value),
     allowHalfOpen: true,
     requestCert: trustPem !== undefined,
     // What is given is checked below, so that a bad certificate is refused where a missing one is allowed.
@@ -71,7 +65,6 @@ export function terminateTls(config: DownstreamTls, parts: TerminateParts): TlsT
     socket.on('error', ignore)
     tell(socket, { refused: error.message })
   })
-  const stop = identity.watch((next) => server.setSecureContext(context(next)))
 
   function clientPrincipal(socket: TLSSocket): { principal?: string | undefined; refused?: string } {
     const certificate = trustPem === undefined ? undefined : socket.getPeerX509Certificate()
@@ -79,11 +72,8 @@ export function terminateTls(config: DownstreamTls, parts: TerminateParts): TlsT
       return config.requireClientCertificate ? { refused: 'no client certificate' } : { principal: undefined }
     }
     if (!socket.authorized) return { refused: `client certificate refused: ${String(socket.authorizationError)}` }
-    const uris = uriSubjectAltNames(certificate.raw) ?? []
-    const [uri] = uris
-    // SPIFFE X.509-SVID, section 2: exactly one URI; anything else proves nobody.
-    if (uri !== undefined && uris.length === 1 && parseSpiffeId(uri) !== undefined) return { principal: uri }
-    return { refused: 'the client certificate has no SPIFFE ID' }
+    const principal = checkPeer(certificate.raw, config.peer)
+    return principal instanceof Error ? { refused: principal.message } : { principal }
   }
   return {
     accept(socket, done) {
@@ -94,7 +84,6 @@ export function terminateTls(config: DownstreamTls, parts: TerminateParts): TlsT
       })
       server.emit('connection', socket)
     },
-    close: stop,
   }
 }
 

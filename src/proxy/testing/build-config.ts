@@ -31,6 +31,7 @@ export const buildConfig = (parts: {
     ]),
   ),
   trust: new Map(parts.trustPem === undefined ? [] : [[trustBundleSecret, parts.trustPem]]),
+  certificates: new Map(),
 })
 
 /** One route to one cluster, for any host and path. */
@@ -83,8 +84,8 @@ export const buildCluster = (
   const { peerIds, ...rest } = more
   const secure: UpstreamTls = {
     certificate: 'own',
-    trust: trustBundleSecret,
-    subjectAltNames: peerIds ?? [],
+    trust: { secret: trustBundleSecret },
+    peer: { kind: 'spiffe', ids: peerIds ?? [] },
     sni: 'web.default',
     alpn: rest.upstreamProtocol === 'h2' ? [meshAlpn, 'h2', 'http/1.1'] : [meshAlpn, 'http/1.1'],
   }
@@ -146,14 +147,26 @@ export function buildInbound(
   const secure: FilterChain = {
     name: 'mtls',
     match: { ...anyMatch, transportProtocol: 'tls', applicationProtocols: [meshAlpn] },
-    tls: { certificate: 'own', trust: trustBundleSecret, requireClientCertificate: true, alpn: ['h2', 'http/1.1'] },
+    tls: {
+      certificate: 'own',
+      trust: { secret: trustBundleSecret },
+      peer: { kind: 'spiffe', ids: [] },
+      requireClientCertificate: true,
+      alpn: ['h2', 'http/1.1'],
+    },
     networkFilters: [],
     terminal,
   }
   const tcp: FilterChain = {
     name: 'mtls-tcp',
     match: { ...anyMatch, transportProtocol: 'tls', applicationProtocols: ['weft-tcp'] },
-    tls: { certificate: 'own', trust: trustBundleSecret, requireClientCertificate: true, alpn: ['weft-tcp'] },
+    tls: {
+      certificate: 'own',
+      trust: { secret: trustBundleSecret },
+      peer: { kind: 'spiffe', ids: [] },
+      requireClientCertificate: true,
+      alpn: ['weft-tcp'],
+    },
     networkFilters: [],
     terminal: {
       kind: 'tcp',

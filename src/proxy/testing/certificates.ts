@@ -8,7 +8,7 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 /** A throw-away authority for tests and benchmarks. */
 export interface TestAuthority {
   readonly bundlePem: string
-  /** A leaf for these URI names (usually one SPIFFE ID), valid from now − 1 h until `validForMs` from now (may be in the past). */
+  /** A leaf for these URI names (usually one SPIFFE ID; `dns:` and `ip:` in front make names of those kinds), valid from now − 1 h until `validForMs` from now (may be in the past). */
   issue(uris: string | readonly string[], validForMs?: number): Promise<IdentityMaterial>
 }
 
@@ -46,10 +46,7 @@ export async function createTestAuthority(): Promise<TestAuthority> {
         publicKey: own.publicKey,
         signingAlgorithm: algorithm,
         extensions: [
-          new x509.SubjectAlternativeNameExtension(
-            names.map((value) => ({ type: 'url' as const, value })),
-            true,
-          ),
+          new x509.SubjectAlternativeNameExtension(names.map(alternativeName), true),
           new x509.ExtendedKeyUsageExtension([
             x509.ExtendedKeyUsage.serverAuth as string,
             x509.ExtendedKeyUsage.clientAuth as string,
@@ -66,6 +63,11 @@ export async function createTestAuthority(): Promise<TestAuthority> {
       }
     },
   }
+}
+
+function alternativeName(name: string): { type: 'url' | 'dns' | 'ip'; value: string } {
+  const [, type, value] = /^(dns|ip):(.*)$/.exec(name) ?? []
+  return type === undefined ? { type: 'url', value: name } : { type: type === 'dns' ? 'dns' : 'ip', value: value ?? '' }
 }
 
 const newKeys = async (): Promise<webcrypto.CryptoKeyPair> =>

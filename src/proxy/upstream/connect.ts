@@ -2,20 +2,15 @@ import net, { type Socket } from 'node:net'
 import tls, { type SecureContext } from 'node:tls'
 import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
-import { parseSpiffeId } from '../../base/spiffe-id.ts'
+import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import { uriSubjectAltNames } from '../../base/uri-san.ts'
-import type { Watchable } from '../../base/watchable.ts'
-import type { UpstreamTls } from '../config.ts'
+import type { KeyPair, Secrets, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
-import type { IdentityMaterial } from '../sidecar-messages.ts'
 
 /** What a connection needs from outside. */
 export interface ConnectParts {
   readonly clock: Clock
-  readonly identity: Watchable<IdentityMaterial>
-  /** The trust bundle of that name (PEM), as the newest configuration has it. */
-  readonly trust: (name: string) => string | undefined
+  readonly secrets: Secrets
   /** Opens a plain connection in another way than by the network; undefined: this one goes by the network. */
   readonly dial?: ((cluster: string, to: Address, timeoutMs: number) => Promise<Dialed> | undefined) | undefined
 }
@@ -30,16 +25,31 @@ export interface Connected {
 }
 /** What a TLS connection was checked with; a pooled one is used again only while that still holds. */
 export interface ProvenTls {
-  readonly principal: string
+  /** The SPIFFE ID; undefined where the peer need not have one. */
+  readonly principal: string | undefined
+  /** The peer's certificate, DER, and the check that it passed last. */
+  readonly peer: Buffer
+  passed: PeerCheck
   readonly trustPem: string
-  readonly identity: IdentityMaterial | undefined
+  /** What we showed, and whether it was the workload's own. */
+  readonly certificate: KeyPair | undefined
+  readonly own: boolean
 }
 
-/** Would a connection proven so pass today: same bundle, an allowed peer, an own certificate that has not expired? */
-export function provenBy(proof: ProvenTls, secure: UpstreamTls, trustPem: string | undefined, wallMs: number): boolean {
-  if (proof.trustPem !== trustPem || (proof.identity !== undefined) !== (secure.certificate === 'own')) return false
-  if (proof.identity !== undefined && proof.identity.notAfterMs <= wallMs) return false
-  return secure.subjectAltNames.length === 0 || secure.subjectAltNames.includes(proof.principal)
+/** Would a connection proven so pass today: same bundle, an allowed peer, a certificate of ours that is still good? */
+export function provenBy(proof: ProvenTls, secure: UpstreamTls, secrets: Secrets, wallMs: number): boolean {
+  const { certificate, own, peer } = proof
+  if (proof.trustPem !== secrets.trust(secure.trust) || own !== (secure.certificate === 'own')) return false
+  if (own) {
+    if (certificate?.notAfterMs !== undefined && certificate.notAfterMs <= wallMs) return false
+  } else {
+    const wanted = secure.certificate && secrets.certificate(secure.certificate)
+    if (wanted?.chainPem !== certificate?.chainPem) return false
+  }
+  if (proof.passed === secure.peer) return true
+  if (secure.peer.kind !== proof.passed.kind || checkPeer(peer, secure.peer) instanceof Error) return false
+  proof.passed = secure.peer
+  return true
 }
 
 /** Opens a connection to an address, with TLS or without. */
@@ -57,22 +67,27 @@ export function createConnect(parts: ConnectParts): Connect {
     const dialed = secure === undefined ? parts.dial?.(cluster, to, timeoutMs) : undefined
     if (dialed !== undefined) return opened(dialed, to, timeoutMs)
     if (secure === undefined) return open(net.connect(tcpOptions(to)), undefined, to, timeoutMs, parts.clock)
-    const trustPem = parts.trust(secure.trust)
-    if (trustPem === undefined) return Promise.resolve(tlsFailed(to, `no trust bundle ${secure.trust} yet`))
-    const identity = secure.certificate === 'own' ? parts.identity.value : undefined
-    const proof: Proof = { trustPem, identity, principal: undefined }
+    const trustPem = parts.secrets.trust(secure.trust)
+    if (trustPem === undefined) return Promise.resolve(tlsFailed(to, `no trust bundle${named(secure.trust)} yet`))
+    const { certificate: source } = secure
+    const certificate = source && parts.secrets.certificate(source)
+    if (source !== undefined && certificate === undefined)
+      return Promise.resolve(tlsFailed(to, `no certificate${named(source)} yet`))
+    const proof: Proof = { trustPem, certificate, own: source === 'own', passed: secure.peer, peer: undefined }
     let socket: Socket
     try {
       socket = tls.connect({
         ...tcpOptions(to),
-        secureContext: contexts(identity, trustPem),
+        secureContext: contexts(certificate, trustPem),
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
         rejectUnauthorized: true,
-        checkServerIdentity: (_host, certificate) => {
-          const principal = provenPrincipal(certificate.raw, secure.subjectAltNames)
+        checkServerIdentity: (_host, { raw }) => {
+          const principal = checkPeer(raw, secure.peer)
           if (principal instanceof Error) return principal
-          proof.principal = principal
+          proof.peer = raw
+          // Other names are proven too, but nobody of the mesh has them.
+          if (secure.peer.kind === 'spiffe') proof.principal = principal
           return undefined
         },
       })
@@ -83,10 +98,13 @@ export function createConnect(parts: ConnectParts): Connect {
   }
 }
 
-interface Proof {
-  readonly trustPem: string
-  readonly identity: IdentityMaterial | undefined
-  principal: string | undefined
+/** " x" for the secret x. */
+const named = (source: object | string): string =>
+  typeof source === 'object' && 'secret' in source ? ` ${String(source.secret)}` : ''
+
+interface Proof extends Pick<ProvenTls, 'trustPem' | 'certificate' | 'own' | 'passed'> {
+  peer: Buffer | undefined
+  principal?: string
 }
 
 const tcpOptions = ({ host, port }: Address): net.TcpNetConnectOpts => ({
@@ -96,30 +114,18 @@ const tcpOptions = ({ host, port }: Address): net.TcpNetConnectOpts => ({
   allowHalfOpen: true,
 })
 
-/** The SPIFFE ID of a certificate that the bundle vouches for, if it is one of `allowed` (any, when that is empty). */
-export function provenPrincipal(certificate: Buffer, allowed: readonly string[]): string | Error {
-  const uris = uriSubjectAltNames(certificate) ?? []
-  const [uri] = uris
-  // SPIFFE X.509-SVID, section 2: exactly one URI.
-  if (uri === undefined || uris.length > 1) return new Error(`its certificate has ${uris.length} URI names, not one`)
-  if (allowed.length > 0) {
-    return allowed.includes(uri) ? uri : new Error(`its certificate is for ${uri}, not for ${allowed.join(' or ')}`)
-  }
-  return parseSpiffeId(uri) === undefined ? new Error('its certificate has no SPIFFE ID') : uri
-}
-
-/** A secure context costs a millisecond: one for each identity and bundle. */
-function createContexts(): (identity: IdentityMaterial | undefined, trustPem: string) => SecureContext {
+/** A secure context costs a millisecond: one for each certificate and bundle. */
+function createContexts(): (certificate: KeyPair | undefined, trustPem: string) => SecureContext {
   const anonymous = {}
   const known = new WeakMap<object, Map<string, SecureContext>>()
-  return (identity, trustPem) => {
-    const key = identity ?? anonymous
+  return (certificate, trustPem) => {
+    const key = certificate ?? anonymous
     let byTrust = known.get(key)
     if (byTrust === undefined) known.set(key, (byTrust = new Map()))
     let context = byTrust.get(trustPem)
     if (context === undefined) {
-      const own = identity === undefined ? {} : { cert: identity.chainPem, key: identity.keyPem }
-      context = tls.createSecureContext({ ...tlsProfile, ca: trustPem, ...own })
+      const shown = certificate === undefined ? {} : { cert: certificate.chainPem, key: certificate.keyPem }
+      context = tls.createSecureContext({ ...tlsProfile, ca: trustPem, ...shown })
       byTrust.set(trustPem, context)
     }
     return context
@@ -170,8 +176,9 @@ function open(
       done()
       socket.on('error', ignore)
       if (proof === undefined) return resolve({ socket, tls: undefined })
-      if (proof.principal === undefined) return fail(tlsFailed(endpoint, 'its identity was not checked'))
-      resolve({ socket, tls: { ...proof, principal: proof.principal } })
+      const { peer, principal } = proof
+      if (peer === undefined) return fail(tlsFailed(endpoint, 'its identity was not checked'))
+      resolve({ socket, tls: { ...proof, peer, principal } })
     }
     socket.on('error', onError).on('close', onClose).on('connect', onConnect).on('secureConnect', onReady)
   })

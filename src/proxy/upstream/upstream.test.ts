@@ -6,13 +6,12 @@ import type { Address } from '../../base/address.ts'
 import { createSweeper } from '../../base/sweeper.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import { systemClock, type Clock } from '../../base/clock.ts'
-import { settable } from '../../base/watchable.ts'
 import { http1Client } from '../http/http1/client.ts'
 import { http2Client } from '../http/http2/client.ts'
 import { collect, testCall } from '../http/http1/testing/raw.ts'
 import { isFault } from '../http/service.ts'
 import { buildCluster } from '../testing/build-config.ts'
-import { nobody, program } from '../testing/world.ts'
+import { program } from '../testing/world.ts'
 import { createUpstream, type Upstream } from './upstream.ts'
 
 function start(t: TestContext, clock: Clock = systemClock): Upstream {
@@ -20,8 +19,7 @@ function start(t: TestContext, clock: Clock = systemClock): Upstream {
   const upstream = createUpstream({
     codec: http1Client,
     multiplexed: http2Client,
-    identity: settable(nobody),
-    trust: () => undefined,
+    secrets: { certificate: () => undefined, trust: () => undefined },
     upstreamFaultHeader: 'x-weft-upstream-fault',
     clock,
     sweeper,
@@ -109,8 +107,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
   const waiting = createUpstream({
     codec: http1Client,
     multiplexed: http2Client,
-    identity: settable(nobody),
-    trust: () => '',
+    secrets: { certificate: () => undefined, trust: () => '' },
     upstreamFaultHeader: 'x',
     clock,
     sweeper,

@@ -2,12 +2,10 @@ import type { Socket } from 'node:net'
 import { formatAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
-import type { Watchable } from '../../base/watchable.ts'
-import type { Cluster, Endpoint } from '../config.ts'
+import type { Cluster, Endpoint, Secrets } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, type Call, type Reply } from '../http/service.ts'
-import type { IdentityMaterial } from '../sidecar-messages.ts'
 import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
@@ -17,9 +15,7 @@ export interface UpstreamParts {
   readonly codec: ClientCodec
   /** For clusters of HTTP/2. */
   readonly multiplexed: MultiplexedCodec
-  readonly identity: Watchable<IdentityMaterial>
-  /** The trust bundle of that name (PEM), as the newest configuration has it. */
-  readonly trust: (name: string) => string | undefined
+  readonly secrets: Secrets
   /** Reply header by which a mesh peer says how its program failed the request; stripped when anybody else says it. */
   readonly upstreamFaultHeader: string
   readonly dial?: ConnectParts['dial']
@@ -62,7 +58,7 @@ interface ClusterState {
 
 /** Pools are kept by cluster name, endpoint address and transport, so that a new configuration finds them again. */
 export function createUpstream(parts: UpstreamParts): Upstream {
-  const { sweeper, identity, trust } = parts
+  const { sweeper, secrets } = parts
   const connect = createConnect(parts)
   const clusters = new Map<string, ClusterState>()
   const byEndpoint = new WeakMap<Endpoint, Pool>()
@@ -70,8 +66,8 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     connect,
     codec: parts.codec,
     sweeper,
-    stillProven: (proof, secure) => provenBy(proof, secure, trust(secure.trust), parts.clock.wallMs()),
-    isStale: (proof: ProvenTls) => proof.identity !== undefined && proof.identity !== identity.value,
+    stillProven: (proof, secure) => provenBy(proof, secure, secrets, parts.clock.wallMs()),
+    isStale: ({ own, certificate }: ProvenTls) => own && certificate !== secrets.certificate('own'),
   }
 
   const stateOf = (cluster: Cluster): ClusterState => {

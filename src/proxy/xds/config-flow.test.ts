@@ -327,7 +327,10 @@ test('a cluster waits for its trust bundle; endpoints choose their transport', a
   const cluster = flow.config.value.clusters.get('own')
   assert.equal(cluster?.endpoints[0]?.transport, 'mtls')
   assert.equal(cluster?.endpoints[0]?.workload, 'a/b-1')
-  assert.deepEqual(cluster?.transports.get('mtls')?.subjectAltNames, ['spiffe://x/ns/a/sa/b'])
+  assert.deepEqual(cluster?.transports.get('mtls')?.peer, {
+    kind: 'names',
+    oneOf: [{ kind: 'uri', match: { kind: 'exact', value: 'spiffe://x/ns/a/sa/b', ignoreCase: false } }],
+  })
   assert.equal(cluster?.transports.get(''), undefined)
 })
 

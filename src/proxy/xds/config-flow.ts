@@ -7,7 +7,7 @@ import type { XdsType } from '../../xds/type-urls.ts'
 import type { ProxyConfig } from '../config.ts'
 import { createAdsClient, type AdsClient, type AdsNode, type Reception } from './ads-client.ts'
 import { createDemands } from './demands.ts'
-import { clustersOfTable, needsOfListener, trustOfCluster } from './needs.ts'
+import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources } from './resources.ts'
 import { createWarming } from './warm.ts'
 
@@ -91,13 +91,13 @@ export function createConfigFlow(parts: {
     const tables = new Set<string>(demands.tables())
     const clusters = new Set<string>(demands.clusters())
     const assignments = new Set<string>()
-    const trust = new Set<string>()
+    const secrets = new Set<string>()
     const { listeners, routes } = warming.config()
     for (const listener of [...listeners.values(), ...warming.waitingListeners().values()]) {
       const named = needsOfListener(listener)
       for (const name of named.tables) tables.add(name)
       for (const name of named.clusters) clusters.add(name)
-      for (const name of named.trust) trust.add(name)
+      for (const name of named.secrets) secrets.add(name)
     }
     for (const table of [...routes.values(), ...warming.waitingTables().values()])
       if (tables.has(table.name)) for (const name of clustersOfTable(table)) clusters.add(name)
@@ -106,7 +106,7 @@ export function createConfigFlow(parts: {
       // A cluster asked for on demand has endpoints of its own name in our mesh: asked for in the same breath.
       if (shape === undefined && demands.has(name)) assignments.add(name)
       if (shape?.edsName !== undefined) assignments.add(shape.edsName)
-      if (shape !== undefined) for (const bundle of trustOfCluster(shape)) trust.add(bundle)
+      if (shape !== undefined) for (const secret of secretsOfCluster(shape)) secrets.add(secret)
     }
     return new Map([
       ['LDS', everything],
@@ -114,7 +114,7 @@ export function createConfigFlow(parts: {
       ['RDS', tables],
       ['CDS', clusters],
       ['EDS', assignments],
-      ['SDS', trust],
+      ['SDS', secrets],
     ])
   }
 

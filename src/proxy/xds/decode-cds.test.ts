@@ -87,8 +87,11 @@ test('CDS: limits, outliers, balancing, protocol, transports', () => {
   assert.deepEqual([cluster.upstreamProtocol, cluster.idleTimeoutMs], ['h2', 90])
   assert.deepEqual(cluster.transports.get('mtls'), {
     certificate: 'own',
-    trust: 'b',
-    subjectAltNames: ['spiffe://a'],
+    trust: { secret: 'b' },
+    peer: {
+      kind: 'names',
+      oneOf: [{ kind: 'uri', match: { kind: 'exact', value: 'spiffe://a', ignoreCase: false } }],
+    },
     sni: 'web',
     alpn: ['weft', 'http/1.1'],
   })

@@ -12,7 +12,7 @@ import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/t
 import { StdoutAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { type Decoded } from './decode.ts'
 import { decode, manager, ms, problem, typed, withFilters, type Init, type Manager } from './testing/decoding.ts'
-import { ads, loopback, router } from './testing/resources.ts'
+import { loopback, router } from './testing/resources.ts'
 import { downstreamTls } from './testing/tls.ts'
 
 const filterOf = (listener: Decoded['LDS']) => listener.filterChains[0]?.terminal
@@ -117,7 +117,8 @@ test('LDS: an inbound listener as our control plane writes it', () => {
   assert.deepEqual(mesh?.match.serverNames, ['a.example'])
   assert.deepEqual(mesh?.tls, {
     certificate: 'own',
-    trust: 'bundle',
+    trust: { secret: 'bundle' },
+    peer: { kind: 'names', oneOf: [] },
     requireClientCertificate: true,
     alpn: ['http/1.1'],
   })
@@ -175,18 +176,22 @@ const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegE
   ['no address', { name: 'x', filterChains: [{ filters: [manager()] }] }, /address: no address is not supported/],
   ['no chain', { name: 'x', address: loopback(1) }, /filter_chains: expected at least one/],
   [
-    'a foreign certificate',
+    'a certificate from elsewhere',
     {
       name: 'x',
       address: loopback(1),
       filterChains: [
         {
-          transportSocket: downstreamTls('b', { tlsCertificateSdsSecretConfigs: [{ name: 'other', sdsConfig: ads }] }),
+          transportSocket: downstreamTls('b', {
+            tlsCertificateSdsSecretConfigs: [
+              { name: 'other', sdsConfig: { configSourceSpecifier: { case: 'path', value: '/x' } } },
+            ],
+          }),
           filters: [manager()],
         },
       ],
     },
-    /tls_certificate_sds_secret_configs\[0\]: other is not supported/,
+    /tls_certificate_sds_secret_configs\[0\].sds_config: path is not supported, expected ads/,
   ],
   [
     'a match by source',

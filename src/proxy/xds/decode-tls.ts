@@ -15,9 +15,11 @@ import {
   UpstreamTlsContextSchema,
   type CommonTlsContext,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
-import { agentCluster, ownCertificateSecret } from '../../xds/names.ts'
-import type { DownstreamTls, UpstreamTls } from '../config.ts'
-import { mustBeAds } from './decode-parts.ts'
+import { agentCluster, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
+import type { PeerCheck, SubjectMatch } from '../../base/peer-check.ts'
+import type { CertificateSource, DownstreamTls, TrustSource, UpstreamTls } from '../config.ts'
+import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
+import { mustBeAds, stringMatch } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const rawBuffer = 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'
@@ -46,11 +48,11 @@ export function decodeDownstreamTls(
   knowOnly(DownstreamTlsContextSchema, context, downstreamFields, path, refused)
   const common = decodeCommon(context.commonTlsContext, join(path, 'common_tls_context'), refused)
   const required = context.requireClientCertificate ?? false
-  if (!common.ownCertificate) refused.add(path, `expected the certificate ${ownCertificateSecret}`)
-  if (common.names.length > 0) refused.add(path, 'subject alternative names of clients are not supported')
+  if (common.certificate === undefined) refused.add(join(path, 'common_tls_context'), 'expected a certificate')
   if (required && common.trust === undefined)
     refused.add(join(path, 'require_client_certificate'), 'needs a validation context')
-  return { certificate: 'own', trust: common.trust, requireClientCertificate: required, alpn: common.alpn }
+  const { certificate = 'own', trust, peer, alpn } = common
+  return { certificate, trust, peer, requireClientCertificate: required, alpn }
 }
 
 const upstreamFields = fieldNames('common_tls_context sni max_session_keys enforce_rsa_key_usage')
@@ -68,27 +70,30 @@ export function decodeUpstreamTls(
   const common = decodeCommon(context.commonTlsContext, join(path, 'common_tls_context'), refused)
   if (common.trust === undefined) refused.add(path, 'without a validation context nobody vouches for the peer')
   return {
-    certificate: common.ownCertificate ? 'own' : undefined,
-    trust: common.trust ?? '',
-    subjectAltNames: common.names,
+    certificate: common.certificate,
+    trust: common.trust ?? { pem: '' },
+    peer: common.peer,
     sni: context.sni,
     alpn: common.alpn,
   }
 }
 
 interface Common {
-  readonly ownCertificate: boolean
-  readonly trust: string | undefined
-  readonly names: readonly string[]
+  readonly certificate: CertificateSource | undefined
+  readonly trust: TrustSource | undefined
+  readonly peer: PeerCheck
   readonly alpn: readonly string[]
 }
 
-const commonFields = fieldNames(`tls_params tls_certificate_sds_secret_configs validation_context_sds_secret_config
-  combined_validation_context alpn_protocols`)
+const anybody: PeerCheck = { kind: 'names', oneOf: [] }
+const unchecked = { trust: undefined, peer: anybody }
+
+const commonFields = fieldNames(`tls_params tls_certificates tls_certificate_sds_secret_configs validation_context
+  validation_context_sds_secret_config combined_validation_context alpn_protocols`)
 const paramFields = fieldNames('tls_minimum_protocol_version tls_maximum_protocol_version')
 
 function decodeCommon(context: CommonTlsContext | undefined, path: string, refused: Refusals): Common {
-  if (context === undefined) return { ownCertificate: false, trust: undefined, names: [], alpn: [] }
+  if (context === undefined) return { certificate: undefined, ...unchecked, alpn: [] }
   knowOnly(CommonTlsContextSchema, context, commonFields, path, refused)
   const { tlsParams: params } = context
   if (params !== undefined) {
@@ -103,63 +108,109 @@ function decodeCommon(context: CommonTlsContext | undefined, path: string, refus
     if (max !== TlsProtocol.TLS_AUTO && max !== TlsProtocol.TLSv1_3)
       refused.add(join(at, 'tls_maximum_protocol_version'), 'less than TLSv1_3 is not supported')
   }
-  const certificates = context.tlsCertificateSdsSecretConfigs
-  for (const [index, secret] of certificates.entries())
-    mustBeOwn(secret, join(path, `tls_certificate_sds_secret_configs[${index}]`), refused)
   return {
-    ownCertificate: certificates.length > 0,
+    certificate: decodeCertificate(context, path, refused),
     ...decodeValidation(context, path, refused),
     alpn: context.alpnProtocols,
   }
 }
 
-/** The workload's own certificate is the only one that we hold: SDS from the agent's socket means the identity in memory. */
-function mustBeOwn({ name, sdsConfig }: SdsSecretConfig, path: string, refused: Refusals): void {
-  const source = sdsConfig?.configSourceSpecifier
+/** One certificate: several of a listener belong to filter chains of their own, chosen by server name. */
+function decodeCertificate(
+  { tlsCertificates: inline, tlsCertificateSdsSecretConfigs: secrets }: CommonTlsContext,
+  path: string,
+  refused: Refusals,
+): CertificateSource | undefined {
+  if (inline.length + secrets.length > 1)
+    refused.add(path, 'more than one certificate is not supported; give each a filter chain with its server_names')
+  const [certificate] = inline
+  if (certificate !== undefined) return decodeKeyPair(certificate, join(path, 'tls_certificates[0]'), refused)
+  const [secret] = secrets
+  return secret && certificateSecret(secret, join(path, 'tls_certificate_sds_secret_configs[0]'), refused)
+}
+
+/** SDS from the agent's socket means the identity in memory; any other comes with the rest of the configuration. */
+function certificateSecret(secret: SdsSecretConfig, path: string, refused: Refusals): CertificateSource {
+  const source = secret.sdsConfig?.configSourceSpecifier
   const service = source?.case === 'apiConfigSource' ? source.value.grpcServices[0]?.targetSpecifier : undefined
   const cluster = service?.case === 'envoyGrpc' ? service.value.clusterName : undefined
-  if (name !== ownCertificateSecret || cluster !== agentCluster)
-    refused.add(path, `${name} is not supported, expected ${ownCertificateSecret} from cluster ${agentCluster}`)
+  if (secret.name === ownCertificateSecret && cluster === agentCluster) return 'own'
+  return secretName(secret, path, refused)
+}
+
+/** By ADS; without a source it is one of the bootstrap's own. */
+function secretName(
+  { name, sdsConfig }: SdsSecretConfig,
+  path: string,
+  refused: Refusals,
+): { readonly secret: string } {
+  if (name === '') refused.add(join(path, 'name'), 'is empty')
+  if (sdsConfig !== undefined) mustBeAds(sdsConfig, join(path, 'sds_config'), refused)
+  return { secret: name }
 }
 
 const combinedFields = fieldNames('default_validation_context validation_context_sds_secret_config')
-const validationFields = fieldNames('match_typed_subject_alt_names')
 
 function decodeValidation(
   { validationContextType: by }: CommonTlsContext,
   path: string,
   refused: Refusals,
-): Pick<Common, 'trust' | 'names'> {
+): Pick<Common, 'trust' | 'peer'> {
   switch (by.case) {
-    case 'validationContextSdsSecretConfig':
-      return { trust: bundleName(by.value, join(path, 'validation_context_sds_secret_config'), refused), names: [] }
+    case 'validationContext': {
+      const at = join(path, 'validation_context')
+      const names = decodeNames(by.value, at, refused)
+      return { trust: { pem: decodeTrustedCa(by.value, at, refused) }, peer: { kind: 'names', oneOf: names } }
+    }
+    case 'validationContextSdsSecretConfig': {
+      const trust = secretName(by.value, join(path, 'validation_context_sds_secret_config'), refused)
+      return { trust, peer: peerOf(trust, []) }
+    }
     case 'combinedValidationContext': {
       const at = join(path, 'combined_validation_context')
       knowOnly(CommonTlsContext_CombinedCertificateValidationContextSchema, by.value, combinedFields, at, refused)
       const { defaultValidationContext: context, validationContextSdsSecretConfig: secret } = by.value
-      if (secret === undefined) refused.add(join(at, 'validation_context_sds_secret_config'), 'is missing')
-      return {
-        trust: secret && bundleName(secret, join(at, 'validation_context_sds_secret_config'), refused),
-        names: context === undefined ? [] : decodeNames(context, join(at, 'default_validation_context'), refused),
+      if (context?.trustedCa !== undefined)
+        refused.add(join(at, 'default_validation_context.trusted_ca'), 'is not supported beside a secret')
+      const names = context === undefined ? [] : decodeNames(context, join(at, 'default_validation_context'), refused)
+      if (secret === undefined) {
+        refused.add(join(at, 'validation_context_sds_secret_config'), 'is missing')
+        return unchecked
       }
+      const trust = secretName(secret, join(at, 'validation_context_sds_secret_config'), refused)
+      return { trust, peer: peerOf(trust, names) }
     }
     default:
-      return { trust: undefined, names: [] } // refused by knowOnly, if it is there at all
+      return unchecked // refused by knowOnly, if it is there at all
   }
 }
 
-function bundleName({ name, sdsConfig }: SdsSecretConfig, path: string, refused: Refusals): string {
-  if (name === '') refused.add(join(path, 'name'), 'is empty')
-  mustBeAds(sdsConfig, join(path, 'sds_config'), refused)
-  return name
+/** Whoever the mesh's own bundle vouches for has a SPIFFE ID; others have names of any kind. */
+function peerOf({ secret }: { readonly secret: string }, oneOf: readonly SubjectMatch[]): PeerCheck {
+  const ids = oneOf.flatMap(({ kind, match }) => (kind === 'uri' && match.kind === 'exact' ? [match.value] : []))
+  return secret === trustBundleSecret && ids.length === oneOf.length
+    ? { kind: 'spiffe', ids }
+    : { kind: 'names', oneOf }
 }
 
-function decodeNames(context: CertificateValidationContext, path: string, refused: Refusals): string[] {
+const validationFields = fieldNames('trusted_ca match_typed_subject_alt_names match_subject_alt_names')
+const kinds: Readonly<Record<number, SubjectMatch['kind']>> = {
+  [SanType.URI]: 'uri',
+  [SanType.DNS]: 'dns',
+  [SanType.EMAIL]: 'email',
+  [SanType.IP_ADDRESS]: 'ip',
+}
+
+function decodeNames(context: CertificateValidationContext, path: string, refused: Refusals): SubjectMatch[] {
   knowOnly(CertificateValidationContextSchema, context, validationFields, path, refused)
-  return context.matchTypedSubjectAltNames.map(({ sanType, matcher }, index) => {
-    if (sanType === SanType.URI && matcher?.matchPattern.case === 'exact' && !matcher.ignoreCase)
-      return matcher.matchPattern.value
-    refused.add(join(path, `match_typed_subject_alt_names[${index}]`), 'only exact URIs are supported')
-    return ''
+  const typed = context.matchTypedSubjectAltNames.map(({ sanType, matcher }, index) => {
+    const at = join(path, `match_typed_subject_alt_names[${index}]`)
+    if (kinds[sanType] === undefined) refused.add(join(at, 'san_type'), 'expected URI, DNS, EMAIL or IP_ADDRESS')
+    return { kind: kinds[sanType], match: stringMatch(matcher, join(at, 'matcher'), refused) }
   })
+  const untyped = context.matchSubjectAltNames.map((matcher, index) => ({
+    kind: undefined,
+    match: stringMatch(matcher, join(path, `match_subject_alt_names[${index}]`), refused),
+  }))
+  return [...typed, ...untyped]
 }

@@ -59,10 +59,10 @@ test('EDS: health, weight, priority, locality, metadata', () => {
   )
 })
 
-test('SDS carries no keys, NDS carries names', () => {
+test('SDS takes no certificate without its key, NDS carries names', () => {
   assert.match(
     problem('SDS', SecretSchema, { name: 'x', type: { case: 'tlsCertificate', value: {} } }),
-    /tlsCertificate is not supported/,
+    /tls_certificate.certificate_chain: holds no certificate/,
   )
   assert.deepEqual(
     decode(

@@ -6,7 +6,7 @@ import { decodeEds, type NamedAssignment } from './decode-eds.ts'
 import { decodeLds } from './decode-lds.ts'
 import { decodeNds } from './decode-nds.ts'
 import { decodeRds } from './decode-rds.ts'
-import { decodeSds, type TrustBundle } from './decode-sds.ts'
+import { decodeSds, type Secret } from './decode-sds.ts'
 import { refusals, type Refusals } from './refusals.ts'
 
 /** What a resource of each type becomes. */
@@ -15,7 +15,7 @@ export interface Decoded {
   readonly RDS: RouteTable
   readonly CDS: ClusterShape
   readonly EDS: NamedAssignment
-  readonly SDS: TrustBundle
+  readonly SDS: Secret
   readonly NDS: NamedService
 }
 

@@ -1,4 +1,4 @@
-import type { Listener, NamedService, RouteTable } from '../config.ts'
+import type { Listener, NamedService, RouteTable, UpstreamTls, DownstreamTls } from '../config.ts'
 import { parseServicePortName } from '../../xds/names.ts'
 import type { ClusterShape } from './decode-cds.ts'
 
@@ -14,32 +14,37 @@ export function clustersOfTable(table: RouteTable): readonly string[] {
   return [...new Set(names)]
 }
 
-/** What a listener's chains name: clusters directly or by inline routes, route tables, trust bundles. */
+/** What a listener's chains name: clusters directly or by inline routes, route tables, certificates and trust bundles. */
 export interface ListenerNeeds {
   readonly clusters: readonly string[]
   readonly tables: readonly string[]
-  readonly trust: readonly string[]
+  readonly secrets: readonly string[]
 }
 
 /** Each name once. */
 export function needsOfListener({ filterChains, defaultFilterChain }: Listener): ListenerNeeds {
   const clusters = new Set<string>()
   const tables = new Set<string>()
-  const trust = new Set<string>()
+  const secrets = new Set<string>()
   for (const { terminal, tls } of defaultFilterChain === undefined
     ? filterChains
     : [...filterChains, defaultFilterChain]) {
-    if (tls?.trust !== undefined) trust.add(tls.trust)
+    for (const secret of secretsOfTls(tls)) secrets.add(secret)
     if (terminal.kind === 'tcp') for (const { cluster } of terminal.clusters) clusters.add(cluster)
     else if ('named' in terminal.routes) tables.add(terminal.routes.named)
     else for (const cluster of clustersOfTable(terminal.routes.inline)) clusters.add(cluster)
   }
-  return { clusters: [...clusters], tables: [...tables], trust: [...trust] }
+  return { clusters: [...clusters], tables: [...tables], secrets: [...secrets] }
 }
 
-/** Trust bundles of a cluster's transports. */
-export const trustOfCluster = ({ transports }: Pick<ClusterShape, 'transports'>): readonly string[] =>
-  Array.from(transports.values()).flatMap((tls) => (tls === undefined ? [] : [tls.trust]))
+/** Certificates and trust bundles of a cluster's transports. */
+export const secretsOfCluster = ({ transports }: Pick<ClusterShape, 'transports'>): readonly string[] =>
+  Array.from(transports.values()).flatMap(secretsOfTls)
+
+const secretsOfTls = (tls: DownstreamTls | UpstreamTls | undefined): readonly string[] =>
+  [tls?.certificate, tls?.trust].flatMap((source) =>
+    typeof source === 'object' && 'secret' in source ? [source.secret] : [],
+  )
 
 /** What the name table says about `<namespace>/<service>/<port>`; undefined when it lacks it. */
 export function protocolOf(routeName: string, names: ReadonlyMap<string, NamedService>): 'http' | 'tcp' | undefined {

@@ -4,7 +4,7 @@ import type { Cluster, Listener, ProxyConfig, RouteTable } from '../config.ts'
 import { buildCluster } from './build-cluster.ts'
 import type { ClusterShape } from './decode-cds.ts'
 import type { Assignment } from './decode-eds.ts'
-import { clustersOfTable, needsOfListener, trustOfCluster } from './needs.ts'
+import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import type { Resources } from './resources.ts'
 
 /** Longest wait of a new or changed listener or route table for what it names, in ms. */
@@ -12,7 +12,7 @@ export const warmLimitMs = 5_000
 
 /**
  * What is in force: a new route table or listener replaces the old one only when every cluster that it names is there with its
- * endpoints and its trust bundle, in whatever order the server sends. After `warmLimitMs` it is swapped in with what there is, aloud.
+ * endpoints and its secrets, in whatever order the server sends. After `warmLimitMs` it is swapped in with what there is, aloud.
  */
 export interface Warming {
   /** Brings into force what is ready. Cheap when nothing has changed. */
@@ -48,9 +48,10 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
     clusters: new Map(),
     names: new Map(),
     trust: new Map(),
+    certificates: new Map(),
   }
 
-  const missingTrust = (name: string): boolean => !resources.held('SDS').has(name) && !resources.isAbsent('SDS', name)
+  const missingSecret = (name: string): boolean => !resources.held('SDS').has(name) && !resources.isAbsent('SDS', name)
   const missingCluster = (name: string): boolean => !built.has(name) && !resources.isAbsent('CDS', name)
 
   function missingOfTable(table: RouteTable): string[] {
@@ -65,7 +66,7 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
       ...needs.tables
         .filter((name) => !tables.inForce.has(name) && !resources.isAbsent('RDS', name))
         .map((name) => `routes ${name}`),
-      ...needs.trust.filter(missingTrust).map((name) => `trust bundle ${name}`),
+      ...needs.secrets.filter(missingSecret).map((name) => `secret ${name}`),
     ]
   }
 
@@ -77,7 +78,7 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
       const before = built.get(name)
       if (before !== undefined && before.shape === shape && before.assignment === assignment) continue
       // A changed cluster that is not warm yet: the one before serves on.
-      if (assignment === undefined || trustOfCluster(shape).some(missingTrust)) continue
+      if (assignment === undefined || secretsOfCluster(shape).some(missingSecret)) continue
       built.set(name, { shape, assignment, cluster: buildCluster(shape, assignment, before?.cluster) })
     }
   }
@@ -94,13 +95,20 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
       tables.settle(resources.held('RDS'), nowMs, log)
       listeners.settle(resources.held('LDS'), nowMs, log)
       const clusters = new Map(Array.from(built, ([name, { cluster }]) => [name, cluster]))
-      const trust = new Map(Array.from(resources.held('SDS'), ([name, { pem }]) => [name, pem]))
+      const secrets = resources.held('SDS')
       const next: ProxyConfig = {
         listeners: keep(config.listeners, listeners.inForce),
         routes: keep(config.routes, tables.inForce),
         clusters: keep(config.clusters, clusters),
         names: keep(config.names, resources.held('NDS')),
-        trust: keep(config.trust, trust),
+        trust: keep(
+          config.trust,
+          part(secrets, ({ trustPem }) => trustPem),
+        ),
+        certificates: keep(
+          config.certificates,
+          part(secrets, ({ certificate }) => certificate),
+        ),
       }
       const parts = Object.keys(next) as (keyof ProxyConfig)[]
       if (parts.some((part) => next[part] !== config[part])) config = next
@@ -116,6 +124,16 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
 }
 
 const noEndpoints: Assignment = []
+
+/** What `pick` finds, by the same names. */
+function part<T, P>(all: ReadonlyMap<string, T>, pick: (one: T) => P | undefined): ReadonlyMap<string, P> {
+  const found = new Map<string, P>()
+  for (const [name, one] of all) {
+    const picked = pick(one)
+    if (picked !== undefined) found.set(name, picked)
+  }
+  return found
+}
 
 /** The old map if the new one says the same, else a copy. */
 function keep<T>(before: ReadonlyMap<string, T>, next: ReadonlyMap<string, T>): ReadonlyMap<string, T> {

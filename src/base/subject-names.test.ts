@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createTestAuthority } from '../proxy/testing/certificates.ts'
-import { uriSubjectAltNames } from './uri-san.ts'
+import { uriSubjectAltNames } from './subject-names.ts'
 
 const raw = (pem: string): Buffer => new X509Certificate(pem).raw
 

@@ -1,0 +1,46 @@
+import type { PeerCheck } from '../../base/peer-check.ts'
+
+/** A certificate chain and its key, PEM. */
+export interface KeyPair {
+  readonly chainPem: string
+  readonly keyPem: string
+  /** Unix time in ms; absent: not looked at. */
+  readonly notAfterMs?: number
+}
+
+/**
+ * Whose certificate. `own`: the workload's, which the agent handed over (SDS from cluster `weft-agent`). By secret name from
+ * `ProxyConfig.certificates`, or as it stood in the resource.
+ */
+export type CertificateSource = 'own' | { readonly secret: string } | KeyPair
+
+/** Whom to believe: by secret name from `ProxyConfig.trust`, or PEM as it stood in the resource. */
+export type TrustSource = { readonly secret: string } | { readonly pem: string }
+
+/** TLS towards clients. */
+export interface DownstreamTls {
+  readonly certificate: CertificateSource
+  /** Undefined: client certificates are not asked for. */
+  readonly trust: TrustSource | undefined
+  /** What a client's certificate must say. */
+  readonly peer: PeerCheck
+  readonly requireClientCertificate: boolean
+  readonly alpn: readonly string[]
+}
+
+/** TLS towards an endpoint, whose certificate must pass. */
+export interface UpstreamTls {
+  readonly certificate: CertificateSource | undefined
+  readonly trust: TrustSource
+  readonly peer: PeerCheck
+  /** "": none is sent. */
+  readonly sni: string
+  readonly alpn: readonly string[]
+}
+
+/** What sources stand for at the moment; undefined: a secret that is not here. The same object as long as nothing changed. */
+export interface Secrets {
+  certificate(source: CertificateSource): KeyPair | undefined
+  /** PEM. */
+  trust(source: TrustSource): string | undefined
+}

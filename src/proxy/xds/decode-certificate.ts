@@ -1,0 +1,56 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import {
+  TlsCertificateSchema,
+  type CertificateValidationContext,
+  type TlsCertificate,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import type { KeyPair } from '../config.ts'
+import { inlineText } from './decode-rds.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+
+const pairFields = fieldNames('certificate_chain private_key')
+
+/** A chain and the key of its first certificate; undefined, and refused, if they do not fit. */
+export function decodeKeyPair(certificate: TlsCertificate, path: string, refused: Refusals): KeyPair | undefined {
+  knowOnly(TlsCertificateSchema, certificate, pairFields, path, refused)
+  const chainPem = inlineText(certificate.certificateChain, join(path, 'certificate_chain'), refused)
+  const keyPem = inlineText(certificate.privateKey, join(path, 'private_key'), refused)
+  const first = chainPem === undefined ? undefined : readPem(chainPem)
+  if (chainPem === undefined || first === undefined) {
+    refused.add(join(path, 'certificate_chain'), 'holds no certificate')
+    return undefined
+  }
+  if (keyPem === undefined || !isKeyOf(first, keyPem)) {
+    refused.add(join(path, 'private_key'), 'is no key of this certificate, PEM and without a password')
+    return undefined
+  }
+  return { chainPem, keyPem, notAfterMs: first.validToDate.getTime() }
+}
+
+/** The certificates of a validation context, PEM. */
+export function decodeTrustedCa(
+  { trustedCa }: CertificateValidationContext,
+  contextPath: string,
+  refused: Refusals,
+): string {
+  const path = join(contextPath, 'trusted_ca')
+  const pem = inlineText(trustedCa, path, refused) ?? ''
+  if (readPem(pem) === undefined) refused.add(path, 'holds no certificate')
+  return pem
+}
+
+function readPem(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem)
+  } catch {
+    return undefined
+  }
+}
+
+function isKeyOf(certificate: X509Certificate, keyPem: string): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(keyPem))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,91 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { anyPack } from '@bufbuild/protobuf/wkt'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TransportSocketSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { SubjectAltNameMatcher_SanType as SanType } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import {
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+  type CommonTlsContextSchema,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import type { DownstreamTls, UpstreamTls } from '../config.ts'
+import { createTestAuthority } from '../testing/certificates.ts'
+import { decodeDownstreamTls, decodeUpstreamTls } from './decode-tls.ts'
+import { refusals } from './refusals.ts'
+
+const authority = await createTestAuthority()
+const one = await authority.issue('dns:one.example')
+const two = await authority.issue('dns:two.example')
+const inline = (value: string) => ({ specifier: { case: 'inlineString' as const, value } })
+
+type Common = MessageInitShape<typeof CommonTlsContextSchema>
+function downstream(commonTlsContext: Common): { tls: DownstreamTls | undefined; refused: readonly string[] } {
+  const refused = refusals()
+  const value = anyPack(DownstreamTlsContextSchema, create(DownstreamTlsContextSchema, { commonTlsContext }))
+  const socket = create(TransportSocketSchema, { name: 'tls', configType: { case: 'typedConfig', value } })
+  return { tls: decodeDownstreamTls(socket, 'at', refused), refused: refused.list }
+}
+function upstream(commonTlsContext: Common): { tls: UpstreamTls | undefined; refused: readonly string[] } {
+  const refused = refusals()
+  const value = anyPack(UpstreamTlsContextSchema, create(UpstreamTlsContextSchema, { commonTlsContext, sni: 'x' }))
+  const socket = create(TransportSocketSchema, { name: 'tls', configType: { case: 'typedConfig', value } })
+  return { tls: decodeUpstreamTls(socket, 'at', refused), refused: refused.list }
+}
+const pair = ({ chainPem, keyPem }: typeof one) => ({ certificateChain: inline(chainPem), privateKey: inline(keyPem) })
+
+test('a certificate that stands in the resource, or a secret by name', () => {
+  const given = downstream({ tlsCertificates: [pair(one)], alpnProtocols: ['h2'] })
+  assert.deepEqual(given.refused, [])
+  const certificate = given.tls?.certificate
+  assert.ok(typeof certificate === 'object' && 'keyPem' in certificate)
+  assert.equal(certificate.chainPem, one.chainPem)
+  const second = Math.floor(one.notAfterMs / 1000) * 1000
+  assert.equal(certificate.notAfterMs, second)
+
+  const sdsConfig = { configSourceSpecifier: { case: 'ads' as const, value: {} } }
+  const named = downstream({
+    tlsCertificateSdsSecretConfigs: [{ name: 'web', sdsConfig }],
+    validationContextType: { case: 'validationContextSdsSecretConfig', value: { name: 'clients', sdsConfig } },
+  })
+  assert.deepEqual(named, {
+    tls: {
+      certificate: { secret: 'web' },
+      trust: { secret: 'clients' },
+      peer: { kind: 'names', oneOf: [] },
+      requireClientCertificate: false,
+      alpn: [],
+    },
+    refused: [],
+  })
+})
+
+test('a key of another certificate, and a second certificate, are refused by path', () => {
+  const other = downstream({ tlsCertificates: [{ ...pair(one), privateKey: inline(two.keyPem) }] })
+  assert.match(other.refused.join(), /at.common_tls_context.tls_certificates\[0\].private_key: is no key of this/)
+  const both = downstream({ tlsCertificates: [pair(one), pair(two)] })
+  assert.match(both.refused.join(), /common_tls_context: more than one certificate .* server_names/)
+  const none = downstream({})
+  assert.deepEqual(none.refused, ['at.common_tls_context: expected a certificate'])
+})
+
+test('towards an endpoint: a bundle in the resource, and the names that its certificate may have', () => {
+  const { tls, refused } = upstream({
+    validationContextType: {
+      case: 'validationContext',
+      value: {
+        trustedCa: inline(authority.bundlePem),
+        matchTypedSubjectAltNames: [
+          { sanType: SanType.DNS, matcher: { matchPattern: { case: 'suffix', value: '.example' } } },
+        ],
+      },
+    },
+  })
+  assert.deepEqual(refused, [])
+  assert.deepEqual(tls?.trust, { pem: authority.bundlePem })
+  assert.deepEqual(tls.peer, {
+    kind: 'names',
+    oneOf: [{ kind: 'dns', match: { kind: 'suffix', value: '.example', ignoreCase: false } }],
+  })
+  assert.match(upstream({}).refused.join(), /without a validation context nobody vouches/)
+})
