@@ -9,6 +9,7 @@ import type {
   Route,
   RouteAction,
   RouteTable,
+  SettingOrigins,
   StringMatch,
   WeightedCluster,
 } from './config.ts'
@@ -41,6 +42,12 @@ export interface Tried {
   readonly why?: string
 }
 
+/** One setting in force that a policy gave, by the policy's field. */
+export interface Setting {
+  readonly name: string
+  readonly origin: Origin
+}
+
 /** Where a share of such requests would go. */
 export interface ClusterChoice {
   readonly cluster: string
@@ -51,6 +58,8 @@ export interface ClusterChoice {
   /** "dns": the host that the request names is looked up when it is sent. */
   readonly loadBalancing: string
   readonly origin?: Origin | undefined
+  /** Of the service; those of the route stand beside its timeout. */
+  readonly settings: readonly Setting[]
   readonly endpoints: readonly {
     readonly address: string
     readonly workload?: string | undefined
@@ -76,6 +85,8 @@ export interface OutboundExplanation {
     readonly on: readonly string[]
     readonly onIfIdempotent: readonly string[]
   }
+  /** What of timeout and retries came from policies. */
+  readonly settings?: readonly Setting[]
   readonly clusters: readonly ClusterChoice[]
 }
 
@@ -138,7 +149,7 @@ async function explainOutbound(
   return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot)) }
 }
 
-type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'clusters'>
+type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'settings' | 'clusters'>
 
 async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promise<Onward> {
   const { action } = route
@@ -150,6 +161,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
     ...(retry === undefined
       ? {}
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
+    settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
       ...clusterChoice(one.cluster, (one.weight * 100) / total, snapshot),
       ...sentAs(call, one, action),
@@ -181,8 +193,16 @@ const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: '
 function clusterChoice(name: string, percent: number, snapshot: Snapshot): Omit<ClusterChoice, 'authority' | 'path'> {
   const cluster = snapshot.config.clusters.get(name)
   if (cluster === undefined)
-    return { cluster: name, percent, loadBalancing: 'none: this proxy has no such cluster', endpoints: [] }
-  if (cluster.discovery === 'dynamic-forward') return { cluster: name, percent, loadBalancing: 'dns', endpoints: [] }
+    return {
+      cluster: name,
+      percent,
+      loadBalancing: 'none: this proxy has no such cluster',
+      settings: [],
+      endpoints: [],
+    }
+  const settings = settingsList(cluster.settings)
+  if (cluster.discovery === 'dynamic-forward')
+    return { cluster: name, percent, loadBalancing: 'dns', settings, endpoints: [] }
   const balancer = snapshot.balancerOf(cluster)
   const candidates = new Set(balancer.candidates())
   return {
@@ -190,6 +210,7 @@ function clusterChoice(name: string, percent: number, snapshot: Snapshot): Omit<
     percent,
     loadBalancing: cluster.loadBalancing.kind,
     origin: cluster.origin,
+    settings,
     endpoints: balancer.all.map((state) => ({
       address: state.address,
       workload: state.endpoint.workload,
@@ -201,6 +222,9 @@ function clusterChoice(name: string, percent: number, snapshot: Snapshot): Omit<
     })),
   }
 }
+
+const settingsList = (settings: SettingOrigins = new Map()): readonly Setting[] =>
+  Array.from(settings, ([name, origin]) => ({ name, origin }))
 
 function explainInbound(
   request: ExplainRequest,

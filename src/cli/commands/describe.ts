@@ -105,9 +105,11 @@ async function related(client: Client, document: unknown): Promise<Related> {
       (parent) => textAt(parent, 'kind') === 'Service' && textAt(parent, 'name') === name,
     ),
   )
+  const traffic = (await list('TrafficPolicy')).filter((policy) => mayConcern(policy, workloads, name))
   return [
     ['Endpoints', workloads],
     ['Routes', routes],
+    ['Policies (TrafficPolicy)', traffic],
     ...byKind(policies.filter((policy) => mayConcern(policy, workloads, name))),
   ]
 }
@@ -139,7 +141,11 @@ function mayConcern(policy: unknown, workloads: readonly unknown[], service: str
     (one) => one !== undefined,
   )
   if (targets.length > 0)
-    return targets.some((target) => textAt(target, 'kind') === 'Service' && textAt(target, 'name') === service)
+    return targets.some(
+      (target) =>
+        textAt(target, 'kind') === 'Namespace' ||
+        (textAt(target, 'kind') === 'Service' && textAt(target, 'name') === service),
+    )
   const labels = at(policy, 'spec', 'selector', 'matchLabels')
   return typeof labels !== 'object' || labels === null || workloads.some((workload) => hasLabels(workload, labels))
 }

@@ -34,6 +34,10 @@ const byKind: Readonly<Record<string, Columns>> = {
       accepted(policy),
     ],
   },
+  TrafficPolicy: {
+    heading: ['TARGETS', 'SETS', 'ACCEPTED'],
+    cells: (policy) => [selects(policy), settings(policy), accepted(policy)],
+  },
   PeerAuthentication: {
     heading: ['MTLS', 'SELECTS', 'ACCEPTED'],
     cells: (policy) => [textAt(policy, 'spec', 'mtls', 'mode') || 'UNSET', selects(policy), accepted(policy)],
@@ -144,6 +148,13 @@ function selects(policy: unknown): string {
   const labels = at(policy, 'spec', 'selector', 'matchLabels')
   const pairs = typeof labels === 'object' && labels !== null ? Object.entries(labels) : []
   return pairs.length === 0 ? 'all' : pairs.map(([key, value]) => `${key}=${String(value)}`).join(',')
+}
+
+/** "retries,timeouts": the fields that a policy gives. */
+function settings(policy: unknown): string {
+  const spec = at(policy, 'spec')
+  const fields = typeof spec === 'object' && spec !== null ? Object.keys(spec) : []
+  return dash(fields.filter((field) => field !== 'targetRefs').join(','))
 }
 
 function age(document: unknown, wallMs: number): string {

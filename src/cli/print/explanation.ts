@@ -1,4 +1,4 @@
-import type { ClusterChoice, InboundExplanation, OutboundExplanation, Tried } from '../../proxy/explain.ts'
+import type { ClusterChoice, InboundExplanation, OutboundExplanation, Setting, Tried } from '../../proxy/explain.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
 
 /** All that `weft explain` found out. */
@@ -46,7 +46,7 @@ function triedRows(title: string, tried: readonly Tried[]): string {
     .join('')
 }
 
-function clusterRows({ cluster, percent, loadBalancing, endpoints }: ClusterChoice): string {
+function clusterRows({ cluster, percent, loadBalancing, endpoints, settings }: ClusterChoice): string {
   const lines = endpoints.map(({ address, workload, candidate, health, ejected, activeCalls, mtls }) => {
     const state = ejected ? 'ejected' : health
     return row(
@@ -58,17 +58,26 @@ function clusterRows({ cluster, percent, loadBalancing, endpoints }: ClusterChoi
     row(
       'share',
       `${Math.round(percent * 100) / 100} % to ${cluster}, ${loadBalancing === 'dns' ? 'by DNS' : `${loadBalancing} among`}`,
-    ) + (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
+    ) +
+    settingRows(settings) +
+    (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
   )
 }
 
-function limitsRow({ timeoutMs, retries, clusters }: OutboundExplanation): string {
+/** What policies gave; whatever is not listed is the mesh's own or the route's. */
+const settingRows = (settings: readonly Setting[] = []): string =>
+  settings.map(({ name, origin }) => row('', `policy: ${name}   (${origin.resource} ${origin.field})`)).join('')
+
+function limitsRow({ timeoutMs, retries, settings, clusters }: OutboundExplanation): string {
   if (clusters.length === 0) return ''
   const timeout = timeoutMs === undefined || timeoutMs === 0 ? 'no request timeout' : `request timeout ${timeoutMs} ms`
-  if (retries === undefined) return row('recovery', `${timeout}; no retries`)
+  if (retries === undefined) return row('recovery', `${timeout}; no retries`) + settingRows(settings)
   const also =
     retries.onIfIdempotent.length === 0 ? '' : `, idempotent methods also on ${retries.onIfIdempotent.join(', ')}`
-  return row('recovery', `${timeout}; ${retries.attempts} retries on ${retries.on.join(', ')}${also}`)
+  return (
+    row('recovery', `${timeout}; ${retries.attempts} retries on ${retries.on.join(', ')}${also}`) +
+    settingRows(settings)
+  )
 }
 
 function calleeRows({ workload, inbound }: Explained['callees'][number]): string {

@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, HTTPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, HTTPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, TrafficPolicy, MeshConfig, VirtualIP',
     ],
   ],
   [

@@ -7,6 +7,7 @@ import { peerAuthenticationSpec } from './peer-authentication.ts'
 import { referenceGrantSpec } from './reference-grant.ts'
 import type { Kind, Specs } from './resource-types.ts'
 import { serviceSpec } from './service.ts'
+import { trafficPolicySpec } from './traffic-policy.ts'
 import { virtualIpSpec } from './virtual-ip.ts'
 import { workloadSpec } from './workload.ts'
 
@@ -83,6 +84,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['ap'],
     namespaced: true,
     spec: authorizationPolicySpec,
+  },
+  TrafficPolicy: {
+    kind: 'TrafficPolicy',
+    apiVersions: [own],
+    plural: 'trafficpolicies',
+    shortNames: ['tp'],
+    namespaced: true,
+    spec: trafficPolicySpec,
   },
   MeshConfig: {
     kind: 'MeshConfig',

@@ -7,6 +7,7 @@ import type { PeerAuthenticationSpec } from './peer-authentication.ts'
 import type { ReferenceGrantSpec } from './reference-grant.ts'
 import type { Metadata } from './resource.ts'
 import type { ServiceSpec } from './service.ts'
+import type { TrafficPolicySpec } from './traffic-policy.ts'
 import type { VirtualIpSpec } from './virtual-ip.ts'
 import type { WorkloadSpec } from './workload.ts'
 
@@ -19,6 +20,7 @@ export interface Specs {
   ReferenceGrant: ReferenceGrantSpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
+  TrafficPolicy: TrafficPolicySpec
   MeshConfig: MeshConfigSpec
   VirtualIP: VirtualIpSpec
 }

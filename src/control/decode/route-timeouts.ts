@@ -1,15 +1,6 @@
-import {
-  integer,
-  list,
-  object,
-  optional,
-  refine,
-  invalid,
-  mismatch,
-  withDefault,
-  type Decoder,
-} from '../../base/decode.ts'
-import { formatDurationMs, parseDurationMs } from '../../base/duration.ts'
+import { integer, list, object, optional, refine, invalid, withDefault, type Decoder } from '../../base/decode.ts'
+import { formatDurationMs } from '../../base/duration.ts'
+import { duration } from './duration.ts'
 
 /** Gateway API HTTPRouteTimeouts, in ms; 0: none. */
 export interface RouteTimeouts {
@@ -28,17 +19,6 @@ export interface RouteRetry {
   /** The shortest wait before a retry, ms. */
   readonly backoffMs?: number
 }
-
-/** GEP-2257 text to ms. */
-const duration: Decoder<number> = (value, path, issues) =>
-  (typeof value === 'string' ? parseDurationMs(value) : undefined) ??
-  mismatch(
-    issues,
-    path,
-    'a duration such as "250ms", "2s" or "1h30m"',
-    value,
-    typeof value === 'number' ? 'add a unit' : undefined,
-  )
 
 interface WrittenTimeouts {
   readonly request?: number

@@ -6,6 +6,8 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
 import { didYouMean, linkBackend, linkMirrors } from './link-backends.ts'
 import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
+import type { TrafficPolicies } from './link-traffic.ts'
+import { mergeRecovery } from './merge-settings.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
@@ -20,7 +22,10 @@ export interface PortRoutes {
 }
 
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
-export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<string, PortRoutes>> {
+export function linkRoutes(
+  snapshot: InventorySnapshot,
+  policies: TrafficPolicies,
+): Linked<ReadonlyMap<string, PortRoutes>> {
   const byPort = new Map<string, { producer: RouteRule[]; consumers: Map<string, RouteRule[]> }>()
   const problems: Problem[] = []
   for (const route of resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge)) {
@@ -38,8 +43,10 @@ export function linkRoutes(snapshot: InventorySnapshot): Linked<ReadonlyMap<stri
     for (const port of parentPorts(route, snapshot, problems)) {
       let there = byPort.get(port)
       if (there === undefined) byPort.set(port, (there = { producer: [], consumers: new Map() }))
-      if (port.startsWith(`${namespace}/`)) there.producer.push(...rules)
-      else there.consumers.set(namespace, [...(there.consumers.get(namespace) ?? []), ...rules])
+      const ofPort = policies.ofPort(port)
+      const settled = rules.map(({ rule, name }) => mergeRecovery(rule, [...policies.ofRule(route, name), ...ofPort]))
+      if (port.startsWith(`${namespace}/`)) there.producer.push(...settled)
+      else there.consumers.set(namespace, [...(there.consumers.get(namespace) ?? []), ...settled])
     }
   }
   return { value: new Map(Array.from(byPort, ([port, routes]) => [port, inOrder(routes)])), problems }
@@ -87,19 +94,27 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
   return ports
 }
 
-function linkRules(route: Route, snapshot: InventorySnapshot, problems: Problem[]): readonly RouteRule[] {
+/** Each with the name that its author gave it. */
+function linkRules(
+  route: Route,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): readonly { readonly rule: RouteRule; readonly name: string | undefined }[] {
   const key = `${route.metadata.namespace}/${route.metadata.name}`
   return route.spec.rules.flatMap((rule, ruleIndex) => {
     const field = `spec.rules[${ruleIndex}]`
     const cors = linkCors(rule)
     const action = linkAction(route, rule, field, snapshot, problems)
-    return rule.matches.map((match, matchIndex): RouteRule => ({
-      name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
-      match: linkMatch(match),
-      ...linkHeaderEdits(rule.filters),
-      ...(cors && { cors }),
-      action,
-      origin: originOf(route, field),
+    return rule.matches.map((match, matchIndex) => ({
+      name: rule.name,
+      rule: {
+        name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
+        match: linkMatch(match),
+        ...linkHeaderEdits(rule.filters),
+        ...(cors && { cors }),
+        action,
+        origin: originOf(route, field),
+      },
     }))
   })
 }
@@ -142,12 +157,10 @@ function linkAction(
   return { kind: 'fail', status: 500, reason }
 }
 
-/** Absent parts of what is said are filled in; what is not said at all stays away. */
+/** What is not said stays away. */
 const linkTimeouts = ({ timeouts, retry }: HttpRouteRule): Pick<Forward, 'timeouts' | 'retry'> => ({
-  ...(timeouts && {
-    timeouts: { requestMs: timeouts.requestMs ?? 0, backendRequestMs: timeouts.backendRequestMs ?? 0 },
-  }),
-  ...(retry && { retry: { codes: retry.codes, attempts: retry.attempts ?? 2, backoffMs: retry.backoffMs } }),
+  ...(timeouts && { timeouts }),
+  ...(retry && { retry }),
 })
 
 const pathKinds = { Exact: 'exact', PathPrefix: 'segments', RegularExpression: 'regex' } as const

@@ -7,6 +7,8 @@ import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort,
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
 import { linkRoutes, type PortRoutes } from './link-routes.ts'
+import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
+import { mergeRecovery, mergeTraffic } from './merge-settings.ts'
 import { originOf, type Linked } from './linked.ts'
 
 /**
@@ -15,10 +17,11 @@ import { originOf, type Linked } from './linked.ts'
  */
 export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
   const mesh = linkMesh(snapshot)
-  const routes = linkRoutes(snapshot)
-  const problems: Problem[] = [...routes.problems, ...policyProblems(snapshot)]
+  const policies = linkTrafficPolicies(snapshot)
+  const routes = linkRoutes(snapshot, policies.value)
+  const problems: Problem[] = [...routes.problems, ...policies.problems, ...policyProblems(snapshot)]
   const services = resourcesOf(snapshot, 'Service').map((service) => {
-    const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value })
+    const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value })
     problems.push(...linked.problems)
     return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
   })
@@ -62,11 +65,12 @@ interface Context {
   readonly trustDomain: string
   readonly mesh: MeshSettings
   readonly routes: ReadonlyMap<string, PortRoutes>
+  readonly policies: TrafficPolicies
 }
 
 function linkService(
   service: ResourceOf<'Service'>,
-  { snapshot, trustDomain, mesh, routes }: Context,
+  { snapshot, trustDomain, mesh, routes, policies }: Context,
 ): Linked<Service> {
   const { namespace, name } = service.metadata
   const problems: Problem[] = []
@@ -74,9 +78,13 @@ function linkService(
     const linked = linkEndpoints(service, { spec, index }, { snapshot, trustDomain })
     problems.push(...linked.problems)
     const origin = originOf(service, `spec.ports[${index}]`)
-    const own = routes.get(`${namespace}/${name}/${spec.port}`)
+    const key = `${namespace}/${name}/${spec.port}`
+    const own = routes.get(key)
+    const ofPort = policies.ofPort(key)
     const written =
-      own === undefined || own.producer.length === 0 ? [toItself(service, spec.port, index)] : own.producer
+      own === undefined || own.producer.length === 0
+        ? [mergeRecovery(toItself(service, spec.port, index), ofPort)]
+        : own.producer
     const consumers = own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }
     const routed = isHttp(spec.protocol) ? { rules: written, ...consumers } : { rules: [] }
     return {
@@ -86,6 +94,7 @@ function linkService(
       ...routed,
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
+      ...mergeTraffic(ofPort),
       origin,
     }
   })

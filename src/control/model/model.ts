@@ -5,6 +5,7 @@ export type * from './origin.ts'
 export type * from './service.ts'
 export type * from './route.ts'
 export type * from './workload.ts'
+export type * from './traffic-policy.ts'
 export type * from './authorization.ts'
 
 /**

@@ -1,4 +1,5 @@
 import type { Origin } from './origin.ts'
+import type { SettingOrigins } from './traffic-policy.ts'
 
 /** One HTTPRoute rule attached to one service port, one entry per match. */
 export interface RouteRule extends HeaderEdits {
@@ -68,6 +69,8 @@ export interface Forward {
   readonly timeouts?: Timeouts
   /** Absent: the mesh's own, which repeats only what is safe. */
   readonly retry?: Retry
+  /** What of these came from policies, and from which; absent: nothing. */
+  readonly settings?: SettingOrigins
 }
 
 export interface Rewrite {
@@ -104,22 +107,28 @@ export interface Mirror {
   readonly origin: Origin
 }
 
-/** In ms; 0: none. */
+/** In ms; 0 or absent: none. */
 export interface Timeouts {
   /** The whole call, retries included. */
-  readonly requestMs: number
-  /** One request to one backend. */
-  readonly backendRequestMs: number
+  readonly requestMs?: number
+  /** One request to one backend; of the whole call where there is no `retry`. Source: Gateway API, HTTPRouteTimeouts. */
+  readonly backendRequestMs?: number
+  /** One attempt, from a policy; where there is `backendRequestMs` that one holds. */
+  readonly perTryMs?: number
 }
 
 /** Besides failed connections, which any of these repeats. Source: Gateway API, HTTPRouteRetry. */
 export interface Retry {
   /** Statuses that are tried again: ascending, unique. */
   readonly codes: readonly number[]
-  /** Further attempts after the first. */
-  readonly attempts: number
-  /** The shortest wait before a retry, ms; undefined: no lower bound. */
-  readonly backoffMs: number | undefined
+  /** Further causes, as Envoy's `retry_on` names them. */
+  readonly on?: readonly string[]
+  /** Further attempts after the first; absent: the mesh's own number. */
+  readonly attempts?: number
+  /** The shortest wait before a retry, ms; absent: no lower bound. */
+  readonly backoffMs?: number
+  /** Full jitter between 0 and `baseMs` · 2ⁿ, at most `maxMs`; absent: the mesh's own. */
+  readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
 }
 
 /** Points at `Model.services`; a backend that does not exist has `service: undefined` and answers 500 for its share. */

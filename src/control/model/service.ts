@@ -2,6 +2,7 @@ import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
+import type { Traffic } from './traffic-policy.ts'
 
 /** `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. */
 export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin'
@@ -26,6 +27,8 @@ export interface ServicePort {
   /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
   readonly identities: readonly string[]
   readonly loadBalancing: LoadBalancing
+  /** Absent: no policy says anything of it. */
+  readonly traffic?: Traffic
   readonly origin: Origin
 }
 

@@ -13,12 +13,11 @@ import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstre
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
 import type { InboundPort, LoadBalancing, Service, ServicePort } from '../model/model.ts'
-import { duration, overAds, socketAddress, typed, weft } from './parts.ts'
+import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
+import { defaultConnectTimeoutMs, renderTraffic } from './traffic.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
-
-const connectTimeout = duration(5000)
 
 /**
  * HTTP/2 where the programs speak it, and where every endpoint has a sidecar, so that a few connections carry all calls. Else, with
@@ -30,14 +29,26 @@ export function hopOf({ protocol, endpoints }: ServicePort): Hop {
   return isHttp2(protocol) || endpoints.every(({ mtls }) => mtls) ? 'h2' : 'http/1.1'
 }
 
-const speaksHttp2: NonNullable<Cluster['typedExtensionProtocolOptions']> = {
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(HttpProtocolOptionsSchema, {
+/** How the hop is spoken, and how long it may lie idle; nothing where Envoy's own defaults hold. */
+function renderHop(http2: boolean, idleMs?: number): Pick<Cluster, 'typedExtensionProtocolOptions'> {
+  if (!http2 && idleMs === undefined) return {}
+  const options: MessageInitShape<typeof HttpProtocolOptionsSchema> = {
+    ...(idleMs === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(idleMs) } }),
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
-      // Extended CONNECT carries WebSockets (RFC 8441).
-      value: { protocolConfig: { case: 'http2ProtocolOptions', value: { allowConnect: true } } },
+      value: {
+        protocolConfig: http2
+          ? // Extended CONNECT carries WebSockets (RFC 8441).
+            { case: 'http2ProtocolOptions', value: { allowConnect: true } }
+          : { case: 'httpProtocolOptions', value: {} },
+      },
     },
-  }),
+  }
+  return {
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(HttpProtocolOptionsSchema, options),
+    },
+  }
 }
 
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
@@ -48,33 +59,15 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: overAds, serviceName: name },
-    connectTimeout,
     ...loadBalancing(port.loadBalancing),
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
-    circuitBreakers: {
-      thresholds: [
-        {
-          maxConnections: 1024,
-          maxPendingRequests: 1024,
-          maxRequests: 1024,
-          retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
-        },
-      ],
-    },
-    outlierDetection: {
-      consecutive5xx: 5,
-      enforcingConsecutive5xx: 100,
-      interval: duration(10_000),
-      baseEjectionTime: duration(30_000),
-      maxEjectionTime: duration(300_000),
-      maxEjectionPercent: 10,
-      alwaysEjectOneHost: true,
-      enforcingSuccessRate: 0,
-    },
-    ...(hopOf(port) === 'h2' ? { typedExtensionProtocolOptions: speaksHttp2 } : {}),
+    ...renderTraffic(port.traffic),
+    ...renderHop(hopOf(port) === 'h2', port.traffic?.idleTimeoutMs),
     transportSocketMatches: [meshTransport(service, port)],
     transportSocket: plainText,
-    metadata: weft(port.origin, byLatency ? { load_balancing: 'peak-ewma' } : {}),
+    metadata: weft(port.origin, {
+      ...(byLatency ? { load_balancing: 'peak-ewma' } : {}),
+      ...settingsJson(port.traffic?.settings),
+    }),
   }
 }
 
@@ -131,8 +124,8 @@ export function renderInboundCluster(name: string, { targetPort, http2 }: Progra
   return {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-    connectTimeout,
-    ...(http2 ? { typedExtensionProtocolOptions: speaksHttp2 } : {}),
+    connectTimeout: duration(defaultConnectTimeoutMs),
+    ...renderHop(http2),
     loadAssignment: {
       clusterName: name,
       endpoints: [
@@ -174,6 +167,6 @@ export const renderPassthroughCluster = (): Cluster => ({
       }),
     },
   },
-  connectTimeout,
+  connectTimeout: duration(defaultConnectTimeoutMs),
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
 })

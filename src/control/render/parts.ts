@@ -6,7 +6,7 @@ import type { AddressSchema } from '../../xds/gen/envoy/config/core/v3/address_p
 import type { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { ApiVersion, type ConfigSourceSchema } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
-import type { Origin } from '../model/model.ts'
+import type { Origin, SettingOrigins } from '../model/model.ts'
 
 /** Whole milliseconds as a protobuf Duration. */
 export const duration = (
@@ -41,3 +41,9 @@ export const weft = (origin: Origin | undefined, more: JsonObject = {}): Message
 /** An origin as the proxy finds it under `weft.dev`. */
 export const originJson = (origin: Origin | undefined): JsonObject =>
   origin === undefined ? {} : { resource: origin.resource, field: origin.field, revision: origin.revision }
+
+/** Which policies gave which settings, for `weft` metadata; nothing where none did. */
+export const settingsJson = (settings: SettingOrigins | undefined): JsonObject =>
+  settings === undefined
+    ? {}
+    : { settings: Object.fromEntries(Object.entries(settings).map(([name, origin]) => [name, originJson(origin)])) }

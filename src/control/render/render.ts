@@ -154,7 +154,7 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
       `CDS ${name}`,
       name,
       // Not the endpoints: they come and go without a change of the cluster, unless the hop becomes another.
-      [hopOf(port), port.identities, port.loadBalancing, port.origin],
+      [hopOf(port), port.identities, port.loadBalancing, port.traffic, port.origin],
       ClusterSchema,
       () => renderServiceCluster(service, port),
     ),

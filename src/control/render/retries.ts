@@ -8,26 +8,29 @@ import { duration, typed } from './parts.ts'
  * The limit of the whole call, ms; 0: none. Without `retry` a rule promises one request to a backend, so that the backend's limit is
  * the call's too; with it each attempt has that limit, and the call the other one.
  */
-export function timeoutMs({ timeouts, retry }: Forward): number {
-  if (timeouts === undefined) return 0
-  const { requestMs, backendRequestMs } = timeouts
+export function timeoutMs({ timeouts: { requestMs = 0, backendRequestMs = 0 } = {}, retry }: Forward): number {
   if (retry !== undefined || backendRequestMs === 0) return requestMs
   return requestMs === 0 ? backendRequestMs : Math.min(requestMs, backendRequestMs)
 }
+
+const perTryMs = ({ timeouts = {}, retry }: Forward): number =>
+  (retry === undefined ? undefined : timeouts.backendRequestMs) ?? timeouts.perTryMs ?? 0
 
 /** What the mesh does where a rule says nothing, and where it leaves something open. */
 const ownAttempts = 2
 const ownBackoffMs = 25
 
 /** What can have reached no program is repeated in any case, elsewhere if possible. */
-export function renderRetry({ retry, timeouts }: Forward): MessageInitShape<typeof RetryPolicySchema> {
-  const baseMs = Math.max(1, retry?.backoffMs ?? ownBackoffMs)
-  const codes = retry?.codes ?? []
-  const perTryMs = retry === undefined ? 0 : (timeouts?.backendRequestMs ?? 0)
+export function renderRetry(action: Forward): MessageInitShape<typeof RetryPolicySchema> {
+  const { attempts = ownAttempts, codes, on = [], backoffMs, backoff } = action.retry ?? { codes: [] }
+  const baseMs = Math.max(1, backoffMs ?? backoff?.baseMs ?? ownBackoffMs)
+  const maxMs = backoffMs === undefined && backoff !== undefined ? backoff.maxMs : baseMs * 10
+  const limitMs = perTryMs(action)
+  const causes = ['connect-failure', 'refused-stream', ...on, ...(codes.length === 0 ? [] : ['retriable-status-codes'])]
   return {
-    retryOn: `connect-failure,refused-stream${codes.length === 0 ? '' : ',retriable-status-codes'}`,
-    numRetries: retry?.attempts ?? ownAttempts,
-    ...(perTryMs === 0 ? {} : { perTryTimeout: duration(perTryMs) }),
+    retryOn: [...new Set(causes)].join(','),
+    numRetries: attempts,
+    ...(limitMs === 0 ? {} : { perTryTimeout: duration(limitMs) }),
     retriableStatusCodes: [...codes],
     retryHostPredicate: [
       {
@@ -36,7 +39,7 @@ export function renderRetry({ retry, timeouts }: Forward): MessageInitShape<type
       },
     ],
     hostSelectionRetryMaxAttempts: 5n,
-    retryBackOff: { baseInterval: duration(baseMs), maxInterval: duration(baseMs * 10) },
+    retryBackOff: { baseInterval: duration(baseMs), maxInterval: duration(maxMs) },
   }
 }
 

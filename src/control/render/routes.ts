@@ -22,7 +22,7 @@ import type {
 } from '../model/model.ts'
 import { corsFilter, renderCors } from './cors.ts'
 import { renderHeaderEdits } from './header-edits.ts'
-import { duration, weft } from './parts.ts'
+import { duration, settingsJson, weft } from './parts.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
 import { regexMatch, type StringMatch } from './value-pattern.ts'
@@ -62,7 +62,10 @@ const renderRule = (rule: RouteRule, port: number): Route => ({
   action: renderAction(rule, port),
   ...renderHeaderEdits(rule),
   ...(rule.cors && { typedPerFilterConfig: { [corsFilter]: renderCors(rule.cors) } }),
-  metadata: weft(rule.origin, rule.action.kind === 'forward' ? retryMetadata(rule.action) : {}),
+  metadata: weft(
+    rule.origin,
+    rule.action.kind === 'forward' ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings) } : {},
+  ),
 })
 
 const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined || one.responseHeaders !== undefined

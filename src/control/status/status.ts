@@ -6,6 +6,7 @@ import { inferredAnnotation, type Entry } from '../inventory/entry.ts'
 import { resourcesOf, stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Model } from '../model/model.ts'
 import { routeStatus } from './route-status.ts'
+import { settingsStatus, trafficStatus } from './traffic-status.ts'
 import { condition, sentence } from './condition.ts'
 
 /** What the status is made from: the moment, what link made of it, and what was wrong with it. */
@@ -38,12 +39,14 @@ function ownStatus(
     case 'HTTPRoute':
       return routeStatus(resource, problems)
     case 'Service':
-      return serviceStatus(resource, model)
+      return { ...serviceStatus(resource, model), ...settingsStatus(resource, model) }
     case 'Workload':
       return workloadStatus(resource, snapshot, model)
     case 'PeerAuthentication':
     case 'AuthorizationPolicy':
       return policyStatus(resource, snapshot)
+    case 'TrafficPolicy':
+      return trafficStatus(resource, problems)
     case 'Namespace':
     case 'ReferenceGrant':
     case 'MeshConfig':

@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.ts'
-import type { Origin } from './origin.ts'
+import type { Origin, SettingOrigins } from './origin.ts'
 import type { UpstreamTls } from './tls.ts'
 
 export interface Cluster {
@@ -18,6 +18,8 @@ export interface Cluster {
   /** Below this share of healthy endpoints health is ignored, percent; 0: never. xDS: healthy_panic_threshold. */
   readonly panicThresholdPercent: number
   readonly origin: Origin | undefined
+  /** Absent: no policy says anything of it. */
+  readonly settings?: SettingOrigins
 }
 
 export type LoadBalancing =

@@ -6,3 +6,6 @@ export interface Origin {
   readonly field: string
   readonly revision: string
 }
+
+/** Which policies gave which settings, by the policy's field ("timeouts.request"); `weft.dev` metadata `settings`. */
+export type SettingOrigins = ReadonlyMap<string, Origin>

@@ -1,5 +1,5 @@
 import type { HeaderMatch, StringMatch } from './matching.ts'
-import type { Origin } from './origin.ts'
+import type { Origin, SettingOrigins } from './origin.ts'
 
 /** One RouteConfiguration. */
 export interface RouteTable {
@@ -27,6 +27,8 @@ export interface Route {
   /** Absent: browsers are told nothing. */
   readonly cors?: CorsPolicy
   readonly origin: Origin | undefined
+  /** Absent: no policy says anything of it. */
+  readonly settings?: SettingOrigins
 }
 
 export interface RouteMatch {

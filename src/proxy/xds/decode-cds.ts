@@ -22,7 +22,7 @@ import {
 } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { Cluster, Limits, LoadBalancing, OutlierDetection, UpstreamTls } from '../config.ts'
 import { stringIn } from '../../xds/structs.ts'
-import { durationMs, mustBeAds, originOf, weftPart } from './decode-parts.ts'
+import { durationMs, mustBeAds, originOf, settingsOf, weftPart } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -67,6 +67,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     outlierDetection: decodeOutlierDetection(cluster, refused),
     panicThresholdPercent: decodePanic(cluster, refused),
     origin: originOf(cluster.metadata),
+    ...settingsOf(cluster.metadata),
   }
 }
 

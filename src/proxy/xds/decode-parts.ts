@@ -9,7 +9,7 @@ import type { HeaderMatcher } from '../../xds/gen/envoy/config/route/v3/route_co
 import type { StringMatcher } from '../../xds/gen/envoy/type/matcher/v3/string_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
-import type { HeaderMatch, Origin, StringMatch } from '../config.ts'
+import type { HeaderMatch, Origin, SettingOrigins, StringMatch } from '../config.ts'
 import { join, type Refusals } from './refusals.ts'
 
 /** Milliseconds, fractions kept; `absentMs` when the field is not there. Negative ones are refused. */
@@ -50,6 +50,17 @@ export function originFrom(json: JsonObject | undefined): Origin | undefined {
   const resource = stringIn(json, 'resource')
   if (resource === undefined) return undefined
   return { resource, field: stringIn(json, 'field') ?? '', revision: stringIn(json, 'revision') ?? '' }
+}
+
+/** `weft.dev` metadata `settings`: which policies gave which parts; absent where none did. */
+export function settingsOf(metadata: Metadata | undefined): { readonly settings?: SettingOrigins } {
+  const settings = weftPart(metadata)?.['settings']
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return {}
+  const origins = Object.entries(settings).flatMap(([name, json]) => {
+    const origin = originFrom(typeof json === 'object' && !Array.isArray(json) ? (json ?? undefined) : undefined)
+    return origin === undefined ? [] : [[name, origin] as const]
+  })
+  return origins.length === 0 ? {} : { settings: new Map(origins) }
 }
 
 /** "Over the stream on which you got this": the only source of names that we follow. */

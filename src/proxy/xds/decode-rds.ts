@@ -32,7 +32,7 @@ import type {
 import { decodeFilterConfigs } from './decode-cors.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
-import { durationMs, headerMatch, originOf, stringMatch, weftPart } from './decode-parts.ts'
+import { durationMs, headerMatch, originOf, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -121,6 +121,7 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
     ...decodeFilterConfigs(route.typedPerFilterConfig, path, refused),
     ...(edits.response.length === 0 ? {} : { responseEdits: edits.response }),
     origin: originOf(route.metadata),
+    ...settingsOf(route.metadata),
   }
 }
 

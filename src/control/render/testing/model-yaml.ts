@@ -12,6 +12,7 @@ import type {
   RouteRule,
   Service,
   ServicePort,
+  Traffic,
   Workload,
 } from '../../model/model.ts'
 
@@ -89,6 +90,7 @@ function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
     endpoints: endpoints.map(endpoint),
     identities,
     loadBalancing: given.loadBalancing ?? 'least-request',
+    ...(given.traffic && { traffic: { settings: {}, ...given.traffic } as Traffic }),
     origin: origin(resource, { field: 'spec.ports[0]', ...given.origin }),
   }
 }

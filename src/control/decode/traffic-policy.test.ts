@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { decode } from '../../base/decode.ts'
+import { trafficPolicySpec, type TrafficPolicySpec } from './traffic-policy.ts'
+
+function read(text: string): TrafficPolicySpec {
+  const result = decode(trafficPolicySpec, parse(text))
+  assert.ok('value' in result, JSON.stringify(result))
+  return result.value
+}
+function problems(text: string): readonly string[] {
+  const result = decode(trafficPolicySpec, parse(text))
+  return 'issues' in result ? result.issues.map(({ path, message }) => `${path.replace(/^\./, '')}: ${message}`) : []
+}
+const web = 'targetRefs: [{kind: Service, name: web}]'
+
+test('all that can be said, durations in ms', () => {
+  assert.deepEqual(
+    read(`
+targetRefs: [{group: '', kind: Service, name: web, sectionName: http}, {kind: Namespace, name: default}]
+loadBalancing: {}
+connectionLimits: {maxConnections: 1, maxPendingRequests: 0, maxRequests: 2, maxRetries: 3}
+outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, interval: 1s, baseEjectionTime: 1m, maxEjectionTime: 1h, maxEjectionPercent: 100}
+panicThreshold: 50
+connection: {connectTimeout: 250ms, idleTimeout: 0s}
+timeouts: {request: 10s, perTry: 2s}
+retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
+`),
+    {
+      targets: [
+        { kind: 'Service', name: 'web', sectionName: 'http' },
+        { kind: 'Namespace', name: 'default' },
+      ],
+      loadBalancing: { algorithm: 'PeakEWMA' },
+      connectionLimits: { maxConnections: 1, maxPendingRequests: 0, maxRequests: 2, maxRetries: 3 },
+      outlierDetection: {
+        consecutive5xxErrors: 0,
+        consecutiveGatewayErrors: 3,
+        interval: 1000,
+        baseEjectionTime: 60_000,
+        maxEjectionTime: 3_600_000,
+        maxEjectionPercent: 100,
+      },
+      panicThreshold: 50,
+      connection: { connectTimeout: 250, idleTimeout: 0 },
+      timeouts: { request: 10_000, perTry: 2000 },
+      retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
+    },
+  )
+  assert.equal(read(`${web}\noutlierDetection: false`).outlierDetection, false)
+})
+
+const wrong: readonly (readonly [text: string, problems: readonly string[]])[] = [
+  ['panicThreshold: 1', ['targetRefs: expected a list, got nothing']],
+  [web, [': only targetRefs is given: the policy says nothing']],
+  [
+    'targetRefs: [{kind: Gateway, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',
+    [
+      'targetRefs[0].kind: expected one of HTTPRoute, Service, Namespace, MeshConfig, got "Gateway"',
+      'targetRefs[1].group: a Service is of group "", got "apps"',
+      'targetRefs[2].namespace: a policy is for its own namespace only; write it there, and remove this',
+    ],
+  ],
+  [
+    'targetRefs: [{kind: Namespace, name: a, sectionName: b}, {kind: MeshConfig, name: other}]\npanicThreshold: 1',
+    [
+      'targetRefs[0].sectionName: a Namespace has no sections; remove this',
+      'targetRefs[1].name: there is one MeshConfig, called "default", got "other"',
+    ],
+  ],
+  [
+    'targetRefs: [{kind: Service, name: a}, {kind: Service, name: a}]\npanicThreshold: 1',
+    ['targetRefs[1]: is there twice'],
+  ],
+  [
+    'targetRefs: [{kind: HTTPRoute, name: r}]\nloadBalancing: {}\noutlierDetection: false\nretries: {budget: {}}',
+    ['loadBalancing', 'outlierDetection', 'retries.budget'].map(
+      (field) => `${field}: means nothing for a route ("r"): it belongs to the Service that calls go to; target that`,
+    ),
+  ],
+  [
+    `${web}\nconnectionLimits: {maxRetries: 1}\nretries: {budget: {percent: 5}}`,
+    ['connectionLimits.maxRetries: a fixed number and retries.budget exclude each other; remove one of the two'],
+  ],
+  [
+    `${web}\ntimeouts: {request: 1s, perTry: 2s}\nretries: {backoff: {base: 1s, max: 10ms}}\noutlierDetection: {baseEjectionTime: 1m, maxEjectionTime: 1s}`,
+    [
+      'outlierDetection.maxEjectionTime: must not be shorter than baseEjectionTime (1m)',
+      'timeouts.perTry: must not be longer than request (1s)',
+      'retries.backoff.max: must not be shorter than base (1s)',
+    ],
+  ],
+  [
+    `${web}\nconnectionLimits: {}\noutlierDetection: true\nconnection: {connectTimeout: 0s}`,
+    [
+      'connectionLimits: says nothing; give at least one field, or remove it',
+      'outlierDetection: expected an object, got true',
+      'connection.connectTimeout: must be longer than 0',
+    ],
+  ],
+  [
+    `${web}\nretries: {on: [5x], attempts: 1}\nloadBalancing: {algorithm: RoundRobbin}`,
+    [
+      'loadBalancing.algorithm: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", got "RoundRobbin" (did you mean "RoundRobin"?)',
+      'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", got "5x" (did you mean "5xx"?)',
+    ],
+  ],
+]
+for (const [text, expected] of wrong) test(text, () => assert.deepEqual(problems(text), expected))

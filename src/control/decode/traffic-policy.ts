@@ -1,0 +1,90 @@
+import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
+import {
+  trafficRetriesSpec,
+  trafficTimeoutsSpec,
+  type TrafficRetriesSpec,
+  type TrafficTimeoutsSpec,
+} from './traffic-recovery.ts'
+import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
+import {
+  connectionLimitsSpec,
+  connectionSpec,
+  loadBalancingSpec,
+  outlierDetectionSpec,
+  panicThresholdSpec,
+  type ConnectionLimitsSpec,
+  type ConnectionSpec,
+  type LoadBalancingSpec,
+  type OutlierDetectionSpec,
+} from './traffic-upstream.ts'
+
+/**
+ * weft.dev TrafficPolicy: how calls to services are spread, bounded, watched and repeated, beyond what routes say. Absent fields are
+ * those of the next wider policy. Names are those of Envoy Gateway's BackendTrafficPolicy and Istio's DestinationRule where they agree.
+ */
+export interface TrafficPolicySpec extends ServiceSettings, RouteSettings {
+  readonly targets: readonly TrafficTarget[]
+}
+
+/** What holds for one port of a service, whichever route leads there. */
+export interface ServiceSettings {
+  readonly loadBalancing?: LoadBalancingSpec
+  readonly connectionLimits?: ConnectionLimitsSpec
+  readonly outlierDetection?: OutlierDetectionSpec | false
+  readonly panicThreshold?: number
+  readonly connection?: ConnectionSpec
+}
+
+/** What holds for the rules of a route, or for all rules of a service. */
+export interface RouteSettings {
+  readonly timeouts?: TrafficTimeoutsSpec
+  readonly retries?: TrafficRetriesSpec
+}
+
+/** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
+export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
+  'loadBalancing',
+  'connectionLimits',
+  'outlierDetection',
+  'panicThreshold',
+  'connection',
+]
+
+type Written = Omit<TrafficPolicySpec, 'targets'> & { readonly targetRefs: readonly TrafficTarget[] }
+
+const written = object<Written>({
+  targetRefs: trafficTargets,
+  loadBalancing: optional(loadBalancingSpec),
+  connectionLimits: optional(connectionLimitsSpec),
+  outlierDetection: optional(outlierDetectionSpec),
+  panicThreshold: optional(panicThresholdSpec),
+  connection: optional(connectionSpec),
+  timeouts: optional(trafficTimeoutsSpec),
+  retries: optional(trafficRetriesSpec),
+})
+
+/** What its parts must not say together. */
+export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (read, path, issues) => {
+  const { targetRefs: targets, ...settings } = read
+  const before = issues.length
+  if (Object.keys(settings).length === 0)
+    issues.push({ path, message: 'only targetRefs is given: the policy says nothing' })
+  if (settings.retries?.budget !== undefined && settings.connectionLimits?.maxRetries !== undefined)
+    issues.push({
+      path: `${path}.connectionLimits.maxRetries`,
+      message: 'a fixed number and retries.budget exclude each other; remove one of the two',
+    })
+  const route = targets.findIndex(({ kind }) => kind === 'HTTPRoute')
+  if (route >= 0) {
+    const foreign = [
+      ...ofServicesOnly.filter((field) => settings[field] !== undefined),
+      ...(settings.retries?.budget === undefined ? [] : ['retries.budget']),
+    ]
+    for (const field of foreign)
+      issues.push({
+        path: `${path}.${field}`,
+        message: `means nothing for a route (${JSON.stringify(targets[route]?.name)}): it belongs to the Service that calls go to; target that`,
+      })
+  }
+  return issues.length > before ? invalid : { targets, ...settings }
+})

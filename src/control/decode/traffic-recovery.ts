@@ -1,0 +1,87 @@
+import {
+  integer,
+  invalid,
+  list,
+  object,
+  oneOf,
+  optional,
+  refine,
+  withDefault,
+  type Decoder,
+} from '../../base/decode.ts'
+import { formatDurationMs } from '../../base/duration.ts'
+import { duration, positiveDuration } from './duration.ts'
+import { nonEmpty } from './traffic-upstream.ts'
+
+/** Limits of calls in ms; 0: none. */
+export interface TrafficTimeoutsSpec {
+  /** The whole call, retries included. */
+  readonly request?: number
+  /** One attempt. */
+  readonly perTry?: number
+}
+
+/** Causes as Envoy's `retry_on` names them. */
+export type RetryOn = 'connect-failure' | 'refused-stream' | 'reset-before-request' | 'reset' | '5xx' | 'gateway-error'
+
+/** What is tried again besides what can have reached no program, which is in any case. Times in ms. */
+export interface TrafficRetriesSpec {
+  /** Further attempts after the first; 0: none at all. */
+  readonly attempts?: number
+  readonly on?: readonly RetryOn[]
+  /** Statuses besides: ascending, unique. */
+  readonly codes?: readonly number[]
+  /** Full jitter: a wait is anything up to base · 2ⁿ, and never longer than max. */
+  readonly backoff?: { readonly base: number; readonly max?: number }
+  /** What one proxy may add to the load of one service port. */
+  readonly budget?: RetryBudgetSpec
+}
+
+export interface RetryBudgetSpec {
+  /** Of the requests under way. */
+  readonly percent: number
+  /** As many are allowed in any case. */
+  readonly minConcurrent: number
+}
+
+export const trafficTimeoutsSpec: Decoder<TrafficTimeoutsSpec> = refine(
+  nonEmpty(object<TrafficTimeoutsSpec>({ request: optional(duration), perTry: optional(duration) })),
+  (read, path, issues) => {
+    const { request = 0, perTry = 0 } = read
+    if (request === 0 || perTry <= request) return read
+    issues.push({ path: `${path}.perTry`, message: `must not be longer than request (${formatDurationMs(request)})` })
+    return invalid
+  },
+)
+
+const backoff: Decoder<NonNullable<TrafficRetriesSpec['backoff']>> = refine(
+  object<NonNullable<TrafficRetriesSpec['backoff']>>({ base: positiveDuration, max: optional(positiveDuration) }),
+  (read, path, issues) => {
+    if (read.max === undefined || read.max >= read.base) return read
+    issues.push({ path: `${path}.max`, message: `must not be shorter than base (${formatDurationMs(read.base)})` })
+    return invalid
+  },
+)
+
+export const trafficRetriesSpec: Decoder<TrafficRetriesSpec> = nonEmpty(
+  object<TrafficRetriesSpec>({
+    attempts: optional(integer({ min: 0, max: 100 })),
+    on: optional(
+      list(oneOf('connect-failure', 'refused-stream', 'reset-before-request', 'reset', '5xx', 'gateway-error'), {
+        max: 16,
+      }),
+    ),
+    codes: optional(
+      refine(list(integer({ min: 400, max: 599 }), { max: 200 }), (codes) =>
+        [...new Set(codes)].toSorted((a, b) => a - b),
+      ),
+    ),
+    backoff: optional(backoff),
+    budget: optional(
+      object<RetryBudgetSpec>({
+        percent: withDefault(integer({ min: 0, max: 100 }), 20),
+        minConcurrent: withDefault(integer({ min: 0, max: 2 ** 32 - 1 }), 10),
+      }),
+    ),
+  }),
+)

@@ -1,0 +1,129 @@
+import { nearest } from '../../base/decode.ts'
+import type { Problem } from '../../base/problem.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import type { TrafficTarget } from '../decode/traffic-target.ts'
+import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import { didYouMean } from './link-backends.ts'
+import { byAge, nameOf, problemAt, rootNamespace, type Linked } from './linked.ts'
+import { findService } from './select-workloads.ts'
+
+/** A policy that is in force somewhere. */
+export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
+
+/** Which policies hold where, the narrowest first: of several that say one thing, the first one counts. Source: GEP-713, "Hierarchy". */
+export interface TrafficPolicies {
+  /** `port`: `<namespace>/<service>/<port>`. Of the port, its Service, its namespace, the mesh. */
+  ofPort(port: string): readonly TrafficPolicy[]
+  /** Of the rule and its route alone. */
+  ofRule(route: ResourceOf<'HTTPRoute'>, rule: string | undefined): readonly TrafficPolicy[]
+}
+
+/** Settles which policies are in force; the others are problems. */
+export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<TrafficPolicies> {
+  const byTarget = new Map<string, TrafficPolicy>()
+  const problems: Problem[] = []
+  for (const policy of resourcesOf(snapshot, 'TrafficPolicy').toSorted(byAge)) {
+    policy.spec.targets.forEach((target, index) => {
+      const field = `spec.targetRefs[${index}]`
+      const problem = targetProblem(policy, target, field, snapshot)
+      if (problem !== undefined) problems.push(problem)
+      const key = targetKey(policy.metadata.namespace, target)
+      const older = byTarget.get(key)
+      if (older === undefined) byTarget.set(key, policy)
+      else problems.push(conflict(policy, older, target, field))
+    })
+  }
+  const at = (keys: readonly string[]): readonly TrafficPolicy[] => keys.flatMap((key) => byTarget.get(key) ?? [])
+  return {
+    value: {
+      ofPort(port) {
+        if (byTarget.size === 0) return []
+        const [namespace = '', name = '', number = ''] = port.split('/')
+        const section = findService(snapshot, namespace, name)?.spec.ports.find((one) => one.port === Number(number))
+        const service: TrafficTarget = { kind: 'Service', name }
+        return at([
+          targetKey(namespace, { ...service, sectionName: section?.name ?? '' }),
+          targetKey(namespace, service),
+          targetKey(namespace, { kind: 'Namespace', name: namespace }),
+          targetKey(rootNamespace, { kind: 'MeshConfig', name: 'default' }),
+        ])
+      },
+      ofRule({ metadata: { namespace, name } }, rule) {
+        const route: TrafficTarget = { kind: 'HTTPRoute', name }
+        return at([
+          ...(rule === undefined ? [] : [targetKey(namespace, { ...route, sectionName: rule })]),
+          targetKey(namespace, route),
+        ])
+      },
+    },
+    problems,
+  }
+}
+
+const targetKey = (namespace: string, { kind, name, sectionName = '' }: TrafficTarget): string =>
+  `${kind}/${namespace}/${name}/${sectionName}`
+
+/** "rule canary of HTTPRoute default/web", for people. */
+function targetName(namespace: string, { kind, name, sectionName }: TrafficTarget): string {
+  const whole = kind === 'Namespace' || kind === 'MeshConfig' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
+  if (sectionName === undefined) return whole
+  return `${kind === 'Service' ? 'port' : 'rule'} ${sectionName} of ${whole}`
+}
+
+/** Source: GEP-713, "Conflict resolution": the older one wins, by name where they are of one age. */
+const conflict = (policy: TrafficPolicy, older: TrafficPolicy, target: TrafficTarget, field: string): Problem =>
+  problemAt(
+    policy,
+    field,
+    `${nameOf(older)} is older and holds for ${targetName(policy.metadata.namespace, target)}, so this one has no effect there; put both into one`,
+  )
+
+function targetProblem(
+  policy: TrafficPolicy,
+  target: TrafficTarget,
+  field: string,
+  snapshot: InventorySnapshot,
+): Problem | undefined {
+  const { namespace } = policy.metadata
+  const { kind, name, sectionName } = target
+  const missing = (part: string, message: string, remedy = ''): Problem =>
+    problemAt(policy, `${field}.${part}`, `${message}, so the policy has no effect there${remedy}`)
+  switch (kind) {
+    case 'MeshConfig':
+      if (namespace === rootNamespace) return undefined
+      return problemAt(policy, field, `only a policy in namespace ${rootNamespace} may be for the whole mesh`, 'error')
+    case 'Namespace':
+      if (name !== namespace)
+        return problemAt(policy, `${field}.name`, `a policy of ${namespace} may be for that namespace only`, 'error')
+      if (resourcesOf(snapshot, 'Service').some((one) => one.metadata.namespace === name)) return undefined
+      return missing('name', `there is no Service in namespace ${name}`)
+    case 'Service': {
+      const service = findService(snapshot, namespace, name)
+      if (service === undefined)
+        return missing('name', `there is no Service ${namespace}/${name}`, didYouMean(name, snapshot, namespace))
+      return wrongSection(service.spec.ports.map((port) => port.name))
+    }
+    case 'HTTPRoute': {
+      const routes = resourcesOf(snapshot, 'HTTPRoute').filter((one) => one.metadata.namespace === namespace)
+      const route = routes.find((one) => one.metadata.name === name)
+      const names = routes.map((one) => one.metadata.name)
+      if (route === undefined) return missing('name', `there is no HTTPRoute ${namespace}/${name}`, orNear(name, names))
+      return wrongSection(route.spec.rules.flatMap((rule) => rule.name ?? []))
+    }
+  }
+
+  function wrongSection(known: readonly string[]): Problem | undefined {
+    if (sectionName === undefined || known.includes(sectionName)) return undefined
+    const what = kind === 'Service' ? 'port' : 'rule'
+    return missing(
+      'sectionName',
+      `${kind} ${namespace}/${name} has no ${what} ${sectionName}`,
+      orNear(sectionName, known),
+    )
+  }
+}
+
+function orNear(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  return near === undefined ? '' : `; did you mean "${near}"?`
+}

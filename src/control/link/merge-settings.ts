@@ -1,0 +1,158 @@
+import type { TrafficPolicySpec } from '../decode/traffic-policy.ts'
+import type { Forward, Origin, Retry, RouteRule, Timeouts, Traffic } from '../model/model.ts'
+import { originOf } from './linked.ts'
+import type { TrafficPolicy } from './link-traffic.ts'
+
+/** Groups whose fields are inherited one by one; any other setting is taken as a whole. */
+type Group = 'connectionLimits' | 'outlierDetection' | 'connection' | 'timeouts' | 'retries'
+type Fields<G extends Group> = Exclude<NonNullable<TrafficPolicySpec[G]>, false>
+type Origins = Record<string, Origin>
+
+/** Each field from the first policy that gives it; `false` ends the inheritance, and is the answer if nothing was said before. */
+function mergeGroup<G extends Group>(
+  policies: readonly TrafficPolicy[],
+  group: G,
+  origins: Origins,
+  ignored: readonly string[] = [],
+): Partial<Fields<G>> | false {
+  const merged: Record<string, unknown> = {}
+  for (const policy of policies) {
+    const said = policy.spec[group]
+    if (said === false) {
+      if (Object.keys(merged).length > 0) break
+      origins[group] = originOf(policy, `spec.${group}`)
+      return false
+    }
+    for (const [field, value] of Object.entries(said ?? {})) {
+      if (Object.hasOwn(merged, field) || ignored.includes(field)) continue
+      merged[field] = value
+      origins[`${group}.${field}`] = originOf(policy, `spec.${group}.${field}`)
+    }
+  }
+  // Only fields of this group were put in, each as its own decoder gave it.
+  return merged as Partial<Fields<G>>
+}
+
+/** The whole setting of the first policy that gives it. */
+function first<T>(
+  policies: readonly TrafficPolicy[],
+  fields: Readonly<Record<string, (spec: TrafficPolicySpec) => T | undefined>>,
+  origins: Origins,
+): T | undefined {
+  for (const policy of policies) {
+    for (const [field, read] of Object.entries(fields)) {
+      const value = read(policy.spec)
+      if (value === undefined) continue
+      origins[field] = originOf(policy, `spec.${field}`)
+      return value
+    }
+  }
+  return undefined
+}
+
+const algorithms = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundRobin: 'round-robin' } as const
+
+/** What these policies, the narrowest first, come to for a service port; without any the port is left alone. */
+export function mergeTraffic(
+  policies: readonly TrafficPolicy[],
+): { readonly traffic: Traffic; readonly loadBalancing?: (typeof algorithms)[keyof typeof algorithms] } | undefined {
+  const settings: Origins = {}
+  const balancing = first(policies, { loadBalancing: (spec) => spec.loadBalancing }, settings)
+  const limits = mergeGroup(policies, 'connectionLimits', settings, ['maxRetries'])
+  const retryBudget = first(
+    policies,
+    {
+      'connectionLimits.maxRetries': ({ connectionLimits }) =>
+        connectionLimits?.maxRetries === undefined
+          ? undefined
+          : { percent: 0, minConcurrent: connectionLimits.maxRetries },
+      'retries.budget': ({ retries }) => retries?.budget,
+    },
+    settings,
+  )
+  const outliers = mergeGroup(policies, 'outlierDetection', settings)
+  const panicThresholdPercent = first(policies, { panicThreshold: (spec) => spec.panicThreshold }, settings)
+  const { connectTimeout, idleTimeout } = mergeGroup(policies, 'connection', settings) || {}
+  if (Object.keys(settings).length === 0) return undefined
+  return {
+    ...(balancing && { loadBalancing: algorithms[balancing.algorithm] }),
+    traffic: {
+      ...(says(limits) && { limits }),
+      ...(retryBudget && { retryBudget }),
+      ...(outliers === false
+        ? { outlierDetection: false }
+        : says(outliers) && { outlierDetection: outlierOf(outliers) }),
+      ...(panicThresholdPercent === undefined ? {} : { panicThresholdPercent }),
+      ...(connectTimeout === undefined ? {} : { connectTimeoutMs: connectTimeout }),
+      ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeout }),
+      settings,
+    },
+  }
+}
+
+const says = <T extends object>(fields: T | false): fields is T => fields !== false && Object.keys(fields).length > 0
+
+const outlierOf = (
+  said: Partial<Fields<'outlierDetection'>>,
+): Exclude<Traffic['outlierDetection'], false | undefined> =>
+  given({
+    consecutive5xx: said.consecutive5xxErrors,
+    consecutiveGatewayFailure: said.consecutiveGatewayErrors,
+    intervalMs: said.interval,
+    baseEjectionMs: said.baseEjectionTime,
+    maxEjectionMs: said.maxEjectionTime,
+    maxEjectionPercent: said.maxEjectionPercent,
+  })
+
+/** Without what is undefined. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  // Only the keys that have a value are left.
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}
+
+/** A rule with what these policies, the narrowest first, add to it; what the rule says itself is narrower than any of them. */
+export function mergeRecovery(rule: RouteRule, policies: readonly TrafficPolicy[]): RouteRule {
+  const { action } = rule
+  if (action.kind !== 'forward' || policies.length === 0) return rule
+  const settings: Origins = {}
+  const timeouts = mergeTimeouts(action, policies, settings)
+  const retry = mergeRetry(action, policies, settings)
+  if (Object.keys(settings).length === 0) return rule
+  return { ...rule, action: { ...action, ...(timeouts && { timeouts }), ...(retry && { retry }), settings } }
+}
+
+function mergeTimeouts(
+  { timeouts: own = {} }: Forward,
+  policies: readonly TrafficPolicy[],
+  settings: Origins,
+): Timeouts | undefined {
+  const decided = [
+    ...(own.requestMs === undefined ? [] : ['request']),
+    ...(own.backendRequestMs === undefined ? [] : ['perTry']),
+  ]
+  const { request, perTry } = mergeGroup(policies, 'timeouts', settings, decided) || {}
+  const merged = given({ requestMs: request, perTryMs: perTry, ...own })
+  return says(merged) ? merged : undefined
+}
+
+function mergeRetry({ retry: own }: Forward, policies: readonly TrafficPolicy[], settings: Origins): Retry | undefined {
+  const decided = [
+    ...(own?.attempts === undefined ? [] : ['attempts']),
+    ...(own === undefined || own.codes.length === 0 ? [] : ['codes']),
+    ...(own?.backoffMs === undefined ? [] : ['backoff']),
+  ]
+  const said = mergeGroup(policies, 'retries', settings, ['budget', ...decided])
+  if (!says(said)) return own
+  const { attempts, on, codes, backoff } = said
+  return {
+    codes: codes ?? own?.codes ?? [],
+    ...given({
+      attempts: attempts ?? own?.attempts,
+      on,
+      backoffMs: own?.backoffMs,
+      backoff: backoff && { baseMs: backoff.base, maxMs: backoff.max ?? backoff.base * 10 },
+    }),
+  }
+}
