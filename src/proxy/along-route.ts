@@ -12,6 +12,7 @@ import { deadline } from './recovery/deadline.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
+import { hashing } from './route/hash-policy.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 
@@ -33,6 +34,7 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
   return stack(
     [
       cors(route.cors), // preflights are answered here
+      hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
     ],
     (call) => {

@@ -9,7 +9,6 @@ import type {
   Route,
   RouteAction,
   RouteTable,
-  SettingOrigins,
   StringMatch,
   WeightedCluster,
 } from './config.ts'
@@ -19,12 +18,14 @@ import { emptyBody } from './http/body.ts'
 import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
+import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { wrongPort } from './outbound.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { compileDomains, withoutPort } from './route/domain-index.ts'
 import { compilePathIndex } from './route/path-index.ts'
 import { rewrite } from './route/change-url.ts'
+import { hashOf } from './route/hash-policy.ts'
 import { normalizePath, pathOf } from './route/path.ts'
 import type { Snapshot } from './snapshot.ts'
 import { meshAlpn } from '../xds/names.ts'
@@ -40,36 +41,6 @@ export interface Tried {
   readonly name: string
   readonly origin?: Origin | undefined
   readonly why?: string
-}
-
-/** One setting in force that a policy gave, by the policy's field. */
-export interface Setting {
-  readonly name: string
-  readonly origin: Origin
-}
-
-/** Where a share of such requests would go. */
-export interface ClusterChoice {
-  readonly cluster: string
-  readonly percent: number
-  /** The URL as it goes there, rewritten where the route says so. */
-  readonly authority: string
-  readonly path: string
-  /** "dns": the host that the request names is looked up when it is sent. */
-  readonly loadBalancing: string
-  readonly origin?: Origin | undefined
-  /** Of the service; those of the route stand beside its timeout. */
-  readonly settings: readonly Setting[]
-  readonly endpoints: readonly {
-    readonly address: string
-    readonly workload?: string | undefined
-    /** It may be picked now. */
-    readonly candidate: boolean
-    readonly health: string
-    readonly ejected: boolean
-    readonly activeCalls: number
-    readonly mtls: boolean
-  }[]
 }
 
 /** The caller's side: name, route, split, endpoints. */
@@ -156,6 +127,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
   if (action.kind !== 'forward') return { refused: await ownAnswer(route, call, snapshot), clusters: [] }
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
   const { retry } = action
+  const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
   return {
     timeoutMs: action.timeoutMs,
     ...(retry === undefined
@@ -163,7 +135,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
-      ...clusterChoice(one.cluster, (one.weight * 100) / total, snapshot),
+      ...explainCluster(one, (one.weight * 100) / total, hash, snapshot),
       ...sentAs(call, one, action),
     })),
   }
@@ -189,42 +161,6 @@ function sentAs(
   return { authority: sent.authority, path: sent.path }
 }
 const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
-
-function clusterChoice(name: string, percent: number, snapshot: Snapshot): Omit<ClusterChoice, 'authority' | 'path'> {
-  const cluster = snapshot.config.clusters.get(name)
-  if (cluster === undefined)
-    return {
-      cluster: name,
-      percent,
-      loadBalancing: 'none: this proxy has no such cluster',
-      settings: [],
-      endpoints: [],
-    }
-  const settings = settingsList(cluster.settings)
-  if (cluster.discovery === 'dynamic-forward')
-    return { cluster: name, percent, loadBalancing: 'dns', settings, endpoints: [] }
-  const balancer = snapshot.balancerOf(cluster)
-  const candidates = new Set(balancer.candidates())
-  return {
-    cluster: name,
-    percent,
-    loadBalancing: cluster.loadBalancing.kind,
-    origin: cluster.origin,
-    settings,
-    endpoints: balancer.all.map((state) => ({
-      address: state.address,
-      workload: state.endpoint.workload,
-      candidate: candidates.has(state),
-      health: state.endpoint.health,
-      ejected: state.ejected,
-      activeCalls: state.activeCalls,
-      mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
-    })),
-  }
-}
-
-const settingsList = (settings: SettingOrigins = new Map()): readonly Setting[] =>
-  Array.from(settings, ([name, origin]) => ({ name, origin }))
 
 function explainInbound(
   request: ExplainRequest,

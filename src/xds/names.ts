@@ -21,6 +21,8 @@ export const agentCluster = 'weft-agent'
 export const weftMetadata = 'weft.dev'
 /** `filter_metadata` key by which `transport_socket_matches` are chosen. Source: Envoy. */
 export const transportSocketMatchMetadata = 'envoy.transport_socket_match'
+/** `filter_metadata` key of what load balancing goes by: subsets, `hash_key`. Source: Envoy. */
+export const balancerMetadata = 'envoy.lb'
 /** ALPN offered between sidecars on top of the real protocols: "I am the mesh". The negotiated one is always a standard name. */
 export const meshAlpn = 'weft'
 /** The same for raw TCP through mTLS. */

@@ -1,6 +1,7 @@
 // What the decisions on the path of one call cost: route match, name look-up, path hardening, authorization, picks, records.
 // Run: node bench/micro/proxy/decisions.ts. Nanoseconds a decision, the median of nine rounds.
 import { seeded } from '../../../src/base/random.ts'
+import { xxHash64 } from '../../../src/base/xx-hash.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { createTimerWheel } from '../../../src/base/timer-wheel.ts'
 import { createBalancer } from '../../../src/proxy/balance/balancer.ts'
@@ -96,12 +97,25 @@ const cluster = (count: number, loadBalancing: LoadBalancing, weighted: boolean)
   origin: undefined,
 })
 const states = createEndpointStates()
-for (const loadBalancing of [{ kind: 'round-robin' }, { kind: 'least-request', choices: 2 }] as const)
+const policies: readonly LoadBalancing[] = [
+  { kind: 'round-robin' },
+  { kind: 'least-request', choices: 2, activeRequestBias: 1 },
+  { kind: 'random' },
+  { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 },
+  { kind: 'ring-hash', minSize: 1024, maxSize: 8_388_608 },
+  { kind: 'maglev', tableSize: 65_537 },
+]
+const hash = xxHash64('some session')
+for (const loadBalancing of policies)
   for (const weighted of [false, true])
     for (const count of [3, 10_000]) {
       const balancer = createBalancer(cluster(count, loadBalancing, weighted), states, seeded(1), systemClock)
-      measure(`${loadBalancing.kind}, ${count} endpoints${weighted ? ', weights' : ''}`, () => balancer.pick([]))
+      measure(`${loadBalancing.kind}, ${count} endpoints${weighted ? ', weights' : ''}`, () =>
+        balancer.pick([], 0, hash),
+      )
     }
+
+measure('hash of a session cookie', () => xxHash64('d41d8cd98f00b204e9800998ecf8427e'))
 
 const metrics = createMetrics({ clock: systemClock })
 const self = { principal: 'spiffe://weft.local/ns/default/sa/web', workload: 'default/web-1', service: 'default/web' }

@@ -1,4 +1,5 @@
-import type { ClusterChoice, InboundExplanation, OutboundExplanation, Setting, Tried } from '../../proxy/explain.ts'
+import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
+import type { InboundExplanation, OutboundExplanation, Tried } from '../../proxy/explain.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
 
 /** All that `weft explain` found out. */
@@ -46,12 +47,13 @@ function triedRows(title: string, tried: readonly Tried[]): string {
     .join('')
 }
 
-function clusterRows({ cluster, percent, loadBalancing, endpoints, settings }: ClusterChoice): string {
+function clusterRows({ cluster, percent, loadBalancing, byHash, endpoints, settings }: ClusterChoice): string {
   const lines = endpoints.map(({ address, workload, candidate, health, ejected, activeCalls, mtls }) => {
     const state = ejected ? 'ejected' : health
+    const hashed = address === byHash ? ', by the hash of this request' : ''
     return row(
       '',
-      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}`,
+      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
     )
   })
   return (

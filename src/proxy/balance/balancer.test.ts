@@ -44,7 +44,7 @@ const cluster = (of: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster 
   origin: undefined,
   ...more,
 })
-const leastRequest: LoadBalancing = { kind: 'least-request', choices: 2 }
+const leastRequest = { kind: 'least-request', choices: 2, activeRequestBias: 1 } as const
 const build = (of: Cluster, clock = manualClock(), states = createEndpointStates()): Balancer =>
   createBalancer(of, states, seeded(5), clock)
 
@@ -91,18 +91,22 @@ test('least request prefers the less busy, by weight', () => {
   const loads = [...(states.clusters.get('default/web/80')?.endpoints.values() ?? [])].map((one) => one.activeCalls)
   assert.ok(Math.max(...loads) - Math.min(...loads) <= 8, `two choices stay close: ${loads.join(' ')}`)
 
-  const weighted = createEndpointStates()
-  const heavy = build(
-    cluster([endpoint(1, { weight: 3 }), endpoint(2)], { loadBalancing: leastRequest }),
-    manualClock(),
-    weighted,
-  )
-  for (let count = 0; count < 4_000; count++) {
-    const chosen = heavy.pick([])
-    if (chosen) chosen.activeCalls++
+  // Nothing ends: after n calls a turn costs n / weight, so that calls go by the weights' square roots.
+  for (const [bias, share] of [
+    [1, Math.sqrt(3) / (1 + Math.sqrt(3))],
+    [0, 3 / 4],
+  ] as const) {
+    const weighted = createEndpointStates()
+    const loadBalancing: LoadBalancing = { ...leastRequest, activeRequestBias: bias }
+    const heavy = build(cluster([endpoint(1, { weight: 3 }), endpoint(2)], { loadBalancing }), manualClock(), weighted)
+    for (let count = 0; count < 4_000; count++) {
+      const chosen = heavy.pick([])
+      if (chosen) chosen.activeCalls++
+    }
+    const [first, second] = [...(weighted.clusters.get('default/web/80')?.endpoints.values() ?? [])]
+    const wanted = 4_000 * share
+    assert.ok(Math.abs((first?.activeCalls ?? 0) - wanted) < 10, `${first?.activeCalls} and ${second?.activeCalls}`)
   }
-  const [first, second] = [...(weighted.clusters.get('default/web/80')?.endpoints.values() ?? [])]
-  assert.ok(Math.abs((first?.activeCalls ?? 0) - 3_000) < 100, `${first?.activeCalls} and ${second?.activeCalls}`)
 })
 
 test('idle endpoints with weights are picked by weight', () => {
@@ -217,8 +221,24 @@ test('what is known about an endpoint outlives configurations, until its address
   assert.equal(states.clusters.size, 0)
 })
 
+test('random picks follow weights', () => {
+  const counts = tally(
+    build(cluster([endpoint(1, { weight: 3 }), endpoint(2)], { loadBalancing: { kind: 'random' } })),
+    8_000,
+  )
+  assert.ok(Math.abs((counts.get(1) ?? 0) - 6_000) < 200, String(counts.get(1)))
+})
+
+const everyPolicy: readonly LoadBalancing[] = [
+  { kind: 'round-robin' },
+  leastRequest,
+  { kind: 'random' },
+  { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 },
+  { kind: 'ring-hash', minSize: 1024, maxSize: 8_388_608 },
+  { kind: 'maglev', tableSize: 65_537 },
+]
 test('10,000 endpoints: a pick stays cheap, with weights too', () => {
-  for (const loadBalancing of [leastRequest, { kind: 'round-robin' } as const]) {
+  for (const loadBalancing of everyPolicy) {
     const many = Array.from({ length: 10_000 }, (_, index) => endpoint(index + 1, { weight: 1 + (index % 7) }))
     const balancer = build(cluster(many, { loadBalancing }))
     balancer.pick([])

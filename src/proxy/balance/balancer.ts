@@ -1,20 +1,23 @@
 import type { Clock } from '../../base/clock.ts'
 import { formatAddress } from '../../base/address.ts'
 import type { Random } from '../../base/random.ts'
+import type { Hash64 } from '../../base/xx-hash.ts'
 import type { Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
 import type { EndpointState, EndpointStates } from './endpoint-state.ts'
 import { noteAnswer, returnEjected, type Verdict } from './outlier.ts'
 import { noteLatency, peakEwma } from './peak-ewma.ts'
-import { leastRequest, roundRobin, type Choices, type Picker } from './picker.ts'
+import { maglev } from './maglev.ts'
+import { leastRequest, ownWeights, randomByWeight, roundRobin, type Choices, type Picker } from './picker.ts'
+import { ringHash } from './ring-hash.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
   /**
    * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that); undefined:
-   * there is none. O(1), with unequal weights O(log n).
+   * there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides.
    */
-  pick(tried: Trace['tried'], furtherPicks?: number): EndpointState | undefined
+  pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64): EndpointState | undefined
   /** Those of `all` that a pick may give now: what `pick` itself goes by. */
   candidates(): readonly EndpointState[]
   readonly all: readonly EndpointState[]
@@ -52,11 +55,12 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
     version = shared.version
   }
   return {
-    pick(tried, furtherPicks = 8) {
+    pick(tried, furtherPicks = 8, hash) {
       refresh()
-      let chosen = picker?.()
+      let chosen = picker?.(hash, 0)
       if (chosen === undefined || tried.length === 0) return chosen
-      for (let left = furtherPicks; left > 0 && tried.includes(chosen.address); left--) chosen = picker?.() ?? chosen
+      for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
+        chosen = picker?.(hash, attempt) ?? chosen
       return chosen
     },
     all: own,
@@ -78,11 +82,18 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
 }
 
 function pickerFor({ loadBalancing }: Cluster, choices: Choices, random: Random, nowMs: () => number): Picker {
+  const weights = ownWeights(choices)
   switch (loadBalancing.kind) {
     case 'round-robin':
-      return roundRobin(choices, random)
+      return roundRobin(choices, weights, random)
     case 'least-request':
-      return leastRequest(choices, loadBalancing.choices, random)
+      return leastRequest(choices, loadBalancing, weights, random)
+    case 'random':
+      return randomByWeight(choices, weights, random)
+    case 'ring-hash':
+      return ringHash(choices, loadBalancing, weights, random)
+    case 'maglev':
+      return maglev(choices, loadBalancing, weights, random)
     case 'peak-ewma':
       return peakEwma(choices, loadBalancing, random, nowMs)
   }

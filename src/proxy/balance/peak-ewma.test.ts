@@ -66,7 +66,7 @@ test('of three the slow one gets little, and its share again once it is fast', (
     const calls = seconds * 100
     for (let call = 0; call < calls; call++) {
       now += 10
-      const chosen = pick()
+      const chosen = pick(undefined, 0)
       if (chosen === all[2]) third++
       answered(chosen, latencyOf(chosen, slowMs), now)
     }

@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import type { EndpointState } from './endpoint-state.ts'
-import { weightedCandidate, type Choices, type Picker } from './picker.ts'
+import { ownWeights, randomByWeight, type Choices, type Picker } from './picker.ts'
 
 /** How latencies are remembered. */
 export interface PeakEwmaRules {
@@ -19,13 +19,13 @@ const failurePenaltyMs = 1000
  * that it has to answer. O(1). Source: Finagle, "peak EWMA"; tower, `load/peak_ewma.rs`; defaults of Linkerd (30 ms, 10 s).
  */
 export function peakEwma(choices: Choices, rules: PeakEwmaRules, random: Random, nowMs: () => number): Picker {
-  const candidate = weightedCandidate(choices, random)
+  const candidate = randomByWeight(choices, ownWeights(choices), random)
   if (choices.length === 1) return candidate
-  return () => {
-    const a = candidate()
-    let b = candidate()
+  return (hash, attempt) => {
+    const a = candidate(hash, attempt)
+    let b = candidate(hash, attempt)
     // The same one twice would be no choice: in a small cluster a slow endpoint would keep 1/n² of the calls.
-    for (let more = 0; more < redraws && a === b; more++) b = candidate()
+    for (let more = 0; more < redraws && a === b; more++) b = candidate(hash, attempt)
     const now = nowMs()
     return expectedWaitMs(b, a, rules, now) < expectedWaitMs(a, b, rules, now) ? b : a
   }

@@ -26,7 +26,7 @@ export function select({ cluster, balancer, send, furtherPicks }: SelectParts): 
   return (call) => {
     const { trace } = call
     trace.cluster = cluster
-    const state = balancer.pick(trace.tried, furtherPicks)
+    const state = balancer.pick(trace.tried, furtherPicks, call.hash)
     if (state === undefined) return Promise.resolve(noEndpoint)
     trace.endpoint = state.endpoint.address
     trace.upstreamWorkload = state.endpoint.workload

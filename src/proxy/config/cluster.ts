@@ -24,7 +24,13 @@ export interface Cluster {
 
 export type LoadBalancing =
   | { readonly kind: 'round-robin' }
-  | { readonly kind: 'least-request'; readonly choices: number }
+  /** With unequal weights an endpoint's is divided by (active calls + 1) to the power of the bias. */
+  | { readonly kind: 'least-request'; readonly choices: number; readonly activeRequestBias: number }
+  | { readonly kind: 'random' }
+  /** Points on the ring; xxHash64. */
+  | { readonly kind: 'ring-hash'; readonly minSize: number; readonly maxSize: number }
+  /** A prime. */
+  | { readonly kind: 'maglev'; readonly tableSize: number }
   /** `weft.dev` metadata on a LEAST_REQUEST cluster, so that a proxy without it has the nearest thing. Times in ms. */
   | { readonly kind: 'peak-ewma'; readonly defaultRttMs: number; readonly decayMs: number }
 
@@ -54,6 +60,8 @@ export interface Endpoint {
   readonly locality: string
   /** Key into `Cluster.transports`. */
   readonly transport: string
+  /** What its place in ring and table follows from; absent: its address. xDS: metadata `envoy.lb` `hash_key`, or the host name. */
+  readonly hashKey?: string
   /** From `weft.dev` metadata: the workload's `<namespace>/<name>`. */
   readonly workload: string | undefined
 }

@@ -89,6 +89,8 @@ export type RouteAction =
       readonly clusters: readonly WeightedCluster[]
       /** What the upstream sees instead of the path that was asked for; absent: that one. */
       readonly path?: PathChange
+      /** What the call is known by where the cluster spreads calls by a hash, in order; absent: by nothing. */
+      readonly hashPolicies?: readonly HashPolicy[]
       /** Who gets copies of the calls; absent: nobody. */
       readonly mirrors?: readonly Mirror[]
       /** Whole call, ms; 0: none. */
@@ -108,6 +110,29 @@ export type RouteAction =
       readonly stripQuery: boolean
     }
   | { readonly kind: 'direct'; readonly status: number; readonly body: string }
+
+/** xDS: RouteAction.HashPolicy. */
+export type HashPolicy =
+  /** Lower case. */
+  (
+    | { readonly kind: 'header'; readonly name: string }
+    | { readonly kind: 'cookie'; readonly name: string; readonly generate: GeneratedCookie | undefined }
+    | { readonly kind: 'source-ip' }
+    | { readonly kind: 'query-parameter'; readonly name: string }
+  ) & {
+    /** When it gives a hash, the ones behind it are not asked. */
+    readonly terminal: boolean
+  }
+
+/** What a client that brings no such cookie is given. */
+export interface GeneratedCookie {
+  /** Seconds; 0: until the browser is closed. */
+  readonly ttlS: number
+  /** "" leaves it out. */
+  readonly path: string
+  /** "name" or "name=value". */
+  readonly attributes: readonly string[]
+}
 
 /** xDS: RequestMirrorPolicy. */
 export interface Mirror {

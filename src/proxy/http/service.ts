@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.ts'
+import type { Hash64 } from '../../base/xx-hash.ts'
 import type { Body, Tunnel } from './body.ts'
 import type { Fault } from './fault.ts'
 import type { Headers } from './headers.ts'
@@ -60,6 +61,8 @@ export interface Call {
   /** The protocol that the client asks to change to ("websocket"), from Upgrade or extended CONNECT. */
   upgrade?: string | undefined
   readonly peer: Peer
+  /** What the route's hash policies know it by; absent: nothing. */
+  hash?: Hash64 | undefined
   /** By the monotonic clock, when the request's head was complete. */
   readonly startedMs: number
   readonly trace: Trace

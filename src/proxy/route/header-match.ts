@@ -38,7 +38,8 @@ function compileValueTest({ match, invert }: HeaderMatch, valueOf: (call: Call) 
   }
 }
 
-function callValue(name: string): (call: Call) => string | undefined {
+/** How a header or pseudo-header of that name (lower case) is read; several values joined. */
+export function callValue(name: string): (call: Call) => string | undefined {
   switch (name) {
     case ':method':
       return (call) => call.method

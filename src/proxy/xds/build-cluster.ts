@@ -9,17 +9,24 @@ import type { Assignment, EndpointShape } from './decode-eds.ts'
 export function buildCluster(shape: ClusterShape, assignment: Assignment, before: Cluster | undefined): Cluster {
   const known = new Map(before?.endpoints.map((one) => [formatAddress(one.address), one]))
   const endpoints = assignment.map((one): Endpoint => {
-    const next = withTransport(one, shape)
+    const next = ofCluster(one, shape)
     const old = known.get(formatAddress(one.address))
     return old !== undefined && isDeepStrictEqual(old, next) ? old : next
   })
-  const { edsName: _edsName, inline: _inline, transportMatches: _matches, ...cluster } = shape
+  const {
+    edsName: _edsName,
+    inline: _inline,
+    transportMatches: _matches,
+    hashHostnames: _hostnames,
+    ...cluster
+  } = shape
   return { ...cluster, endpoints }
 }
 
-function withTransport({ labels, ...endpoint }: EndpointShape, { transportMatches }: ClusterShape): Endpoint {
-  const match = transportMatches.find((one) => hasLabels(labels, one.labels))
-  return { ...endpoint, transport: match?.transport ?? '' }
+function ofCluster({ labels, hostname, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {
+  const match = shape.transportMatches.find((one) => hasLabels(labels, one.labels))
+  const hashed = shape.hashHostnames && hostname !== '' ? { hashKey: hostname } : {}
+  return { ...hashed, ...endpoint, transport: match?.transport ?? '' }
 }
 
 /** Every label that is wanted, with its value. Source: Cluster.TransportSocketMatch.match; an empty one fits all. */

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type DescMessage } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -9,7 +9,13 @@ import {
   ClusterSchema,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
+import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { MaglevSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { RandomSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
+import { RingHashSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
+import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import type { LoadBalancing } from '../config.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 import { ads, loopback } from './testing/resources.ts'
 import { upstreamTls } from './testing/tls.ts'
@@ -30,6 +36,7 @@ test('CDS: defaults of the .proto where nothing is said', () => {
     discovery: 'eds',
     edsName: 'e',
     inline: [],
+    hashHostnames: false,
     transports: new Map([['', undefined]]),
     transportMatches: [],
     limits: {
@@ -70,7 +77,7 @@ test('CDS: limits, outliers, balancing, protocol, transports', () => {
       { name: 'mtls', match: { weft: 'mtls' }, transportSocket: upstreamTls('b', ['spiffe://a']) },
     ],
   } as Init<typeof ClusterSchema>)
-  assert.deepEqual(cluster.loadBalancing, { kind: 'least-request', choices: 3 })
+  assert.deepEqual(cluster.loadBalancing, { kind: 'least-request', choices: 3, activeRequestBias: 1 })
   assert.equal(cluster.panicThresholdPercent, 0)
   assert.deepEqual(
     [cluster.limits.maxRequests, cluster.limits.retryBudgetPercent, cluster.limits.minRetryConcurrency],
@@ -125,7 +132,34 @@ const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegEx
     { name: 'x', clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS } },
     /type: only EDS and STATIC/,
   ],
-  ['ring hash', { ...eds, lbPolicy: Cluster_LbPolicy.RING_HASH }, /lb_policy: only/],
+  ['a policy for clusters of its own', { ...eds, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }, /lb_policy: expected/],
+  [
+    'a Maglev table of no prime size',
+    {
+      ...eds,
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      lbConfig: { case: 'maglevLbConfig', value: { tableSize: 65_536n } },
+    },
+    /maglev_lb_config\.table_size: expected a prime of at most 5000011, got 65536/,
+  ],
+  [
+    'another hash function',
+    {
+      ...eds,
+      lbPolicy: Cluster_LbPolicy.RING_HASH,
+      lbConfig: { case: 'ringHashLbConfig', value: { hashFunction: 1 } },
+    },
+    /ring_hash_lb_config\.hash_function: MURMUR_HASH_2/,
+  ],
+  [
+    'bounded loads',
+    {
+      ...eds,
+      lbPolicy: Cluster_LbPolicy.RING_HASH,
+      commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: 120 } },
+    },
+    /hash_balance_factor: is not supported/,
+  ],
   ['health checks', { ...eds, healthChecks: [{}] }, /health_checks: is not supported/],
   [
     'EDS from elsewhere',
@@ -152,3 +186,56 @@ const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegEx
 for (const [title, init, form] of cdsRefusals)
   test(`CDS refuses ${title}`, () =>
     assert.match(problem('CDS', ClusterSchema, init as Init<typeof ClusterSchema>), form))
+
+const policy = <S extends DescMessage>(schema: S, init: Init<S>): Init<typeof ClusterSchema> =>
+  ({
+    ...eds,
+    loadBalancingPolicy: {
+      policies: [
+        { typedExtensionConfig: { name: 'unknown', typedConfig: create(AnySchema, { typeUrl: 'unknown' }) } },
+        { typedExtensionConfig: { name: 'x', typedConfig: packAny(schema, create(schema, init)) } },
+      ],
+    },
+  }) as Init<typeof ClusterSchema>
+const policies: readonly (readonly [Init<typeof ClusterSchema>, LoadBalancing, boolean?])[] = [
+  [{ ...eds, lbPolicy: Cluster_LbPolicy.RANDOM }, { kind: 'random' }],
+  [
+    { ...eds, lbPolicy: Cluster_LbPolicy.LEAST_REQUEST } as Init<typeof ClusterSchema>,
+    { kind: 'least-request', choices: 2, activeRequestBias: 1 },
+  ],
+  [
+    { ...eds, lbPolicy: Cluster_LbPolicy.RING_HASH },
+    { kind: 'ring-hash', minSize: 1024, maxSize: 8_388_608 },
+  ],
+  [
+    {
+      ...eds,
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      lbConfig: { case: 'maglevLbConfig', value: { tableSize: 101n } },
+      commonLbConfig: { consistentHashingLbConfig: { useHostnameForHashing: true } },
+    } as Init<typeof ClusterSchema>,
+    { kind: 'maglev', tableSize: 101 },
+    true,
+  ],
+  [policy(RoundRobinSchema, {}), { kind: 'round-robin' }],
+  [policy(RandomSchema, {}), { kind: 'random' }],
+  [
+    policy(LeastRequestSchema, { choiceCount: 4, activeRequestBias: { defaultValue: 0.5 } }),
+    { kind: 'least-request', choices: 4, activeRequestBias: 0.5 },
+  ],
+  [
+    policy(RingHashSchema, { minimumRingSize: 7n, maximumRingSize: 9n, useHostnameForHashing: true }),
+    { kind: 'ring-hash', minSize: 7, maxSize: 9 },
+    true,
+  ],
+  [
+    policy(MaglevSchema, { consistentHashingLbConfig: { useHostnameForHashing: true } }),
+    { kind: 'maglev', tableSize: 65_537 },
+    true,
+  ],
+]
+for (const [init, wanted, hashHostnames = false] of policies)
+  test(`CDS: balancing by ${wanted.kind}, ${'loadBalancingPolicy' in init ? 'as an extension' : 'as lb_policy'}`, () => {
+    const cluster = decode('CDS', ClusterSchema, init)
+    assert.deepEqual([cluster.loadBalancing, cluster.hashHostnames], [wanted, hashHostnames])
+  })

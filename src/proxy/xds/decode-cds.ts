@@ -6,7 +6,6 @@ import {
 import {
   Cluster_CommonLbConfigSchema,
   Cluster_DiscoveryType as DiscoveryType,
-  Cluster_LbPolicy as LbPolicy,
   ClusterSchema,
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
@@ -15,15 +14,14 @@ import {
   Http2ProtocolOptionsSchema,
   HttpProtocolOptionsSchema as CommonOptionsSchema,
 } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
-import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import {
   HttpProtocolOptionsSchema,
   type HttpProtocolOptions,
 } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
-import type { Cluster, Limits, LoadBalancing, OutlierDetection, UpstreamTls } from '../config.ts'
-import { stringIn } from '../../xds/structs.ts'
-import { durationMs, mustBeAds, originOf, settingsOf, weftPart } from './decode-parts.ts'
+import type { Cluster, Limits, OutlierDetection, UpstreamTls } from '../config.ts'
+import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
+import { decodeBalancing } from './decode-load-balancing.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
@@ -32,12 +30,14 @@ export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
   /** Name of the EDS resource; undefined when the endpoints are here or not needed. */
   readonly edsName: string | undefined
   readonly inline: Assignment
+  /** Places in ring and table follow from host names. xDS: use_hostname_for_hashing. */
+  readonly hashHostnames: boolean
   /** In order; the first whose labels the endpoint has wins. Source: Cluster.transport_socket_matches. */
   readonly transportMatches: readonly { readonly transport: string; readonly labels: JsonObject }[]
 }
 
 const clusterFields = fieldNames(`name alt_stat_name type cluster_type eds_cluster_config connect_timeout
-  per_connection_buffer_limit_bytes lb_policy least_request_lb_config round_robin_lb_config load_assignment
+  per_connection_buffer_limit_bytes lb_policy least_request_lb_config ring_hash_lb_config maglev_lb_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
   wait_for_warm_on_init cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
@@ -53,7 +53,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   return {
     name: cluster.name,
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
-    loadBalancing: decodeLoadBalancing(cluster, discovery, refused),
+    ...decodeBalancing(cluster, discovery, refused),
     discovery,
     edsName,
     inline:
@@ -87,37 +87,6 @@ function decodeDiscovery(
   }
   if (type !== DiscoveryType.STATIC) refused.add('type', 'only EDS and STATIC are supported')
   return { discovery: 'static', edsName: undefined }
-}
-
-const policies = 'type.googleapis.com/envoy.extensions.load_balancing_policies.'
-
-function decodeLoadBalancing(
-  { lbPolicy, lbConfig, loadBalancingPolicy, metadata }: XdsCluster,
-  discovery: Cluster['discovery'],
-  refused: Refusals,
-): LoadBalancing {
-  for (const [index, { typedExtensionConfig: one }] of (loadBalancingPolicy?.policies ?? []).entries()) {
-    const any = one?.typedConfig
-    // A list of preferences: the first one known counts.
-    if (any?.typeUrl === `${policies}round_robin.v3.RoundRobin`) return { kind: 'round-robin' }
-    if (any?.typeUrl === `${policies}least_request.v3.LeastRequest`) {
-      const path = `load_balancing_policy.policies[${index}]`
-      return { kind: 'least-request', choices: open(any, LeastRequestSchema, path, refused)?.choiceCount ?? 2 }
-    }
-  }
-  if (loadBalancingPolicy !== undefined) refused.add('load_balancing_policy', 'none of its policies is supported')
-  if (lbPolicy === LbPolicy.ROUND_ROBIN) return { kind: 'round-robin' }
-  if (lbPolicy === LbPolicy.LEAST_REQUEST) {
-    if (stringIn(weftPart(metadata), 'load_balancing') === 'peak-ewma')
-      return { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 }
-    return {
-      kind: 'least-request',
-      choices: (lbConfig.case === 'leastRequestLbConfig' && lbConfig.value.choiceCount) || 2,
-    }
-  }
-  if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || discovery !== 'dynamic-forward')
-    refused.add('lb_policy', 'only ROUND_ROBIN and LEAST_REQUEST are supported')
-  return { kind: 'round-robin' }
 }
 
 function decodeTransports(
@@ -242,7 +211,9 @@ function enforced(count: number, percent: number, path: string, refused: Refusal
   return percent === 0 ? 0 : count
 }
 
-const balanceFields = fieldNames('healthy_panic_threshold update_merge_window locality_weighted_lb_config')
+const balanceFields = fieldNames(
+  'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config',
+)
 
 function decodePanic({ commonLbConfig }: XdsCluster, refused: Refusals): number {
   if (commonLbConfig === undefined) return 50

@@ -12,7 +12,7 @@ import {
   ClusterLoadAssignmentSchema,
   type ClusterLoadAssignment,
 } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { transportSocketMatchMetadata } from '../../xds/names.ts'
+import { balancerMetadata, transportSocketMatchMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { Endpoint } from '../config.ts'
 import { socketAddress, weftPart } from './decode-parts.ts'
@@ -20,6 +20,8 @@ import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** An endpoint whose transport is not chosen yet: that takes the cluster. */
 export interface EndpointShape extends Omit<Endpoint, 'transport'> {
+  /** As the program is called there; "": it has no name. */
+  readonly hostname: string
   /** `envoy.transport_socket_match` metadata. */
   readonly labels: JsonObject
 }
@@ -78,12 +80,16 @@ function decodeEndpoint(
   knowOnly(LbEndpointSchema, one, lbEndpointFields, path, refused)
   const endpoint = one.hostIdentifier.case === 'endpoint' ? one.hostIdentifier.value : undefined
   if (endpoint !== undefined) knowOnly(EndpointSchema, endpoint, endpointFields, join(path, 'endpoint'), refused)
+  if (one.loadBalancingWeight === 0) refused.add(join(path, 'load_balancing_weight'), 'expected at least 1')
+  const hashKey = stringIn(one.metadata?.filterMetadata[balancerMetadata], 'hash_key')
   return {
     address: socketAddress(endpoint?.address, join(path, 'endpoint.address'), refused),
     weight: one.loadBalancingWeight ?? 1,
     priority,
     health: healthOf(one.healthStatus),
     locality,
+    hostname: endpoint?.hostname ?? '',
+    ...(hashKey === undefined ? {} : { hashKey }),
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},
     workload: stringIn(weftPart(one.metadata), 'workload'),
   }

@@ -30,6 +30,7 @@ import type {
   WeightedCluster,
 } from '../config.ts'
 import { decodeFilterConfigs } from './decode-cors.ts'
+import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
 import { durationMs, headerMatch, originOf, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
@@ -197,7 +198,7 @@ function decodeAction(route: XdsRoute, around: AroundAction, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies`)
+  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies hash_policy`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -222,6 +223,11 @@ function decodeForward(
     ...(action.requestMirrorPolicies.length > 0 && {
       mirrors: action.requestMirrorPolicies.map((one, index) =>
         decodeMirror(one, join(path, `request_mirror_policies[${index}]`), refused),
+      ),
+    }),
+    ...(action.hashPolicy.length > 0 && {
+      hashPolicies: action.hashPolicy.map((one, index) =>
+        decodeHashPolicy(one, join(path, `hash_policy[${index}]`), refused),
       ),
     }),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),

@@ -1,0 +1,81 @@
+import type { Hash64 } from '../base/xx-hash.ts'
+import type { Origin, SettingOrigins, WeightedCluster } from './config.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** One setting in force that a policy gave, by the policy's field. */
+export interface Setting {
+  readonly name: string
+  readonly origin: Origin
+}
+
+/** Where a share of such requests would go. */
+export interface ClusterChoice {
+  readonly cluster: string
+  readonly percent: number
+  /** The URL as it goes there, rewritten where the route says so. */
+  readonly authority: string
+  readonly path: string
+  /** "dns": the host that the request names is looked up when it is sent. */
+  readonly loadBalancing: string
+  readonly origin?: Origin | undefined
+  /** Of the service; those of the route stand beside its timeout. */
+  readonly settings: readonly Setting[]
+  /** Where the hash of this very request leads; absent: no hash decides. */
+  readonly byHash?: string | undefined
+  readonly endpoints: readonly {
+    readonly address: string
+    readonly workload?: string | undefined
+    /** It may be picked now. */
+    readonly candidate: boolean
+    readonly health: string
+    readonly ejected: boolean
+    readonly activeCalls: number
+    readonly mtls: boolean
+  }[]
+}
+
+/** One cluster of a route with its endpoints as the balancer sees them now. Picks nothing that would change a turn. */
+export function explainCluster(
+  { cluster: name }: WeightedCluster,
+  percent: number,
+  hash: Hash64 | undefined,
+  snapshot: Snapshot,
+): Omit<ClusterChoice, 'authority' | 'path'> {
+  const cluster = snapshot.config.clusters.get(name)
+  if (cluster === undefined)
+    return {
+      cluster: name,
+      percent,
+      loadBalancing: 'none: this proxy has no such cluster',
+      settings: [],
+      endpoints: [],
+    }
+  const settings = settingsList(cluster.settings)
+  if (cluster.discovery === 'dynamic-forward')
+    return { cluster: name, percent, loadBalancing: 'dns', settings, endpoints: [] }
+  const balancer = snapshot.balancerOf(cluster)
+  const candidates = new Set(balancer.candidates())
+  const { kind } = cluster.loadBalancing
+  const isHashed = hash !== undefined && (kind === 'ring-hash' || kind === 'maglev')
+  return {
+    cluster: name,
+    percent,
+    loadBalancing: kind,
+    origin: cluster.origin,
+    settings,
+    ...(isHashed && { byHash: balancer.pick([], 0, hash)?.address }),
+    endpoints: balancer.all.map((state) => ({
+      address: state.address,
+      workload: state.endpoint.workload,
+      candidate: candidates.has(state),
+      health: state.endpoint.health,
+      ejected: state.ejected,
+      activeCalls: state.activeCalls,
+      mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
+    })),
+  }
+}
+
+/** Which policy gave what, as a list. */
+export const settingsList = (settings: SettingOrigins = new Map()): readonly Setting[] =>
+  Array.from(settings, ([name, origin]) => ({ name, origin }))
