@@ -1,4 +1,5 @@
 import { parseAddress, type Address } from '../base/address.ts'
+import { grpcStatusOfHttp } from '../base/grpc.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
@@ -7,13 +8,15 @@ import { editReply, editRequest } from './filter/edit-headers.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
-import { stack, type Reply, type Service } from './http/service.ts'
+import { isGrpc, stack, type Reply, type Service } from './http/service.ts'
 import { deadline } from './recovery/deadline.ts'
+import { grpcDeadline } from './recovery/grpc-deadline.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
 import { hashing } from './route/hash-policy.ts'
 import { pickCluster } from './route/split.ts'
+import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
 
 /** The configuration that a route belongs to. */
@@ -36,6 +39,7 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
       cors(route.cors), // preflights are answered here
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
+      grpcDeadline(action, shared.wheel), // what the caller says itself, within that
     ],
     (call) => {
       // The split is decided once: a retry stays with the version that it was meant for.
@@ -137,5 +141,9 @@ export const dynamicEndpoint = (address: Address): Endpoint => ({
 function direct({ status, body }: RouteAction & { kind: 'direct' }): Service {
   const bytes = Buffer.from(body)
   const headers = bytes.length === 0 ? [] : [headerField('content-type', 'text/plain; charset=utf-8')]
-  return () => Promise.resolve<Reply>({ status, headers, body: bytesBody(bytes) })
+  const message = body.trim()
+  return (call) =>
+    Promise.resolve<Reply>(
+      isGrpc(call) ? grpcReply(grpcStatusOfHttp(status), message) : { status, headers, body: bytesBody(bytes) },
+    )
 }

@@ -21,6 +21,7 @@ import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { wrongPort } from './outbound.ts'
+import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { compileDomains, withoutPort } from './route/domain-index.ts'
 import { compilePathIndex } from './route/path-index.ts'
@@ -129,7 +130,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
   const { retry } = action
   const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
   return {
-    timeoutMs: action.timeoutMs,
+    timeoutMs: limitMs(action, call),
     ...(retry === undefined
       ? {}
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
@@ -139,6 +140,12 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
       ...sentAs(call, one, action),
     })),
   }
+}
+
+/** Of the route's limit and the caller's own the shorter; 0: neither has one. */
+function limitMs(action: RouteAction & { kind: 'forward' }, call: Call): number {
+  const ownMs = grpcTimeoutMs(action, call)
+  return ownMs === undefined ? action.timeoutMs : Math.min(ownMs, action.timeoutMs || ownMs)
 }
 
 /** A redirect or a fixed answer touches nobody else: the route's own service gives it. */
@@ -268,15 +275,17 @@ function callOf(
 ): Call | undefined {
   const normal = normalizePath(path)
   if (normal === undefined) return undefined
+  const fields = headers.map(([name, value]) => headerField(name.toLowerCase(), value))
   const nowhere = { host: '127.0.0.1', port: 0 }
   return {
     method,
     scheme: 'http',
     authority: authority.toLowerCase(),
     path: normal,
-    headers: headers.map(([name, value]) => headerField(name.toLowerCase(), value)),
+    headers: fields,
     body: emptyBody,
-    protocol: 'http/1.1',
+    // gRPC is spoken over HTTP/2 only.
+    protocol: headerValue(fields, 'content-type')?.startsWith('application/grpc') === true ? 'h2' : 'http/1.1',
     peer: { remote: nowhere, local: nowhere, principal, tls },
     startedMs: 0,
     trace: { tried: [], attempts: 0, bytesSent: 0, bytesReceived: 0 },

@@ -1,22 +1,39 @@
+import { formatGrpcMessage } from '../base/grpc.ts'
 import { upstreamFaultHeader } from '../xds/names.ts'
-import { bytesBody } from './http/body.ts'
-import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
+import { bytesBody, emptyBody } from './http/body.ts'
+import { faultGrpcStatus, faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
-import type { Peer, Reply } from './http/service.ts'
+import { isGrpc, type Call, type Peer, type Reply } from './http/service.ts'
 
 const plainText = headerField('content-type', 'text/plain; charset=utf-8')
+const grpcType = headerField('content-type', 'application/grpc')
 const notProcessed = headerField(upstreamFaultHeader, 'not-processed')
 const reset = headerField(upstreamFaultHeader, 'reset')
 
 /**
- * The answer that a client sees for a fault: the status, `x-weft-fault` with its kind, and one sentence. A mesh peer also hears, by
- * header, that the program got no byte of its request (only then may its sidecar repeat a POST), or that it broke off.
+ * The answer that a client sees for a fault: the status, `x-weft-fault` with its kind, and one sentence; to a call of gRPC the same in
+ * its own terms. A mesh peer also hears, by header, that the program got no byte of its request (only then may its sidecar repeat a
+ * POST), or that it broke off.
  */
-export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: Peer): Reply {
-  const headers: HeaderField[] = [plainText, headerField('x-weft-fault', fault.kind)]
+export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: Peer, call?: Call): Reply {
+  const headers: HeaderField[] = [headerField('x-weft-fault', fault.kind)]
   if (direction === 'inbound' && peer.principal !== undefined) {
     if (fault.retry === 'safe') headers.push(notProcessed)
     if (fault.kind === 'reset') headers.push(reset)
   }
-  return { status: faultStatus(fault), headers, body: bytesBody(Buffer.from(`${faultSentence(fault)}\n`)) }
+  const sentence = faultSentence(fault)
+  if (call !== undefined && isGrpc(call)) return grpcReply(faultGrpcStatus(fault), sentence, headers)
+  return { status: faultStatus(fault), headers: [plainText, ...headers], body: bytesBody(Buffer.from(`${sentence}\n`)) }
 }
+
+/** A reply of our own to a call of gRPC: "trailers-only". Source: gRPC over HTTP2, "Responses". */
+export const grpcReply = (status: number, message: string, more: readonly HeaderField[] = []): Reply => ({
+  status: 200,
+  headers: [
+    grpcType,
+    headerField('grpc-status', String(status)),
+    ...(message === '' ? [] : [headerField('grpc-message', formatGrpcMessage(message))]),
+    ...more,
+  ],
+  body: emptyBody,
+})

@@ -134,7 +134,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       service: (call: Call) =>
         one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone,
       peer,
-      refusal: (fault: Fault) => refusal(fault, direction, peer),
+      refusal: (fault: Fault, call?: Call) => refusal(fault, direction, peer, call),
       refused: (fault: Fault) => parts.refused(listener.name, fault.kind),
       failed: (error: unknown) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
       closed: () => void served.delete(one),

@@ -133,7 +133,7 @@ function routes(name: string, { workload }: Proxy, model: Model, cache: Resource
     const own = port.consumerRules?.get(workload.namespace)
     const rules = own ?? port.rules
     const key = own === undefined ? `RDS ${name}` : `RDS ${name} for ${workload.namespace}`
-    return cache.get(key, name, [rules, port.origin], RouteConfigurationSchema, () =>
+    return cache.get(key, name, [rules, port.protocol, port.origin], RouteConfigurationSchema, () =>
       renderRoutes(service, { ...port, rules }),
     )
   })

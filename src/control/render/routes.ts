@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { isHttp2 } from '../../base/app-protocol.ts'
 import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import {
   RouteAction_ClusterNotFoundResponseCode,
@@ -44,7 +45,7 @@ export function renderRoutes(service: Service, port: ServicePort): MessageInitSh
       {
         name,
         domains: ['*'],
-        routes: port.rules.map((rule) => renderRule(rule, port.port)),
+        routes: port.rules.map((rule) => renderRule(rule, port)),
         metadata: weft(port.origin),
       },
     ],
@@ -56,7 +57,7 @@ export function renderRoutes(service: Service, port: ServicePort): MessageInitSh
   }
 }
 
-const renderRule = (rule: RouteRule, port: number): Route => ({
+const renderRule = (rule: RouteRule, port: ServicePort): Route => ({
   name: rule.name,
   match: renderMatch(rule.match),
   action: renderAction(rule, port),
@@ -112,14 +113,14 @@ const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSche
 const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
   kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
 
-function renderAction({ action, match }: RouteRule, port: number): Action {
+function renderAction({ action, match }: RouteRule, { port, protocol }: ServicePort): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
   if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, port) }
   const [first, ...rest] = action.backends
   // Only weights of 0: Gateway API answers 500.
   if (first === undefined) return answer(500, 'no backend of this route has a weight')
   if (rest.length === 0 && first.service === undefined) return answer(500, 'the backend of this route does not exist')
-  return { case: 'route', value: renderForward([first, ...rest], action, match) }
+  return { case: 'route', value: renderForward([first, ...rest], action, match, isHttp2(protocol)) }
 }
 
 const answer = (status: number, sentence: string): Action => ({
@@ -134,6 +135,7 @@ function renderForward(
   backends: readonly [Backend, ...Backend[]],
   action: Forward,
   match: RouteMatch,
+  http2: boolean,
 ): MessageInitShape<typeof RouteActionSchema> {
   const [first] = backends
   return {
@@ -156,6 +158,8 @@ function renderForward(
     requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
+    // A gRPC caller's own deadline ends the call, within that of the rule.
+    ...(http2 ? { maxStreamDuration: { grpcTimeoutHeaderMax: duration(timeoutMs(action)) } } : {}),
     retryPolicy: renderRetry(action),
   }
 }

@@ -1,5 +1,6 @@
+import { grpcStatus } from '../../base/grpc.ts'
 import type { Fault } from '../http/fault.ts'
-import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
+import { isFault, trailersOnlyStatus, type Call, type Reply, type Service } from '../http/service.ts'
 import type { Balancer } from './balancer.ts'
 import type { EndpointState } from './endpoint-state.ts'
 import type { Verdict } from './outlier.ts'
@@ -57,8 +58,23 @@ export function select({ cluster, balancer, send, furtherPicks }: SelectParts): 
 /** What the answer says about the endpoint; undefined: nothing, as when the client went away. */
 export function verdictOf(answer: Reply | Fault): Verdict | undefined {
   if (!isFault(answer)) {
-    if (answer.status < 500) return 'success'
+    if (answer.status < 500) return verdictOfGrpc(trailersOnlyStatus(answer))
     return answer.status >= 502 && answer.status <= 504 ? 'gateway-failure' : '5xx'
   }
   return answer.side === 'upstream' && answer.kind !== 'no-endpoint' ? 'gateway-failure' : undefined
+}
+
+/** What an error of the server's own says, as its HTTP counterpart does; other statuses are answers to the caller's mistakes. */
+function verdictOfGrpc(status: number | undefined): Verdict {
+  switch (status) {
+    case grpcStatus.unavailable:
+    case grpcStatus.deadlineExceeded:
+      return 'gateway-failure'
+    case grpcStatus.unknown:
+    case grpcStatus.internal:
+    case grpcStatus.dataLoss:
+      return '5xx'
+    default:
+      return 'success'
+  }
 }

@@ -95,6 +95,8 @@ export type RouteAction =
       readonly mirrors?: readonly Mirror[]
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
+      /** The most that a gRPC caller may ask for by `grpc-timeout`, ms; 0: whatever it asks. Absent: what it asks is the program's business alone. */
+      readonly grpcTimeoutMaxMs?: number
       readonly retry: RetryPolicy | undefined
       /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
       readonly clusterNotFoundStatus?: 404 | 500 | 503
@@ -153,6 +155,9 @@ export interface WeightedCluster {
   readonly authority?: string
 }
 
+/** Statuses of gRPC replies that consist of a head alone. Source: Envoy, `x-envoy-retry-grpc-on`. */
+export type GrpcRetryCause = 'cancelled' | 'deadline-exceeded' | 'internal' | 'resource-exhausted' | 'unavailable'
+
 /** Names as in Envoy's `retry_on`. */
 export type RetryCause =
   | 'connect-failure'
@@ -163,6 +168,7 @@ export type RetryCause =
   | 'gateway-error'
   /** Those of `RetryPolicy.statusCodes`. */
   | 'retriable-status-codes'
+  | GrpcRetryCause
 
 /** xDS: RetryPolicy. */
 export interface RetryPolicy {

@@ -1,4 +1,5 @@
 import { formatAddress, type Address } from '../../base/address.ts'
+import { grpcStatus, grpcStatusOfHttp } from '../../base/grpc.ts'
 
 /**
  * All that can go wrong with one call. Each case says whose fault it is, when a retry is safe, and the numbers to print.
@@ -55,6 +56,17 @@ export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster
 
 /** The status to answer with: the fault's own where it has one. */
 export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.status : statusOf[fault.kind])
+
+/**
+ * What a gRPC client is told instead. Source: Envoy's local replies, where the HTTP status decides; but a deadline is a deadline (as
+ * with its max_stream_duration), and who has gone has cancelled.
+ */
+export function faultGrpcStatus(fault: Fault): number {
+  if (fault.kind === 'timeout' && fault.what === 'request') return grpcStatus.deadlineExceeded
+  if (fault.kind === 'client-gone') return grpcStatus.cancelled
+  if (fault.kind === 'truncated') return grpcStatus.unavailable
+  return grpcStatusOfHttp(faultStatus(fault))
+}
 
 /** Envoy's response flags, by which dashboards and people know these cases. Source: Envoy access log, `%RESPONSE_FLAGS%`. */
 export const flagOf: Record<Fault['kind'], string> = {

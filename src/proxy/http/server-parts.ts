@@ -1,14 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
 import type { Fault } from './fault.ts'
-import type { Peer, Reply, Service } from './service.ts'
+import type { Call, Peer, Reply, Service } from './service.ts'
 
 /** What one connection from a client is served with, whatever it speaks. */
 export interface ServerParts {
   readonly service: Service
   readonly peer: Peer
-  /** The answer that a client sees for a fault. Faults of status 0 never come here: the connection or stream is cut instead. */
-  readonly refusal: (fault: Fault) => Reply
+  /** The answer that a client sees for a fault; `call`: what was asked, where that could be read. Faults of status 0 never come here: the connection or stream is cut instead. */
+  readonly refusal: (fault: Fault, call?: Call) => Reply
   /** A request that was no request, so that no service saw it; for counting. */
   readonly refused: (fault: Fault) => void
   /** A service threw: a bug. The stream or the connection is cut. */

@@ -1,8 +1,9 @@
 import type { Address } from '../../base/address.ts'
+import { readGrpcStatus } from '../../base/grpc.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
 import type { Body, Tunnel } from './body.ts'
-import type { Fault } from './fault.ts'
-import type { Headers } from './headers.ts'
+import { faultGrpcStatus, type Fault } from './fault.ts'
+import { headerValue, type Headers } from './headers.ts'
 
 /**
  * THE WAIST of the data plane: everything from the listener's codec down to the upstream's is of this one type, and a filter is a
@@ -39,6 +40,8 @@ export interface Trace {
   upstreamPrincipal?: string | undefined
   /** Endpoints that failed this call ("host:port"): a retry prefers others. */
   tried: readonly string[]
+  /** What the reply said in `grpc-status`, at its head or in its trailers; noted when it is over. Absent: nothing. */
+  grpcStatus?: number | undefined
   /** Attempts made; 1 without retries. */
   attempts: number
   /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */
@@ -92,6 +95,31 @@ export interface Reply {
   readonly body: Body
   /** After an accepted CONNECT or upgrade (101): both directions; `body` is empty then. */
   readonly tunnel?: Tunnel
+}
+
+/** Whether a call is gRPC's: only over HTTP/2, and only a POST. Source: gRPC over HTTP2, "Requests". */
+export const isGrpc = ({ protocol, method, headers }: Pick<Call, 'protocol' | 'method' | 'headers'>): boolean =>
+  protocol === 'h2' && method === 'POST' && isGrpcType(headerValue(headers, 'content-type'))
+
+const isGrpcType = (type: string | undefined): boolean =>
+  type !== undefined && /^application\/grpc(?:[+;]|$)/.test(type)
+
+/** The status of a gRPC reply that consists of a head alone ("trailers-only"), as most errors do; undefined: it is none. */
+export function trailersOnlyStatus({ status, body, headers }: Reply): number | undefined {
+  if (status !== 200 || body.length !== 0) return undefined
+  return grpcStatusIn(headers)
+}
+
+/** What a head or trailers say of a gRPC call; undefined: nothing. */
+export function grpcStatusIn(headers: Headers): number | undefined {
+  const text = headerValue(headers, 'grpc-status')
+  return text === undefined ? undefined : readGrpcStatus(text)
+}
+
+/** How a call of gRPC ended: what the reply said, else what its fault means; undefined: it was no call of gRPC. */
+export function grpcOutcome(call: Call, { fault }: Outcome): number | undefined {
+  if (call.trace.grpcStatus !== undefined) return call.trace.grpcStatus
+  return fault !== undefined && isGrpc(call) ? faultGrpcStatus(fault) : undefined
 }
 
 /** A fault has a kind, a reply has not. */

@@ -1,6 +1,7 @@
-import type { RetryPolicy } from '../config.ts'
+import { grpcStatus } from '../../base/grpc.ts'
+import type { GrpcRetryCause, RetryPolicy } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
-import { isFault, type Call, type Reply } from '../http/service.ts'
+import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 
 /** Source: RFC 9110, section 9.2.2. */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -8,19 +9,44 @@ const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'
 /**
  * Whether another attempt is allowed: `on` names the cause and no byte of the request can have reached a program; or `on` or
  * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
- * repeat any method: here a POST is not sent again for a status that `statusCodes` lists. Pure.
+ * repeat any method: here a POST is not sent again for a status that `statusCodes` lists. A gRPC status that `on` names is repeated,
+ * as a gRPC client with such a policy does: every call of gRPC is a POST, so whoever names one means those. Pure.
  */
 export function worthRetrying(
   { on, onIfIdempotent, statusCodes }: Pick<RetryPolicy, 'on' | 'onIfIdempotent' | 'statusCodes'>,
   { method, upgrade }: Pick<Call, 'method' | 'upgrade'>,
   answer: Reply | Fault,
 ): boolean {
+  if (!isFault(answer) && upgrade === undefined && coversGrpc(on, answer)) return true
   const listed = statusCodes !== undefined && !isFault(answer) && statusCodes.has(answer.status)
   if (!isFault(answer) && answer.status < 500 && !listed) return false
   const repeatable = upgrade === undefined && idempotentMethods.has(method)
   if (repeatable && listed && on.has('retriable-status-codes')) return true
   if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
   return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)
+}
+
+const grpcCauses: readonly (GrpcRetryCause | undefined)[] = Array.from({ length: 17 }, (_, status) => {
+  switch (status) {
+    case grpcStatus.cancelled:
+      return 'cancelled'
+    case grpcStatus.deadlineExceeded:
+      return 'deadline-exceeded'
+    case grpcStatus.resourceExhausted:
+      return 'resource-exhausted'
+    case grpcStatus.internal:
+      return 'internal'
+    case grpcStatus.unavailable:
+      return 'unavailable'
+    default:
+      return undefined
+  }
+})
+
+function coversGrpc(on: RetryPolicy['on'], reply: Reply): boolean {
+  const status = trailersOnlyStatus(reply)
+  const cause = status === undefined ? undefined : grpcCauses[status]
+  return cause !== undefined && on.has(cause)
 }
 
 const covers = (on: RetryPolicy['on'], answer: Reply | Fault): boolean =>

@@ -2,7 +2,7 @@ import { formatAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { faultSentence, flagOf } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
-import type { Call, Layer, Outcome } from '../http/service.ts'
+import { grpcOutcome, type Call, type Layer, type Outcome } from '../http/service.ts'
 
 /** Where lines go, and what tells their time. */
 export interface AccessLogParts {
@@ -33,11 +33,14 @@ export function accessLog({ direction, clock, write }: AccessLogParts): Layer {
   }
 }
 
-function describe({ protocol, upgrade, startedMs, peer, trace }: Call, { status, fault }: Outcome, clock: Clock) {
+function describe(call: Call, outcome: Outcome, clock: Clock) {
+  const { protocol, upgrade, startedMs, peer, trace } = call
+  const { status, fault } = outcome
   return {
     protocol,
     upgrade,
     status,
+    grpcStatus: grpcOutcome(call, outcome),
     flags: fault && flagOf[fault.kind],
     fault: fault && faultSentence(fault),
     durationMs: Math.round((clock.nowMs() - startedMs) * 1000) / 1000,

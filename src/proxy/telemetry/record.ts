@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { flagOf } from '../http/fault.ts'
-import type { Call, Layer, Outcome } from '../http/service.ts'
+import { grpcOutcome, type Call, type Layer, type Outcome } from '../http/service.ts'
 import type { Counter, Gauge, Histogram, Metrics } from './metrics.ts'
 
 /** Who this proxy stands before. */
@@ -31,6 +31,7 @@ const requestLabels = [
   'destination_workload',
   'method',
   'status',
+  'grpc_status',
   'flags',
   'tls',
 ] as const
@@ -78,7 +79,7 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
         if (generation !== metrics.generation) refresh(self())
         ;(activeHere ??= active.of(direction)).add(by)
       }
-      const make = (call: Call, status: number, flags: string, tls: boolean): CallSeries => {
+      const make = (call: Call, status: number, grpc: string, flags: string, tls: boolean): CallSeries => {
         const who = self()
         const source = inbound ? (call.peer.principal ?? 'unknown') : (who.principal ?? 'unknown')
         const sourceWorkload = inbound ? '' : who.workload
@@ -93,13 +94,15 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
             workload,
             methodName(call.method),
             String(status),
+            grpc,
             flags,
             String(tls),
           ),
           duration: durations.of(direction, source, service, workload),
         }
       }
-      const settle = (call: Call, { status, fault }: Outcome): void => {
+      const settle = (call: Call, outcome: Outcome): void => {
+        const { status, fault } = outcome
         const who = self()
         if (generation !== metrics.generation || cachedFor !== who) refresh(who)
         countActive(-1)
@@ -111,9 +114,11 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
           inbound ? peer.principal : trace.cluster,
           inbound ? undefined : trace.upstreamWorkload,
         )
-        const code = `${status}${flags}${methodName(call.method)}${tls ? '+' : ''}`
+        const grpc = grpcOutcome(call, outcome)
+        const code = `${status}${grpc === undefined ? '' : `g${grpc}`}${flags}${methodName(call.method)}${tls ? '+' : ''}`
         let series = byCode.get(code)
-        if (series === undefined) byCode.set(code, (series = make(call, status, flags, tls)))
+        if (series === undefined)
+          byCode.set(code, (series = make(call, status, grpc === undefined ? '' : String(grpc), flags, tls)))
         series.count.add(1)
         series.duration.observe((clock.nowMs() - call.startedMs) / 1000)
         if (inbound && !peer.tls) (plaintextHere ??= plaintext.of(who.service)).add(1)

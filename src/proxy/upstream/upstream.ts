@@ -5,7 +5,7 @@ import type { Sweeper } from '../../base/sweeper.ts'
 import type { Cluster, Endpoint, Secrets } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
-import { isFault, type Call, type Reply } from '../http/service.ts'
+import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
@@ -180,7 +180,8 @@ function describeState({ counts, pools }: ClusterState): UpstreamCounts {
 function readMarker(reply: Reply, call: Call, endpoint: Endpoint, marker: string): Reply | Fault {
   const told = headerValue(reply.headers, marker)
   if (told === undefined) return reply
-  if (reply.status === 503 && call.trace.upstreamPrincipal !== undefined) {
+  const failed = reply.status === 503 || trailersOnlyStatus(reply) !== undefined
+  if (failed && call.trace.upstreamPrincipal !== undefined) {
     drain(reply)
     return told === 'reset' ? programReset(call, endpoint) : notProcessed(endpoint)
   }

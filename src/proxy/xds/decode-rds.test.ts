@@ -309,9 +309,9 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     'an unknown cause of retries',
     tableOf({
       match: slash,
-      action: { case: 'route', value: { ...to('a').value, retryPolicy: { retryOn: '5xx,unavailable' } } },
+      action: { case: 'route', value: { ...to('a').value, retryPolicy: { retryOn: '5xx,envoy-ratelimited' } } },
     }),
-    /retry_on: "unavailable" is not supported/,
+    /retry_on: "envoy-ratelimited" is not supported/,
   ],
   [
     'a route that speaks to a filter we do not have',

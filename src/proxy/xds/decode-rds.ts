@@ -30,6 +30,7 @@ import type {
   WeightedCluster,
 } from '../config.ts'
 import { decodeFilterConfigs } from './decode-cors.ts'
+import { decodeGrpcTimeout } from './decode-grpc.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
@@ -198,7 +199,8 @@ function decodeAction(route: XdsRoute, around: AroundAction, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies hash_policy`)
+  include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies
+  hash_policy`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -231,6 +233,7 @@ function decodeForward(
       ),
     }),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
+    ...decodeGrpcTimeout(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
     retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }

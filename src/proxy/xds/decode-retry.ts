@@ -56,6 +56,11 @@ const allCauses: readonly RetryCause[] = [
   '5xx',
   'gateway-error',
   'retriable-status-codes',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
 ]
 
 function causes(text: string, path: string, refused: Refusals): ReadonlySet<RetryCause> {

@@ -2,7 +2,7 @@ import { Exchange } from '../exchange.ts'
 import type { Fault } from '../fault.ts'
 import type { HeaderField, Headers } from '../headers.ts'
 import { clientGone, dropReply, noBodyWanted } from '../http1/server-faults.ts'
-import { isFault, type Reply } from '../service.ts'
+import { grpcStatusIn, isFault, trailersOnlyStatus, type Reply } from '../service.ts'
 import type { Connection } from './connection.ts'
 import { lengthField, statusField } from './fields.ts'
 import type { RequestHead } from './request-head.ts'
@@ -94,7 +94,7 @@ export class ServerStream implements StreamUser {
     if (isFault(answer)) {
       this.#fault = answer
       if (answer.kind === 'client-gone' || answer.kind === 'truncated') return this.#cut(answer, errorCode.internal)
-      reply = this.#host.parts.refusal(answer)
+      reply = this.#host.parts.refusal(answer, this.#exchange)
     } else reply = answer
     this.#reply = reply
     this.stream.activeMs = this.#host.parts.sweeper.nowMs
@@ -117,6 +117,7 @@ export class ServerStream implements StreamUser {
       return body.start(stream)
     }
     stream.sent = true
+    if (this.#exchange !== undefined) this.#exchange.trace.grpcStatus = trailersOnlyStatus(reply)
     this.#host.connection.writeHeaders(stream.id, [statusField(status)], all, true)
     if (body.length !== 0) body.cancel(noBodyWanted)
     if (stream.received) this.#host.connection.drop(stream)
@@ -197,6 +198,7 @@ export class ServerStream implements StreamUser {
     if (exchange === undefined) return
     exchange.trace.bytesReceived = stream.receivedBytes
     exchange.trace.bytesSent = stream.sentBytes
+    if (stream.sentTrailers !== undefined) exchange.trace.grpcStatus = grpcStatusIn(stream.sentTrailers)
     exchange.settle({ status: this.#status, fault })
   }
 }

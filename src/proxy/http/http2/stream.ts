@@ -80,6 +80,11 @@ export class Stream implements Body, Sink {
     this.activeMs = nowMs
   }
 
+  /** Given with the end of what is sent. */
+  get sentTrailers(): Headers | undefined {
+    return this.#endTrailers
+  }
+
   // As a Body.
 
   start(sink: Sink): void {
