@@ -103,7 +103,7 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     `${web}\nretries: {on: [5x], attempts: 1}\nloadBalancing: {algorithm: RoundRobbin}`,
     [
       'loadBalancing.algorithm: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", got "RoundRobbin" (did you mean "RoundRobin"?)',
-      'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", got "5x" (did you mean "5xx"?)',
+      'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", got "5x" (did you mean "5xx"?)',
     ],
   ],
 ]

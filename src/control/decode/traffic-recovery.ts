@@ -21,8 +21,23 @@ export interface TrafficTimeoutsSpec {
   readonly perTry?: number
 }
 
+const retryCauses = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  '5xx',
+  'gateway-error',
+  // Statuses of gRPC.
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const
+
 /** Causes as Envoy's `retry_on` names them. */
-export type RetryOn = 'connect-failure' | 'refused-stream' | 'reset-before-request' | 'reset' | '5xx' | 'gateway-error'
+export type RetryOn = (typeof retryCauses)[number]
 
 /** What is tried again besides what can have reached no program, which is in any case. Times in ms. */
 export interface TrafficRetriesSpec {
@@ -66,11 +81,7 @@ const backoff: Decoder<NonNullable<TrafficRetriesSpec['backoff']>> = refine(
 export const trafficRetriesSpec: Decoder<TrafficRetriesSpec> = nonEmpty(
   object<TrafficRetriesSpec>({
     attempts: optional(integer({ min: 0, max: 100 })),
-    on: optional(
-      list(oneOf('connect-failure', 'refused-stream', 'reset-before-request', 'reset', '5xx', 'gateway-error'), {
-        max: 16,
-      }),
-    ),
+    on: optional(list(oneOf(...retryCauses), { max: 16 })),
     codes: optional(
       refine(list(integer({ min: 400, max: 599 }), { max: 200 }), (codes) =>
         [...new Set(codes)].toSorted((a, b) => a - b),
