@@ -19,6 +19,8 @@ export interface Problem {
   /** What was expected, what was there, what to do. */
   readonly message: string
   readonly place?: Place
+  /** Which status condition it makes false, and that condition's reason. Source: Kubernetes API conventions, "Typical status properties". */
+  readonly condition?: { readonly type: string; readonly reason: string }
 }
 
 /** `reviews.yaml:12: HTTPRoute default/reviews: spec.rules[0].matches: expected a list, got "x"`. */

@@ -1,5 +1,5 @@
 import type { Problem } from '../base/problem.ts'
-import type { Info, ProxyState } from './api/contract.ts'
+import type { Info } from './api/contract.ts'
 import type { ApiParts, ResourceView } from './api/parts.ts'
 import { check } from './check.ts'
 import { keyText } from './decode/resource.ts'
@@ -7,6 +7,7 @@ import type { Store } from './collect/store.ts'
 import type { Entry } from './inventory/entry.ts'
 import type { Inventory } from './inventory/inventory.ts'
 import type { LiveModel } from './live-model.ts'
+import type { Ads } from './serve/ads.ts'
 import type { AgentSessions } from './session/agent-service.ts'
 import { statusOf } from './status/status.ts'
 
@@ -26,7 +27,7 @@ export function apiParts({
   readonly store: Store
   readonly inventory: Inventory
   readonly live: LiveModel
-  readonly ads: { proxies(): readonly ProxyState[]; metrics(): string }
+  readonly ads: Pick<Ads, 'proxies' | 'metrics' | 'acknowledged'>
   readonly sessions: AgentSessions
   readonly info: () => Info
   readonly issueToken: ApiParts['issueToken']
@@ -35,7 +36,12 @@ export function apiParts({
   const view = ({ resource, document, owner }: Entry): ResourceView => {
     const status = statusOf(
       { resource, document, owner },
-      { snapshot: inventory.current.value, problems: problems(), model: live.model.value },
+      {
+        snapshot: inventory.current.value,
+        problems: problems(),
+        model: live.model.value,
+        acknowledged: (workload) => ads.acknowledged(workload),
+      },
     )
     return { document: { ...document, ...(status === undefined ? {} : { status }) }, owner }
   }

@@ -1,5 +1,6 @@
 import { hasErrors, type Problem } from '../../base/problem.ts'
-import type { Change, WriteResult } from '../collect/store.ts'
+import { unchanged } from '../collect/document-change.ts'
+import type { Change, StoredDocument, WriteResult } from '../collect/store.ts'
 import { isKind, kindInfo } from '../decode/kinds.ts'
 import { formatKey, keyOf, type Document, type ResourceKey } from '../decode/resource.ts'
 import type { ApplyResult } from './contract.ts'
@@ -111,9 +112,9 @@ function done(results: readonly (readonly [Document, Action])[], problems: reado
 const action = (outcome: string | undefined): Action =>
   outcome === 'created' || outcome === 'unchanged' ? outcome : 'configured'
 
-function dryAction(document: Document, stored: Document | undefined): Action {
+function dryAction({ status: _ours, ...document }: Document, stored: StoredDocument | undefined): Action {
   if (stored === undefined) return 'created'
-  return JSON.stringify(stored.spec) === JSON.stringify(document.spec) ? 'unchanged' : 'configured'
+  return unchanged(document, stored) ? 'unchanged' : 'configured'
 }
 
 function conflict({ key, expected, actual }: Extract<WriteResult, { kind: 'conflict' }>): ApiReply {

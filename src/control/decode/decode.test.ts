@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, HTTPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, TrafficPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, GatewayClass, Gateway, HTTPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
     ],
   ],
   [
@@ -144,11 +144,11 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ['a.yaml:6: Workload default/web-1: spec.address: expected an IP address, got "localhost"'],
   ],
   [
-    'parents and backends that are no Services',
-    'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec:\n  parentRefs:\n    - name: edge\n  rules:\n    - backendRefs: [{kind: Bucket, name: b, port: 1}]',
+    'parents that nothing attaches to',
+    'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec:\n  parentRefs:\n    - {kind: Bucket, name: b}\n    - {group: x.example, kind: Service, name: b}',
     [
-      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: only Service (group "") is supported yet, got "Gateway"; write kind: Service and group: ""',
-      'a.yaml:8: HTTPRoute default/web: spec.rules[0].backendRefs[0].kind: only Service (group "") is supported yet, got "Bucket"; write kind: Service and group: ""',
+      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: a route attaches to a Gateway or a Service (group ""), got "Bucket"',
+      'a.yaml:7: HTTPRoute default/web: spec.parentRefs[1].group: a Service is of group "", got "x.example"',
     ],
   ],
   [
@@ -341,7 +341,7 @@ test('an HTTPRoute', () => {
     kind: 'HTTPRoute',
     metadata: metadata('web'),
     spec: {
-      parentRefs: [{ name: 'web' }],
+      parentRefs: [{ group: '', kind: 'Service', name: 'web' }],
       hostnames: ['a.example'],
       rules: [
         {
@@ -355,8 +355,8 @@ test('an HTTPRoute', () => {
             },
           ],
           backendRefs: [
-            { name: 'web', port: 80, weight: 1 },
-            { name: 'v2', namespace: 'x', port: 81, weight: 9 },
+            { group: '', kind: 'Service', name: 'web', port: 80, weight: 1 },
+            { group: '', kind: 'Service', name: 'v2', namespace: 'x', port: 81, weight: 9 },
           ],
         },
         { matches: [matchesAll], backendRefs: [] },

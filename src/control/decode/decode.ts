@@ -60,7 +60,7 @@ const metadata = object<WrittenMetadata>({
   deletionGracePeriodSeconds: optional(anything),
 })
 
-const envelopeFields = ['apiVersion', 'kind', 'metadata', 'spec', 'status']
+const envelope = ['apiVersion', 'kind', 'metadata', 'status']
 
 /**
  * Reads one document. `index` (from 1) names it in messages while it has no name; a resource without a namespace is of "default".
@@ -89,32 +89,25 @@ export function decodeDocument(
     return report()
   }
   const written = document as Readonly<Record<string, unknown>>
+  const kind = readKind(written, issues)
+  const body = kind && kindInfo(kind).body
+  const known = [...envelope, ...(body ?? ['spec'])]
   for (const field of Object.keys(written)) {
-    if (envelopeFields.includes(field)) continue
-    const near = nearest(field, envelopeFields)
+    if (known.includes(field)) continue
+    const near = nearest(field, known)
     issues.push({
       path: field,
       message: near === undefined ? 'unknown field' : `unknown field; did you mean "${near}"?`,
     })
   }
-  const kind = readKind(written, issues)
   const meta = decode(metadata, written['metadata'])
   if ('issues' in meta)
     for (const issue of meta.issues)
       issues.push({ ...issue, path: issue.path === '' ? 'metadata' : `metadata.${issue.path}` })
   if (kind === undefined) return report()
-  const decoded = decode(specDecoder(kind), written['spec'] ?? {})
+  const decoded = decode(specDecoder(kind), body === undefined ? (written['spec'] ?? {}) : pick(written, body))
   if ('issues' in decoded)
-    for (const issue of decoded.issues)
-      issues.push({
-        ...issue,
-        path:
-          issue.path === ''
-            ? 'spec'
-            : issue.path.startsWith('spec')
-              ? issue.path
-              : `spec.${issue.path.replace(/^\./, '')}`,
-      })
+    for (const issue of decoded.issues) issues.push(body === undefined ? { ...issue, path: inSpec(issue.path) } : issue)
   if ('value' in meta) checkScope(kind, meta.value, issues)
   if (issues.length > 0 || 'issues' in meta || 'issues' in decoded) return report()
   const resource: ResourceOf<Kind> = {
@@ -127,6 +120,12 @@ export function decodeDocument(
   // The table pairs each kind with its own decoder, which the union cannot see.
   return { resource: resource as Resource }
 }
+
+const inSpec = (path: string): string =>
+  path === '' ? 'spec' : path.startsWith('spec') ? path : `spec.${path.replace(/^\./, '')}`
+
+const pick = (from: Readonly<Record<string, unknown>>, fields: readonly string[]): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(fields.filter((field) => from[field] !== undefined).map((field) => [field, from[field]]))
 
 function readKind(written: Readonly<Record<string, unknown>>, issues: Issue[]): Kind | undefined {
   const { kind, apiVersion } = written

@@ -87,7 +87,7 @@ test('mirrors: everything, a percentage, a fraction', () => {
   const { filters } = ruleOf(
     `filters: [${to('')}, ${to(', percent: 5')}, ${to(', fraction: {numerator: 1, denominator: 8}')}]`,
   )
-  const backend = { name: 'm', port: 80 }
+  const backend = { group: '', kind: 'Service', name: 'm', port: 80 }
   assert.deepEqual(
     filters?.map((one) => one.type === 'RequestMirror' && one.mirror),
     [

@@ -15,26 +15,20 @@ import {
 } from '../../base/decode.ts'
 import { regexProblem } from '../../base/regex.ts'
 import { headerName } from './header-modifier.ts'
-import { label, portNumber, subdomain } from './names.ts'
+import { hostname } from './hostname.ts'
+import { subdomain } from './names.ts'
+import { parentRef, type ParentRef } from './parent-ref.ts'
 import { backendFilters, replacesPrefix, routeFilters, type RouteFilter } from './route-filters.ts'
-import { serviceOnly, type ServicePortRef } from './service-ref.ts'
+import { backendObjectFields, withPort, type BackendObjectRef } from './service-ref.ts'
 import { routeRetry, routeTimeouts, type RouteRetry, type RouteTimeouts } from './route-timeouts.ts'
 
-/** Gateway API HTTPRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
+/** Gateway API HTTPRoute, attached to Gateways or to Services (GAMMA). What is not supported yet is refused, never ignored. */
 export interface HttpRouteSpec {
-  readonly parentRefs: readonly ServiceRef[]
+  readonly parentRefs: readonly ParentRef[]
+  /** Empty: those of the listener. They mean nothing for a Service as parent. */
   readonly hostnames: readonly string[]
   /** Never empty: without `rules` one that matches everything and has no backends. */
   readonly rules: readonly HttpRouteRule[]
-}
-
-/** A Service as parent; without a port or the name of one all of its HTTP ports. */
-export interface ServiceRef {
-  readonly namespace?: string
-  readonly name: string
-  /** Of the port; with `port` both must fit. */
-  readonly sectionName?: string
-  readonly port?: number
 }
 
 export interface HttpRouteRule {
@@ -59,7 +53,7 @@ export interface NamedMatch {
   readonly type: 'Exact' | 'RegularExpression'
   readonly value: string
 }
-export interface BackendRef extends ServicePortRef {
+export interface BackendRef extends BackendObjectRef {
   readonly weight: number
   /** For requests that go to this backend; absent: none. */
   readonly filters?: readonly RouteFilter[]
@@ -67,50 +61,13 @@ export interface BackendRef extends ServicePortRef {
 
 const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${what} is not supported yet; remove it`)
 
-interface WrittenParent extends ServiceRef {
-  readonly group: string
-  readonly kind: string
-}
-const parentRef: Decoder<ServiceRef> = refine(
-  object<WrittenParent>({
-    // The standard's default is a Gateway; whoever leaves both out means one.
-    group: withDefault(string(), 'gateway.networking.k8s.io'),
-    kind: withDefault(string(), 'Gateway'),
-    namespace: optional(label),
-    name: subdomain,
-    sectionName: optional(subdomain),
-    port: optional(portNumber),
-  }),
-  (written, path, issues) => {
-    const { group, kind, ...ref } = written
-    return serviceOnly(
-      { group: kind === 'Service' && group === 'gateway.networking.k8s.io' ? '' : group, kind },
-      path,
-      issues,
-    )
-      ? ref
-      : invalid
-  },
-)
-
-interface WrittenBackend extends BackendRef {
-  readonly group: string
-  readonly kind: string
-}
 const backendRef: Decoder<BackendRef> = refine(
-  object<WrittenBackend>({
-    group: withDefault(string(), ''),
-    kind: withDefault(string(), 'Service'),
-    namespace: optional(label),
-    name: subdomain,
-    port: portNumber,
+  object<BackendRef>({
+    ...backendObjectFields,
     weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
     filters: optional(backendFilters),
   }),
-  (written, path, issues) => {
-    const { group, kind, ...ref } = written
-    return serviceOnly({ group, kind }, path, issues) ? ref : invalid
-  },
+  withPort,
 )
 
 /** Compiled here already, so that no expression that cannot be used ever reaches a sidecar. */
@@ -208,7 +165,7 @@ const rules: Decoder<readonly HttpRouteRule[]> = refine(list(rule, { min: 1, max
 export const httpRouteSpec: Decoder<HttpRouteSpec> = object<HttpRouteSpec>(
   {
     parentRefs: list(parentRef, { min: 1, max: 32 }),
-    hostnames: withDefault(list(string(), { max: 16 }), []),
+    hostnames: withDefault(list(hostname, { max: 16 }), []),
     rules: withDefault(rules, [{ matches: matchEverything, backendRefs: [] }]),
   },
   { useDefaultGateways: notYet('useDefaultGateways') },

@@ -1,11 +1,15 @@
 import { nearest, type Decoder } from '../../base/decode.ts'
 import { authorizationPolicySpec } from './authorization-policy.ts'
+import { configMapBody, configMapSpec } from './config-map.ts'
+import { gatewayClassSpec } from './gateway-class.ts'
+import { gatewaySpec } from './gateway.ts'
 import { httpRouteSpec } from './http-route.ts'
 import { meshConfigSpec } from './mesh-config.ts'
 import { namespaceSpec } from './namespace.ts'
 import { peerAuthenticationSpec } from './peer-authentication.ts'
 import { referenceGrantSpec } from './reference-grant.ts'
 import type { Kind, Specs } from './resource-types.ts'
+import { secretBody, secretSpec } from './secret.ts'
 import { serviceSpec } from './service.ts'
 import { trafficPolicySpec } from './traffic-policy.ts'
 import { virtualIpSpec } from './virtual-ip.ts'
@@ -20,11 +24,14 @@ export interface KindInfo<K extends Kind = Kind> {
   readonly plural: string
   readonly shortNames: readonly string[]
   readonly namespaced: boolean
+  /** The fields of the document that stand in the place of `spec`; absent: `spec` it is. */
+  readonly body?: readonly string[]
 }
 
 type Row<K extends Kind> = KindInfo<K> & { readonly spec: Decoder<Specs[K]> }
 
 const own = 'weft.dev/v1alpha1'
+const gatewayApi = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'] as const
 const istio = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const
 
 /** The closed list of kinds, each with its decoder; exhaustive, or no compile. */
@@ -53,9 +60,25 @@ const table: { readonly [K in Kind]: Row<K> } = {
     namespaced: true,
     spec: workloadSpec,
   },
+  GatewayClass: {
+    kind: 'GatewayClass',
+    apiVersions: gatewayApi,
+    plural: 'gatewayclasses',
+    shortNames: ['gc'],
+    namespaced: false,
+    spec: gatewayClassSpec,
+  },
+  Gateway: {
+    kind: 'Gateway',
+    apiVersions: gatewayApi,
+    plural: 'gateways',
+    shortNames: ['gtw'],
+    namespaced: true,
+    spec: gatewaySpec,
+  },
   HTTPRoute: {
     kind: 'HTTPRoute',
-    apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
+    apiVersions: gatewayApi,
     plural: 'httproutes',
     shortNames: [],
     namespaced: true,
@@ -63,7 +86,7 @@ const table: { readonly [K in Kind]: Row<K> } = {
   },
   ReferenceGrant: {
     kind: 'ReferenceGrant',
-    apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
+    apiVersions: gatewayApi,
     plural: 'referencegrants',
     shortNames: ['refgrant'],
     namespaced: true,
@@ -84,6 +107,24 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['ap'],
     namespaced: true,
     spec: authorizationPolicySpec,
+  },
+  Secret: {
+    kind: 'Secret',
+    apiVersions: ['v1'],
+    plural: 'secrets',
+    shortNames: [],
+    namespaced: true,
+    body: secretBody,
+    spec: secretSpec,
+  },
+  ConfigMap: {
+    kind: 'ConfigMap',
+    apiVersions: ['v1'],
+    plural: 'configmaps',
+    shortNames: ['cm'],
+    namespaced: true,
+    body: configMapBody,
+    spec: configMapSpec,
   },
   TrafficPolicy: {
     kind: 'TrafficPolicy',

@@ -1,9 +1,9 @@
 import { integer, invalid, object, optional, refine, withDefault, type Decoder } from '../../base/decode.ts'
-import { servicePortRef, type ServicePortRef } from './service-ref.ts'
+import { backendObjectRef, type BackendObjectRef } from './service-ref.ts'
 
 /** Gateway API HTTPRequestMirrorFilter. */
 export interface RequestMirror {
-  readonly backend: ServicePortRef
+  readonly backend: BackendObjectRef
   /** In [0, 1]: of all requests of the rule. */
   readonly share: number
 }
@@ -29,13 +29,13 @@ const fraction: Decoder<Fraction> = refine(
 )
 
 interface Written {
-  readonly backendRef: ServicePortRef
+  readonly backendRef: BackendObjectRef
   readonly percent?: number
   readonly fraction?: Fraction
 }
 export const requestMirror: Decoder<RequestMirror> = refine(
   object<Written>({
-    backendRef: servicePortRef,
+    backendRef: backendObjectRef,
     percent: optional(integer({ min: 0, max: 100 })),
     fraction: optional(fraction),
   }),

@@ -1,25 +1,33 @@
 import type { Place } from '../../base/problem.ts'
 import type { AuthorizationPolicySpec } from './authorization-policy.ts'
+import type { ConfigMapSpec } from './config-map.ts'
+import type { GatewayClassSpec } from './gateway-class.ts'
+import type { GatewaySpec } from './gateway.ts'
 import type { HttpRouteSpec } from './http-route.ts'
 import type { MeshConfigSpec } from './mesh-config.ts'
 import type { NamespaceSpec } from './namespace.ts'
 import type { PeerAuthenticationSpec } from './peer-authentication.ts'
 import type { ReferenceGrantSpec } from './reference-grant.ts'
 import type { Metadata } from './resource.ts'
+import type { SecretSpec } from './secret.ts'
 import type { ServiceSpec } from './service.ts'
 import type { TrafficPolicySpec } from './traffic-policy.ts'
 import type { VirtualIpSpec } from './virtual-ip.ts'
 import type { WorkloadSpec } from './workload.ts'
 
-/** What each kind's `spec` decodes to: the closed list of kinds. */
+/** What each kind's `spec` (or what it has instead) decodes to: the closed list of kinds. */
 export interface Specs {
   Namespace: NamespaceSpec
   Service: ServiceSpec
   Workload: WorkloadSpec
+  GatewayClass: GatewayClassSpec
+  Gateway: GatewaySpec
   HTTPRoute: HttpRouteSpec
   ReferenceGrant: ReferenceGrantSpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
+  Secret: SecretSpec
+  ConfigMap: ConfigMapSpec
   TrafficPolicy: TrafficPolicySpec
   MeshConfig: MeshConfigSpec
   VirtualIP: VirtualIpSpec

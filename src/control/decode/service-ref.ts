@@ -1,42 +1,55 @@
-import { invalid, object, optional, refine, string, withDefault, type Decoder, type Issue } from '../../base/decode.ts'
+import {
+  invalid,
+  object,
+  optional,
+  refine,
+  string,
+  withDefault,
+  type Decoder,
+  type DefaultedField,
+  type OptionalField,
+} from '../../base/decode.ts'
 import { label, portNumber, subdomain } from './names.ts'
 
-/** One port of a Service; without a namespace that of the route. */
-export interface ServicePortRef {
+/** One port of a Service; without a namespace that of the route. Link says what cannot be a backend. */
+export interface BackendObjectRef {
+  /** "" is the core group. */
+  readonly group: string
+  readonly kind: string
   readonly namespace?: string
   readonly name: string
+  /** 0: a resource of another kind than Service, and nothing was said. */
   readonly port: number
 }
 
-/** Gateways come later; Services are of the core group. */
-export function serviceOnly(
-  written: { readonly group: string; readonly kind: string },
-  path: string,
-  issues: Issue[],
-): boolean {
-  if (written.kind !== 'Service') {
-    issues.push({
-      path: `${path}.kind`,
-      message: `only Service (group "") is supported yet, got ${JSON.stringify(written.kind)}; write kind: Service and group: ""`,
-    })
-  } else if (written.group !== '' && written.group !== 'core') {
-    issues.push({ path: `${path}.group`, message: `a Service is of group "", got ${JSON.stringify(written.group)}` })
-  } else return true
-  return false
+/** The fields of a BackendObjectReference, for objects that have more. Source: Gateway API. */
+export const backendObjectFields: {
+  readonly group: DefaultedField<string>
+  readonly kind: DefaultedField<string>
+  readonly namespace: OptionalField<string>
+  readonly name: Decoder<string>
+  readonly port: DefaultedField<number>
+} = {
+  group: withDefault(string(), ''),
+  kind: withDefault(string(), 'Service'),
+  namespace: optional(label),
+  name: subdomain,
+  port: withDefault(portNumber, 0),
 }
 
-interface Written extends ServicePortRef {
-  readonly group: string
-  readonly kind: string
+/** A Service is nothing without a port. */
+export function withPort<T extends BackendObjectRef>(
+  written: T,
+  path: string,
+  issues: { path: string; message: string }[],
+): T | typeof invalid {
+  const ref = written.group === 'core' ? { ...written, group: '' } : written
+  if (ref.group !== '' || ref.kind !== 'Service' || ref.port !== 0) return ref
+  return portNumber(undefined, `${path}.port`, issues) === invalid ? invalid : ref
 }
+
 /** Gateway API BackendObjectReference. */
-export const servicePortRef: Decoder<ServicePortRef> = refine(
-  object<Written>({
-    group: withDefault(string(), ''),
-    kind: withDefault(string(), 'Service'),
-    namespace: optional(label),
-    name: subdomain,
-    port: portNumber,
-  }),
-  ({ group, kind, ...ref }, path, issues) => (serviceOnly({ group, kind }, path, issues) ? ref : invalid),
+export const backendObjectRef: Decoder<BackendObjectRef> = refine(
+  object<BackendObjectRef>(backendObjectFields),
+  withPort,
 )

@@ -12,7 +12,7 @@ import {
   type Decoder,
 } from '../../base/decode.ts'
 import type { Address } from '../../base/address.ts'
-import { label, portNumber } from './names.ts'
+import { label, portNumber, subdomain } from './names.ts'
 import { protocolOfName } from './port-protocol.ts'
 
 /** weft.dev Workload: one running instance of a service. Registered by `weft run`, or written by hand for one without a sidecar. */
@@ -28,8 +28,19 @@ export interface WorkloadSpec {
   readonly outbound?: Address
   /** The calls are caught in the program's network namespace; absent: the program names a proxy. */
   readonly capture?: 'namespace'
+  /** It serves a Gateway of its namespace; absent: it is a program. */
+  readonly gateway?: GatewayInstanceSpec
   /** Relative share of its Service's traffic, 1 to 1000. */
   readonly weight: number
+}
+
+/** One `weft gateway`. */
+export interface GatewayInstanceSpec {
+  readonly name: string
+  /** IP address for the listeners of a Gateway that names none. */
+  readonly address: string
+  /** By a listener's port: the one that is bound instead. */
+  readonly portMap: ReadonlyMap<number, number>
 }
 
 export interface WorkloadPort {
@@ -73,6 +84,19 @@ const port: Decoder<WorkloadPort> = refine(
   }),
 )
 
+const gateway: Decoder<GatewayInstanceSpec> = refine(
+  object<{ readonly name: string; readonly address: string; readonly portMap: readonly PortMapping[] }>({
+    name: subdomain,
+    address: ip,
+    portMap: withDefault(list(object<PortMapping>({ port: portNumber, bind: portNumber }), { max: 64 }), []),
+  }),
+  (written) => ({ ...written, portMap: new Map(written.portMap.map(({ port: from, bind }) => [from, bind])) }),
+)
+interface PortMapping {
+  readonly port: number
+  readonly bind: number
+}
+
 interface WrittenWorkload extends Omit<WorkloadSpec, 'serviceAccount'> {
   readonly serviceAccount?: string
 }
@@ -85,6 +109,7 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     ports: withDefault(list(port, { max: 100 }), []),
     outbound: optional(address),
     capture: optional(oneOf('namespace')),
+    gateway: optional(gateway),
     weight: withDefault(integer({ min: 1, max: 1000 }), 1),
   }),
   (written, path, issues) => {

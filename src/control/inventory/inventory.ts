@@ -166,6 +166,6 @@ const ownerOf = (document: StoredDocument): Entry['owner'] =>
 
 /** As it was written, with its metadata complete. */
 function documentOf({ apiVersion, kind, metadata }: Resource, written: unknown): StoredDocument {
-  const { spec } = Object(written) as Partial<Document>
-  return { apiVersion, kind, metadata, ...(spec === undefined ? {} : { spec }) }
+  const { status: _old, ...rest } = Object(written) as Partial<Document>
+  return { ...rest, apiVersion, kind, metadata }
 }

@@ -2,12 +2,13 @@ import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
-import type { ServicePortRef } from '../decode/service-ref.ts'
+import { gatewayGroup } from '../decode/parent-ref.ts'
+import type { BackendObjectRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, Mirror } from '../model/model.ts'
 import { linkHeaderEdits } from './link-filters.ts'
 import { isGranted } from './reference-grants.ts'
-import { originOf, problemAt } from './linked.ts'
+import { conditionAt, originOf } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
 type Route = ResourceOf<'HTTPRoute'>
@@ -52,20 +53,27 @@ export function linkMirrors(
 /** `<namespace>/<name>` of the Service that has this port; undefined, with a problem, when it cannot be used. */
 function resolve(
   route: Route,
-  ref: ServicePortRef,
+  ref: BackendObjectRef,
   { field, share }: { readonly field: string; readonly share: string },
   snapshot: InventorySnapshot,
   problems: Problem[],
 ): string | undefined {
   const namespace = ref.namespace ?? route.metadata.namespace
-  const refuse = (part: string, message: string, remedy = ''): undefined => {
-    problems.push(problemAt(route, `${field}.${part}`, `${message}${share}${remedy}`))
+  const refuse = (part: string, message: string, remedy = '', reason = 'BackendNotFound'): undefined => {
+    problems.push(
+      conditionAt(route, `${field}.${part}`, { type: 'ResolvedRefs', reason }, `${message}${share}${remedy}`),
+    )
+  }
+  if (ref.group !== '' || ref.kind !== 'Service') {
+    const what = `${JSON.stringify(ref.kind)} of group ${JSON.stringify(ref.group)}`
+    return refuse('kind', `a backend is a Service (group ""), got ${what}`, '', 'InvalidKind')
   }
   if (!mayRefer(route, namespace, ref.name, snapshot)) {
     return refuse(
       'namespace',
       `no ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to Service ${namespace}/${ref.name}`,
       '; write one there, or move the route or the Service',
+      'RefNotPermitted',
     )
   }
   const service = findService(snapshot, namespace, ref.name)
@@ -80,8 +88,11 @@ function resolve(
 /** What a route is about it need not be permitted to use: its callers may call that Service without it. */
 function mayRefer(route: Route, namespace: string, name: string, snapshot: InventorySnapshot): boolean {
   const own = route.metadata.namespace
-  const isParent = route.spec.parentRefs.some((ref) => (ref.namespace ?? own) === namespace && ref.name === name)
-  return namespace === own || isParent || isGranted(route, { namespace, name }, snapshot)
+  const isParent = route.spec.parentRefs.some(
+    (ref) => ref.kind === 'Service' && (ref.namespace ?? own) === namespace && ref.name === name,
+  )
+  const from = { group: gatewayGroup, kind: route.kind, namespace: own }
+  return isParent || isGranted(from, { group: '', kind: 'Service', namespace, name }, snapshot)
 }
 
 /** What to add to "there is no such Service": one of nearly that name, or of that name elsewhere. */

@@ -1,14 +1,12 @@
 import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
-import type { HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
-import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
-import { didYouMean, linkBackend, linkMirrors } from './link-backends.ts'
-import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
-import type { TrafficPolicies } from './link-traffic.ts'
+import type { InventorySnapshot } from '../inventory/snapshot.ts'
+import type { RouteRule } from '../model/model.ts'
+import { didYouMean } from './link-backends.ts'
+import { byPrecedence, type Attaching } from './link-rules.ts'
 import { mergeRecovery } from './merge-settings.ts'
-import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
+import { conditionAt, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
 type Route = ResourceOf<'HTTPRoute'>
@@ -22,14 +20,11 @@ export interface PortRoutes {
 }
 
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
-export function linkRoutes(
-  snapshot: InventorySnapshot,
-  policies: TrafficPolicies,
-): Linked<ReadonlyMap<string, PortRoutes>> {
+export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
   const byPort = new Map<string, { producer: RouteRule[]; consumers: Map<string, RouteRule[]> }>()
   const problems: Problem[] = []
-  for (const route of resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge)) {
-    if (route.spec.hostnames.length > 0) {
+  for (const [route, rules] of rulesOf) {
+    if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => kind === 'Service')) {
       problems.push(
         problemAt(
           route,
@@ -38,7 +33,6 @@ export function linkRoutes(
         ),
       )
     }
-    const rules = linkRules(route, snapshot, problems)
     const { namespace } = route.metadata
     for (const port of parentPorts(route, snapshot, problems)) {
       let there = byPort.get(port)
@@ -52,6 +46,8 @@ export function linkRoutes(
   return { value: new Map(Array.from(byPort, ([port, routes]) => [port, inOrder(routes)])), problems }
 }
 
+const noParent = { type: 'Accepted', reason: 'NoMatchingParent' } as const
+
 const inOrder = ({ producer, consumers }: PortRoutes): PortRoutes => ({
   producer: producer.toSorted(byPrecedence),
   consumers: new Map(Array.from(consumers, ([namespace, rules]) => [namespace, rules.toSorted(byPrecedence)])),
@@ -61,14 +57,16 @@ const inOrder = ({ producer, consumers }: PortRoutes): PortRoutes => ({
 function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlySet<string> {
   const ports = new Set<string>()
   route.spec.parentRefs.forEach((ref, index) => {
+    if (ref.kind !== 'Service') return
     const field = `spec.parentRefs[${index}]`
     const namespace = ref.namespace ?? route.metadata.namespace
     const service = findService(snapshot, namespace, ref.name)
     if (service === undefined) {
       problems.push(
-        problemAt(
+        conditionAt(
           route,
           `${field}.name`,
+          noParent,
           `there is no Service ${namespace}/${ref.name}, so the route has no effect there${didYouMean(ref.name, snapshot, namespace)}`,
         ),
       )
@@ -82,9 +80,10 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
       const wanted = wrongName ? ` named ${ref.sectionName}` : ref.port === undefined ? '' : ` ${ref.port}`
       const offered = (wrongName ? http : named).map((port) => (wrongName ? port.name : port.port)).join(', ')
       problems.push(
-        problemAt(
+        conditionAt(
           route,
           `${field}.${wrongName ? 'sectionName' : ref.port === undefined ? 'name' : 'port'}`,
+          noParent,
           `Service ${namespace}/${ref.name} has no HTTP port${wanted}${offered === '' ? '' : `; it has ${offered}`}`,
         ),
       )
@@ -92,104 +91,4 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
     for (const port of chosen) ports.add(`${namespace}/${ref.name}/${port.port}`)
   })
   return ports
-}
-
-/** Each with the name that its author gave it. */
-function linkRules(
-  route: Route,
-  snapshot: InventorySnapshot,
-  problems: Problem[],
-): readonly { readonly rule: RouteRule; readonly name: string | undefined }[] {
-  const key = `${route.metadata.namespace}/${route.metadata.name}`
-  return route.spec.rules.flatMap((rule, ruleIndex) => {
-    const field = `spec.rules[${ruleIndex}]`
-    const cors = linkCors(rule)
-    const action = linkAction(route, rule, field, snapshot, problems)
-    return rule.matches.map((match, matchIndex) => ({
-      name: rule.name,
-      rule: {
-        name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
-        match: linkMatch(match),
-        ...linkHeaderEdits(rule.filters),
-        ...(cors && { cors }),
-        action,
-        origin: originOf(route, field),
-      },
-    }))
-  })
-}
-
-function linkAction(
-  route: Route,
-  rule: HttpRouteRule,
-  field: string,
-  snapshot: InventorySnapshot,
-  problems: Problem[],
-): RouteAction {
-  const redirect = linkRedirect(rule)
-  if (redirect !== undefined) return redirect
-  const backends = rule.backendRefs.map((ref, index) =>
-    linkBackend(route, ref, `${field}.backendRefs[${index}]`, snapshot, problems),
-  )
-  const weighted = backends.filter((backend) => backend.weight > 0)
-  if (weighted.length > 0) {
-    const rewrite = linkRewrite(rule)
-    const mirrors = linkMirrors(route, rule, field, snapshot, problems)
-    return {
-      kind: 'forward',
-      backends: weighted,
-      ...(rewrite && { rewrite }),
-      ...(mirrors.length > 0 && { mirrors }),
-      ...linkTimeouts(rule),
-    }
-  }
-  const reason =
-    backends.length === 0
-      ? `${nameOf(route)} ${field} has no backendRefs`
-      : `all backendRefs of ${nameOf(route)} ${field} have weight 0`
-  problems.push(
-    problemAt(
-      route,
-      field,
-      `${backends.length === 0 ? 'there are no backendRefs' : 'all backendRefs have weight 0'}, so its requests are answered with 500`,
-    ),
-  )
-  return { kind: 'fail', status: 500, reason }
-}
-
-/** What is not said stays away. */
-const linkTimeouts = ({ timeouts, retry }: HttpRouteRule): Pick<Forward, 'timeouts' | 'retry'> => ({
-  ...(timeouts && { timeouts }),
-  ...(retry && { retry }),
-})
-
-const pathKinds = { Exact: 'exact', PathPrefix: 'segments', RegularExpression: 'regex' } as const
-const linkMatch = ({ path, method, headers, queryParams }: HttpRouteMatch): RouteMatch => ({
-  path: { kind: pathKinds[path.type], value: path.type === 'PathPrefix' ? trimSlash(path.value) : path.value },
-  method,
-  headers: headers.map(linkValue),
-  queryParameters: queryParams.map(linkValue),
-})
-const linkValue = ({ name, type, value }: HttpRouteMatch['headers'][number]): ValueMatch => ({
-  name,
-  kind: type === 'Exact' ? 'exact' : 'regex',
-  value,
-})
-/** "/abc/" and "/abc" are the same prefix. Source: Gateway API, PathMatchPathPrefix. */
-const trimSlash = (path: string): string => (path.length > 1 ? path.replace(/\/+$/, '') || '/' : path)
-
-/**
- * Exact path, then regular expressions (whose place the standard leaves open; behind prefixes none would be reached beside a
- * catch-all), then the longest prefix; then a method, more headers, more query parameters. Equal ones keep
- * their order: oldest route first, then by rule. Source: Gateway API, HTTPRouteRule.matches.
- */
-function byPrecedence(a: RouteRule, b: RouteRule): number {
-  const rank = { exact: 0, regex: 1, segments: 2 } as const
-  return (
-    rank[a.match.path.kind] - rank[b.match.path.kind] ||
-    b.match.path.value.length - a.match.path.value.length ||
-    Number(b.match.method !== undefined) - Number(a.match.method !== undefined) ||
-    b.match.headers.length - a.match.headers.length ||
-    b.match.queryParameters.length - a.match.queryParameters.length
-  )
 }

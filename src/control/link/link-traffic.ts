@@ -14,6 +14,8 @@ export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
 export interface TrafficPolicies {
   /** `port`: `<namespace>/<service>/<port>`. Of the port, its Service, its namespace, the mesh. */
   ofPort(port: string): readonly TrafficPolicy[]
+  /** Of a namespace and the mesh. */
+  ofNamespace(namespace: string): readonly TrafficPolicy[]
   /** Of the rule and its route alone. */
   ofRule(route: ResourceOf<'HTTPRoute'>, rule: string | undefined): readonly TrafficPolicy[]
 }
@@ -44,10 +46,10 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
         return at([
           targetKey(namespace, { ...service, sectionName: section?.name ?? '' }),
           targetKey(namespace, service),
-          targetKey(namespace, { kind: 'Namespace', name: namespace }),
-          targetKey(rootNamespace, { kind: 'MeshConfig', name: 'default' }),
+          ...wideKeys(namespace),
         ])
       },
+      ofNamespace: (namespace) => at(wideKeys(namespace)),
       ofRule({ metadata: { namespace, name } }, rule) {
         const route: TrafficTarget = { kind: 'HTTPRoute', name }
         return at([
@@ -59,6 +61,11 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
     problems,
   }
 }
+
+const wideKeys = (namespace: string): readonly string[] => [
+  targetKey(namespace, { kind: 'Namespace', name: namespace }),
+  targetKey(rootNamespace, { kind: 'MeshConfig', name: 'default' }),
+]
 
 const targetKey = (namespace: string, { kind, name, sectionName = '' }: TrafficTarget): string =>
   `${kind}/${namespace}/${name}/${sectionName}`

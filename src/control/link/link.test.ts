@@ -9,10 +9,12 @@ import { snapshotFromYaml } from './testing/snapshot-from-yaml.ts'
 /** Maps as objects; what fits a line is on one line; what is undefined is left out by YAML. */
 function linkYaml(text: string): string {
   const { value, problems } = link(snapshotFromYaml(text), { trustDomain: 'weft.local' })
-  const { services, workloads, mesh } = value
+  const { services, workloads, gateways, certificates, mesh } = value
   const shown = {
     services: Object.fromEntries(services),
     workloads: Object.fromEntries(workloads),
+    ...(gateways.size > 0 && { gateways: Object.fromEntries(gateways) }),
+    ...(certificates.size > 0 && { certificates: Array.from(certificates.keys()) }),
     mesh,
     problems: problems.map(formatProblem),
   }

@@ -6,7 +6,9 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { linkGateways } from './link-gateways.ts'
 import { linkRoutes, type PortRoutes } from './link-routes.ts'
+import { linkRules } from './link-rules.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeRecovery, mergeTraffic } from './merge-settings.ts'
 import { originOf, type Linked } from './linked.ts'
@@ -18,8 +20,17 @@ import { originOf, type Linked } from './linked.ts'
 export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
   const mesh = linkMesh(snapshot)
   const policies = linkTrafficPolicies(snapshot)
-  const routes = linkRoutes(snapshot, policies.value)
-  const problems: Problem[] = [...routes.problems, ...policies.problems, ...policyProblems(snapshot)]
+  const rules = linkRules(snapshot)
+  const attaching = { snapshot, rules: rules.value, policies: policies.value }
+  const routes = linkRoutes(attaching)
+  const gateways = linkGateways(attaching)
+  const problems: Problem[] = [
+    ...rules.problems,
+    ...routes.problems,
+    ...gateways.problems,
+    ...policies.problems,
+    ...policyProblems(snapshot),
+  ]
   const services = resourcesOf(snapshot, 'Service').map((service) => {
     const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value })
     problems.push(...linked.problems)
@@ -40,6 +51,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
       trustDomain,
       services: new Map(services),
       workloads: new Map(workloads),
+      ...gateways.value,
       virtualIps: snapshot.virtualIps,
       mesh,
     },
@@ -116,7 +128,7 @@ function toItself(service: ResourceOf<'Service'>, port: number, index: number): 
 }
 
 const hasSidecar = ({ spec }: ResourceOf<'Workload'>): boolean =>
-  spec.outbound !== undefined || spec.ports.some((port) => port.inbound !== undefined)
+  spec.gateway !== undefined || spec.outbound !== undefined || spec.ports.some((port) => port.inbound !== undefined)
 
 function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnapshot, trustDomain: string): Workload {
   const { metadata, spec } = workload
@@ -145,6 +157,12 @@ function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnaps
     inbound,
     outbound: spec.outbound,
     capture: spec.capture,
+    gateway: spec.gateway && {
+      gateway: `${metadata.namespace}/${spec.gateway.name}`,
+      host: spec.gateway.address,
+      portMap: spec.gateway.portMap,
+      authorization,
+    },
     origin: originOf(workload, 'spec'),
   }
 }

@@ -31,6 +31,14 @@ export function problemAt(
   return { severity, resource: nameOf(resource), field, message, ...(place === undefined ? {} : { place }) }
 }
 
+/** The same, and what it does to a condition of the resource's status. */
+export const conditionAt = (
+  resource: Resource,
+  field: string,
+  condition: NonNullable<Problem['condition']>,
+  message: string,
+): Problem => ({ ...problemAt(resource, field, message), condition })
+
 /** Oldest first, then by namespace and name: who wins when two say different things. Source: Gateway API, "Conflicts". */
 export function byAge(a: Resource, b: Resource): number {
   const left = [a.metadata.creationTimestamp || '9', a.metadata.namespace, a.metadata.name]

@@ -1,28 +1,27 @@
-import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 
-/** A Service of another namespace that a route refers to. */
-export interface ForeignService {
+/** Who refers. */
+export interface Referrer {
+  readonly group: string
+  readonly kind: string
   readonly namespace: string
+}
+/** To what. */
+export interface Referent extends Referrer {
   readonly name: string
 }
 
-/** Whether a ReferenceGrant of the Service's namespace lets this route refer to it. Source: Gateway API, ReferenceGrant. */
-export function isGranted(
-  route: ResourceOf<'HTTPRoute'>,
-  service: ForeignService,
-  snapshot: InventorySnapshot,
-): boolean {
-  return resourcesOf(snapshot, 'ReferenceGrant').some(
+/** Whether `from` may refer to `to`: in one namespace always, else where a ReferenceGrant of the latter's lets it. Source: Gateway API, ReferenceGrant. */
+export const isGranted = (from: Referrer, to: Referent, snapshot: InventorySnapshot): boolean =>
+  from.namespace === to.namespace ||
+  resourcesOf(snapshot, 'ReferenceGrant').some(
     ({ metadata, spec }) =>
-      metadata.namespace === service.namespace &&
+      metadata.namespace === to.namespace &&
       spec.from.some(
-        ({ group, kind, namespace }) =>
-          group === 'gateway.networking.k8s.io' && kind === route.kind && namespace === route.metadata.namespace,
+        ({ group, kind, namespace }) => group === from.group && kind === from.kind && namespace === from.namespace,
       ) &&
       spec.to.some(
         ({ group, kind, name }) =>
-          group === '' && kind === 'Service' && (name === undefined || name === '' || name === service.name),
+          group === to.group && kind === to.kind && (name === undefined || name === '' || name === to.name),
       ),
   )
-}

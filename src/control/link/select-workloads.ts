@@ -12,6 +12,7 @@ export const workloadsOf = (service: ResourceOf<'Service'>, snapshot: InventoryS
 export function belongsTo(workload: Workload, { metadata, spec }: ResourceOf<'Service'>): boolean {
   if (workload.metadata.namespace !== metadata.namespace) return false
   const wanted = Object.entries(spec.selector)
+  if (wanted.length === 0 && workload.spec.gateway !== undefined) return false
   return wanted.length === 0 ? workload.spec.service === metadata.name : hasLabels(workload, wanted)
 }
 

@@ -1,8 +1,10 @@
+import type { Certificate, Gateway } from './gateway.ts'
 import type { Origin } from './origin.ts'
 import type { LoadBalancing, Service } from './service.ts'
 import type { Workload } from './workload.ts'
 export type * from './origin.ts'
 export type * from './service.ts'
+export type * from './gateway.ts'
 export type * from './route.ts'
 export type * from './workload.ts'
 export type * from './traffic-policy.ts'
@@ -20,6 +22,10 @@ export interface Model {
   readonly services: ReadonlyMap<string, Service>
   /** By `<namespace>/<name>`: every registered instance with a sidecar, ready or not. */
   readonly workloads: ReadonlyMap<string, Workload>
+  /** By `<namespace>/<name>`: the Gateways that this mesh serves. */
+  readonly gateways: ReadonlyMap<string, Gateway>
+  /** By `<namespace>/<name>` of their Secrets: those that gateways use. */
+  readonly certificates: ReadonlyMap<string, Certificate>
   /** Addresses of services in the mesh's DNS, by `<namespace>/<name>`; there may be more of them than services. */
   readonly virtualIps: ReadonlyMap<string, string>
   readonly mesh: MeshSettings

@@ -14,7 +14,19 @@ export interface Workload {
   readonly outbound: Address | undefined
   /** Connections are caught there with the destination that they were for; undefined: the program names the listener as its proxy. */
   readonly capture: 'namespace' | undefined
+  /** It serves the listeners of a Gateway; undefined: it is beside a program. */
+  readonly gateway: GatewayInstance | undefined
   readonly origin: Origin
+}
+
+export interface GatewayInstance {
+  /** `<namespace>/<name>` of the Gateway, which need not be there. */
+  readonly gateway: string
+  /** IP address that its listeners are bound to, unless the Gateway names its own. */
+  readonly host: string
+  /** By a listener's port: the one that is bound instead. */
+  readonly portMap: ReadonlyMap<number, number>
+  readonly authorization: PortAuthorization
 }
 
 export interface InboundPort {

@@ -29,6 +29,8 @@ export interface Ads {
    * with the proxies that have not.
    */
   removalAcked(workload: string, deadlineMs: number): Promise<{ readonly laggards: readonly string[] }>
+  /** The newest model, when `<namespace>/<name>` has acknowledged all that it gives; else undefined. */
+  acknowledged(workload: string): Model | undefined
   /** Lines in the Prometheus text format. */
   metrics(): string
   /** Ends every stream; the clients keep what they have and come back. */
@@ -249,6 +251,15 @@ export function createAds(parts: {
     removalAcked: async (workload, deadlineMs) => {
       const laggards = await waits.wait(workload, deadlineMs)
       return { laggards: Array.from(new Set(laggards.map(({ id }) => id))).toSorted() }
+    },
+    acknowledged(workload) {
+      for (const { id, stream } of connected) {
+        if (id !== workload) continue
+        const states = typeStates(stream)
+        const listens = states.some(({ type }) => type === 'LDS')
+        if (listens && states.every(({ synced, rejected }) => synced && rejected.length === 0)) return rendering.model
+      }
+      return undefined
     },
     metrics: () => metrics.text(connected.size),
     close() {

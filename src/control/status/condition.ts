@@ -20,3 +20,9 @@ export const condition = (type: string, reason: string = type, message: string =
 
 /** `spec.parentRefs[0].name: there is no Service default/web`. */
 export const sentence = ({ field, message }: Problem): string => (field === '' ? message : `${field}: ${message}`)
+
+/** The first problem that makes a condition of this type false gives the reason; the message has all of them. */
+export function judge(type: string, problems: readonly Problem[]): Condition {
+  const ours = problems.filter((one) => one.condition?.type === type)
+  return condition(type, ours[0]?.condition?.reason, ours.map(sentence).join('. '))
+}

@@ -102,7 +102,7 @@ const { value: model, problems } = link(snapshot, { trustDomain: 'weft.local' })
 function status(key: string): unknown {
   const entry = snapshot.entries.get(key)
   assert.ok(entry, key)
-  return statusOf(entry, { snapshot, problems, model })
+  return statusOf(entry, { snapshot, problems, model, acknowledged: () => undefined })
 }
 const accepted = { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' }
 

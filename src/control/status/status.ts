@@ -5,15 +5,19 @@ import { nameOf } from '../link/linked.ts'
 import { inferredAnnotation, type Entry } from '../inventory/entry.ts'
 import { resourcesOf, stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Model } from '../model/model.ts'
-import { routeStatus } from './route-status.ts'
+import { controllerName } from '../link/gateway-classes.ts'
 import { settingsStatus, trafficStatus } from './traffic-status.ts'
 import { condition, sentence } from './condition.ts'
+import { gatewayStatus, isOursToJudge } from './gateway-status.ts'
+import { routeStatus } from './route-status.ts'
+import { servingOf, type Acknowledged } from './serving.ts'
 
 /** What the status is made from: the moment, what link made of it, and what was wrong with it. */
 export interface StatusContext {
   readonly snapshot: InventorySnapshot
   readonly problems: readonly Problem[]
   readonly model: Model
+  readonly acknowledged: Acknowledged
 }
 
 /**
@@ -30,14 +34,15 @@ export function statusOf({ resource }: Entry, context: StatusContext): object | 
   return Object.keys(status).length === 0 ? undefined : status
 }
 
-function ownStatus(
-  resource: Entry['resource'],
-  problems: readonly Problem[],
-  { snapshot, model }: StatusContext,
-): object {
+function ownStatus(resource: Entry['resource'], problems: readonly Problem[], context: StatusContext): object {
+  const { snapshot, model } = context
   switch (resource.kind) {
     case 'HTTPRoute':
-      return routeStatus(resource, problems)
+      return routeStatus(resource, problems, (ref) => isOursToJudge(ref, resource.metadata.namespace, snapshot))
+    case 'GatewayClass':
+      return resource.spec.controllerName === controllerName ? { conditions: [condition('Accepted')] } : {}
+    case 'Gateway':
+      return gatewayStatus(resource, problems, model, servingOf(resource, context))
     case 'Service':
       return { ...serviceStatus(resource, model), ...settingsStatus(resource, model) }
     case 'Workload':
@@ -49,6 +54,8 @@ function ownStatus(
       return trafficStatus(resource, problems)
     case 'Namespace':
     case 'ReferenceGrant':
+    case 'Secret':
+    case 'ConfigMap':
     case 'MeshConfig':
     case 'VirtualIP':
       return {}

@@ -12,7 +12,7 @@ function statusIn(name: string): (key: string) => unknown {
   return (key) => {
     const entry = snapshot.entries.get(key)
     assert.ok(entry, key)
-    return statusOf(entry, { snapshot, problems, model })
+    return statusOf(entry, { snapshot, problems, model, acknowledged: () => undefined })
   }
 }
 

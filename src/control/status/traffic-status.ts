@@ -3,7 +3,7 @@ import type { ResourceOf } from '../decode/resource-types.ts'
 import { targetGroup } from '../decode/traffic-target.ts'
 import type { Model, ServicePort } from '../model/model.ts'
 import { condition, sentence } from './condition.ts'
-import { controllerName } from './route-status.ts'
+import { controllerName } from '../link/gateway-classes.ts'
 
 /** Per target whether the policy holds there. Source: GEP-713, PolicyAncestorStatus, PolicyConditionReason. */
 export function trafficStatus({ spec }: ResourceOf<'TrafficPolicy'>, problems: readonly Problem[]): object {

@@ -55,6 +55,8 @@ export function completeModel({
     },
     services: byName(services.map(service)),
     workloads: byName(workloads.map(workload)),
+    gateways: new Map(),
+    certificates: new Map(),
     virtualIps: new Map(Object.entries(virtualIps)),
   }
 }
@@ -136,6 +138,7 @@ function workload(given: Loose<Workload>): Workload {
     inbound: inbound.map(inboundPort),
     outbound: given.outbound as Workload['outbound'],
     capture: given.capture,
+    gateway: given.gateway as Workload['gateway'],
     origin: origin(`Workload ${namespace}/${name}`, given.origin),
   }
 }

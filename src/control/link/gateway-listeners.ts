@@ -1,0 +1,106 @@
+import { parseIp } from '../../base/ip-prefix.ts'
+import type { Problem } from '../../base/problem.ts'
+import type { ListenerSpec } from '../decode/gateway.ts'
+import type { Kind, ResourceOf } from '../decode/resource-types.ts'
+import { gatewayGroup } from '../decode/parent-ref.ts'
+import type { InventorySnapshot } from '../inventory/snapshot.ts'
+import { listenerCertificates } from './gateway-certificates.ts'
+import { everyHost } from './hostnames.ts'
+import { conditionAt, type Linked } from './linked.ts'
+
+type Gateway = ResourceOf<'Gateway'>
+
+/** What is spoken at listeners that can be served, and which routes they take. */
+const protocols: Readonly<Record<string, { readonly protocol: 'http' | 'https'; readonly kinds: readonly Kind[] }>> = {
+  HTTP: { protocol: 'http', kinds: ['HTTPRoute'] },
+  HTTPS: { protocol: 'https', kinds: ['HTTPRoute'] },
+}
+
+/** A listener as it was written, and what could be made of it. */
+export interface Listener {
+  readonly owner: Gateway
+  readonly spec: ListenerSpec
+  /** "spec.listeners[0]". */
+  readonly field: string
+  readonly hostname: string
+  /** Undefined: nobody here speaks it. */
+  readonly protocol: 'http' | 'https' | undefined
+  /** Routes that may attach. */
+  readonly kinds: readonly string[]
+  /** `<namespace>/<name>` of Secrets that hold a certificate. */
+  readonly certificates: readonly string[]
+  /** Requests can come in. */
+  readonly serves: boolean
+}
+
+/** The listeners of one Gateway, in the order written. */
+export function linkListeners(gateway: Gateway, snapshot: InventorySnapshot): Linked<readonly Listener[]> {
+  const problems: Problem[] = []
+  const value: Listener[] = []
+  gateway.spec.listeners.forEach((spec, index) => {
+    const field = `spec.listeners[${index}]`
+    const known = Object.hasOwn(protocols, spec.protocol) ? protocols[spec.protocol] : undefined
+    const kinds = allowedKinds(gateway, spec, field, known?.kinds ?? [], problems)
+    const certificates = listenerCertificates(gateway, spec, field, snapshot)
+    problems.push(...certificates.problems)
+    if (known === undefined) {
+      const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
+      problems.push(conditionAt(gateway, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
+    }
+    const rival = value.find((one) => one.serves && one.spec.port === spec.port && one.protocol !== known?.protocol)
+    if (known !== undefined && rival !== undefined) {
+      const message = `port ${spec.port} is for ${rival.spec.protocol} already (listener ${rival.spec.name}); take another port`
+      problems.push(conditionAt(gateway, `${field}.protocol`, notAccepted('ProtocolConflict'), message))
+    }
+    value.push({
+      owner: gateway,
+      spec,
+      field,
+      hostname: spec.hostname ?? everyHost,
+      protocol: known?.protocol,
+      kinds,
+      certificates: certificates.value,
+      serves:
+        known !== undefined && rival === undefined && (known.protocol === 'http' || certificates.value.length > 0),
+    })
+  })
+  return { value, problems }
+}
+
+const notAccepted = (reason: string): { type: string; reason: string } => ({ type: 'Accepted', reason })
+
+/** Those of the protocol that the listener does not rule out; kinds that cannot come are a problem. */
+function allowedKinds(
+  gateway: Gateway,
+  { allowedRoutes, protocol }: ListenerSpec,
+  field: string,
+  possible: readonly Kind[],
+  problems: Problem[],
+): readonly string[] {
+  if (allowedRoutes.kinds.length === 0) return possible
+  return allowedRoutes.kinds.flatMap(({ group, kind }, index) => {
+    if (group === gatewayGroup && (possible as readonly string[]).includes(kind)) return [kind]
+    const offered = possible.length === 0 ? 'no route' : possible.join(' or ')
+    const message = `${JSON.stringify(kind)} of group ${JSON.stringify(group)} cannot attach here; ${protocol} takes ${offered}`
+    const at = `${field}.allowedRoutes.kinds[${index}]`
+    problems.push(conditionAt(gateway, at, { type: 'ResolvedRefs', reason: 'InvalidRouteKinds' }, message))
+    return []
+  })
+}
+
+/** The IP addresses that a Gateway asks for; another type of address is a problem. */
+export function linkAddresses(gateway: Gateway): Linked<readonly string[]> {
+  const problems: Problem[] = []
+  const value = gateway.spec.addresses.flatMap(({ type, value: address }, index) => {
+    if (type === 'IPAddress' && address === undefined) return []
+    if (type === 'IPAddress' && address !== undefined && parseIp(address) !== undefined) return [address]
+    const message =
+      type === 'IPAddress'
+        ? `${JSON.stringify(address)} is no IP address`
+        : `addresses of type ${JSON.stringify(type)} are not supported; give an IPAddress, or none`
+    const reason = type === 'IPAddress' ? 'UnsupportedValue' : 'UnsupportedAddress'
+    problems.push(conditionAt(gateway, `spec.addresses[${index}]`, notAccepted(reason), message))
+    return []
+  })
+  return { value, problems }
+}

@@ -1,0 +1,182 @@
+import type { Problem } from '../../base/problem.ts'
+import { keyText } from '../decode/resource.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import type { Certificate, Gateway, GatewayListener, RouteRule } from '../model/model.ts'
+import { attach } from './attach-routes.ts'
+import { readSecret } from './gateway-certificates.ts'
+import { isOurGateway } from './gateway-classes.ts'
+import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
+import { coversHost } from './hostnames.ts'
+import { byPrecedence, type Attaching, type Rules } from './link-rules.ts'
+import { mergeRecovery } from './merge-settings.ts'
+import { conditionAt, originOf, problemAt, type Linked } from './linked.ts'
+
+type Route = ResourceOf<'HTTPRoute'>
+
+/** What gateways serve, and with which certificates. */
+export interface LinkedGateways {
+  readonly gateways: ReadonlyMap<string, Gateway>
+  readonly certificates: ReadonlyMap<string, Certificate>
+}
+
+/** Every Gateway of our class with its routes; what cannot be served is left out, and is a problem. */
+export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
+  const { snapshot, rules } = attaching
+  const problems: Problem[] = []
+  const listenersOf = new Map<string, readonly Listener[]>()
+  const ours = resourcesOf(snapshot, 'Gateway').filter((gateway) => {
+    const served = isOurGateway(gateway, snapshot)
+    if (served === undefined) {
+      const message = `there is no GatewayClass ${gateway.spec.gatewayClassName}, so nobody serves this; write gatewayClassName: weft`
+      problems.push(problemAt(gateway, 'spec.gatewayClassName', message))
+    }
+    return served === true
+  })
+  for (const gateway of ours) {
+    const listeners = linkListeners(gateway, snapshot)
+    problems.push(...listeners.problems)
+    listenersOf.set(keyOf(gateway), listeners.value)
+  }
+  const attached = attachRoutes(rules, listenersOf, snapshot, problems)
+  const gateways = ours.map((gateway) => {
+    const linked = linkGateway(gateway, listenersOf.get(keyOf(gateway)) ?? [], attached, attaching)
+    problems.push(...linked.problems)
+    return linked.value
+  })
+  const byName = new Map(gateways.map((one) => [`${one.namespace}/${one.name}`, one]))
+  return { value: { gateways: byName, certificates: certificatesOf(gateways, snapshot) }, problems }
+}
+
+const keyOf = ({ metadata }: ResourceOf<'Gateway'>): string => `${metadata.namespace}/${metadata.name}`
+
+/** The routes at a listener, oldest first, each with the hosts that it has there. */
+type Attached = ReadonlyMap<Listener, ReadonlyMap<Route, readonly string[]>>
+
+function attachRoutes(
+  rules: Rules,
+  listenersOf: ReadonlyMap<string, readonly Listener[]>,
+  snapshot: InventorySnapshot,
+  problems: Problem[],
+): Attached {
+  const attached = new Map<Listener, Map<Route, readonly string[]>>()
+  for (const route of rules.keys()) {
+    route.spec.parentRefs.forEach((ref, index) => {
+      if (ref.kind !== 'Gateway') return
+      const gateway = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`
+      const listeners = listenersOf.get(gateway)
+      const field = `spec.parentRefs[${index}]`
+      const found = listeners && attach(route, { ref, field }, listeners, snapshot)
+      if (found === undefined) problems.push(noGateway(route, field, gateway, snapshot))
+      else if ('severity' in found) problems.push(found)
+      else
+        for (const { listener, hostnames } of found) {
+          let there = attached.get(listener)
+          if (there === undefined) attached.set(listener, (there = new Map()))
+          there.set(route, hostnames)
+        }
+    })
+  }
+  return attached
+}
+
+function noGateway(route: Route, field: string, gateway: string, { entries }: InventorySnapshot): Problem {
+  const [namespace = '', name = ''] = gateway.split('/')
+  const exists = entries.has(keyText({ kind: 'Gateway', namespace, name }))
+  const what = exists ? `Gateway ${gateway} is not served by this mesh` : `there is no Gateway ${gateway}`
+  const message = `${what}, so the route has no effect there`
+  return conditionAt(route, `${field}.name`, { type: 'Accepted', reason: 'NoMatchingParent' }, message)
+}
+
+function linkGateway(
+  gateway: ResourceOf<'Gateway'>,
+  listeners: readonly Listener[],
+  attached: Attached,
+  attaching: Attaching,
+): Linked<Gateway> {
+  const addresses = linkAddresses(gateway)
+  const problems = [...addresses.problems]
+  const { parametersRef } = gateway.spec.infrastructure
+  if (parametersRef !== undefined) {
+    const invalid = { type: 'Accepted', reason: 'InvalidParameters' }
+    const message = `a Gateway has no parameters here, got ${JSON.stringify(parametersRef.kind)}; remove it`
+    problems.push(conditionAt(gateway, 'spec.infrastructure.parametersRef', invalid, message))
+  }
+  const serving = problems.length > 0 ? [] : listeners.filter(({ serves }) => serves)
+  const { namespace, name } = gateway.metadata
+  const value: Gateway = {
+    namespace,
+    name,
+    addresses: addresses.value,
+    listeners: serving.map((one) =>
+      linkListener(one, hostsOf(one, serving, attached.get(one) ?? new Map(), attaching)),
+    ),
+    attachments: new Map(
+      listeners.map((one) => [one.spec.name, { kinds: one.kinds, routes: attached.get(one)?.size ?? 0 }]),
+    ),
+    origin: originOf(gateway, 'spec'),
+  }
+  return { value, problems }
+}
+
+const linkListener = (
+  { owner, spec, field, hostname, protocol, certificates }: Listener,
+  hosts: GatewayListener['hosts'],
+): GatewayListener => ({
+  name: spec.name,
+  port: spec.port,
+  protocol: protocol ?? 'http',
+  hostname,
+  certificates,
+  hosts,
+  origin: originOf(owner, field),
+})
+
+/**
+ * The routes of a listener by host. What a narrower listener of the same port is for stays with that one, whatever the routes here
+ * say. Source: Gateway API, Listener, "Listener isolation".
+ */
+function hostsOf(
+  listener: Listener,
+  all: readonly Listener[],
+  routes: ReadonlyMap<Route, readonly string[]>,
+  { rules, policies }: Attaching,
+): GatewayListener['hosts'] {
+  const narrower = all.filter(
+    (other) =>
+      other !== listener && other.spec.port === listener.spec.port && coversHost(listener.hostname, other.hostname),
+  )
+  const byHost = new Map<string, RouteRule[]>()
+  const wide = policies.ofNamespace(listener.owner.metadata.namespace)
+  for (const [route, hostnames] of routes) {
+    const settled = (rules.get(route) ?? []).map(({ rule, name }) =>
+      mergeRecovery(rule, [...policies.ofRule(route, name), ...wide]),
+    )
+    for (const host of hostnames) {
+      if (narrower.some((other) => coversHost(other.hostname, host))) continue
+      let there = byHost.get(host)
+      if (there === undefined) byHost.set(host, (there = []))
+      there.push(...settled)
+    }
+  }
+  return Array.from(byHost, ([hostname, ofHost]) => ({ hostname, rules: ofHost.toSorted(byPrecedence) })).toSorted(
+    (a, b) => (a.hostname < b.hostname ? -1 : 1),
+  )
+}
+
+/** Those that listeners use. */
+function certificatesOf(
+  gateways: readonly Gateway[],
+  { entries }: InventorySnapshot,
+): ReadonlyMap<string, Certificate> {
+  const names = new Set(gateways.flatMap(({ listeners }) => listeners.flatMap(({ certificates }) => certificates)))
+  const found = Array.from(names)
+    .toSorted()
+    .flatMap((name): readonly (readonly [string, Certificate])[] => {
+      const [namespace = '', secret = ''] = name.split('/')
+      const resource = entries.get(keyText({ kind: 'Secret', namespace, name: secret }))?.resource
+      const certificate = resource?.kind === 'Secret' ? readSecret(resource) : undefined
+      return certificate === undefined || typeof certificate === 'string' ? [] : [[name, certificate]]
+    })
+  return new Map(found)
+}
