@@ -33,6 +33,13 @@ export function parseIp(text: string): Uint8Array | undefined {
   return mapped ? bytes.subarray(12) : bytes
 }
 
+/** The opposite, for 4 or 16 bytes: the shortest form, as Node writes addresses. */
+export function formatIp(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.')
+  const groups = Array.from({ length: 8 }, (_, at) => pair(String(bytes[at * 2]), String(bytes[at * 2 + 1]))).join(':')
+  return new URL(`http://[${groups}]`).hostname.slice(1, -1)
+}
+
 /** `address` is known to be one. Source: RFC 4291, section 2.2. */
 function parseIpv6(address: string): Uint8Array {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)

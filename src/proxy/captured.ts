@@ -5,13 +5,13 @@ import { passthroughCluster } from '../xds/names.ts'
 import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal } from './config.ts'
 import { peek } from './detect/peek.ts'
-import { allowsOthers, httpVersion, looksLikeHttp1, protocolOf, silenceMs, tunnelIdleMs } from './explicit.ts'
+import { allowsOthers, httpVersion, looksLikeHttp1, protocolOf, serverFirstPorts, silenceMs } from './explicit.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isVirtualIp } from './route/names.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
-import { serveTcp } from './tcp.ts'
+import { serveTcp, tunnelPlan } from './tcp.ts'
 
 /** A connection that the program opened to somewhere else, and that was caught on its way. */
 export interface CapturedParts {
@@ -23,9 +23,6 @@ export interface CapturedParts {
   readonly serveHttp: (socket: Socket, version: 1 | 2, authority: string | undefined) => void
   readonly refuse: (reason: string, detail: string) => void
 }
-
-/** Protocols in which the server speaks first: a client that waits is not waited for. Source: IANA's port registry. */
-const serverFirstPorts: ReadonlySet<number> = new Set([21, 22, 23, 25, 110, 119, 143, 587, 3306, 33_060])
 
 /**
  * A virtual IP is its service, on a port that it has: HTTP takes the path of every call, raw bytes go to the service as they are. An
@@ -44,8 +41,8 @@ export function serveCaptured(
     tracked.become({ drain() {}, destroy: () => void socket.destroy() })
     if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
     const clusters = [{ cluster: name ?? passthroughCluster, weight: 1 }]
-    const more = { direction: 'outbound', idleTimeoutMs: tunnelIdleMs, snapshot: current(), shared } as const
-    await serveTcp(socket, { peer, clusters, target: destination, ...more })
+    const plan = { ...tunnelPlan, clusters, accessLog: parts.terminal.accessLog }
+    await serveTcp(socket, { direction: 'outbound', peer, plan, target: destination, snapshot: current(), shared })
   }
   const outside = (): void => {
     if (allowsOthers(parts.terminal)) void raw(undefined)

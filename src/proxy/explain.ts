@@ -12,7 +12,7 @@ import type {
   StringMatch,
   WeightedCluster,
 } from './config.ts'
-import { chooseChain } from './detect/choose-chain.ts'
+import { chainChooser } from './detect/choose-chain.ts'
 import { compileAuthorization } from './filter/authorize.ts'
 import { emptyBody } from './http/body.ts'
 import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
@@ -182,8 +182,10 @@ function explainInbound(
   )
   if (listener === undefined)
     return { side: 'inbound', filters: [], refused: { status: 503, sentence: `no inbound listener at ${address}` } }
-  const chain = chooseChain(listener, {
-    destinationPort: listener.address.port,
+  const chain = chainChooser(listener)({
+    destination: listener.address,
+    source: { host: listener.address.host, port: 0 },
+    directSource: listener.address.host,
     serverName: undefined,
     transportProtocol: tls ? 'tls' : 'raw_buffer',
     applicationProtocols: tls ? [meshAlpn] : [],

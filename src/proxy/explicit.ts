@@ -12,12 +12,12 @@ import type { Tracked } from './listener/listener.ts'
 import { isOwnListener, wrongPort } from './outbound.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
-import { serveTcp } from './tcp.ts'
+import { serveTcp, tunnelPlan } from './tcp.ts'
 
+/** Protocols in which the server speaks first: a client that waits is not waited for. Source: IANA's port registry. */
+export const serverFirstPorts: ReadonlySet<number> = new Set([21, 22, 23, 25, 110, 119, 143, 587, 3306, 33_060])
 /** How long a client may stay silent before the server is taken to speak first, ms. */
 export const silenceMs = 300
-/** Nobody idles longer in a raw tunnel, ms. xDS: TcpProxy.idle_timeout, whose default this is. */
-export const tunnelIdleMs = 3_600_000
 
 /** What tunnels of one connection need. */
 export interface TunnelParts {
@@ -40,14 +40,8 @@ export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): Conne
     refuse: (authority) => refuseTunnel(authority, peer, parts),
     take: (socket, authority) => {
       tracked.become({ drain: () => void socket.destroy(), destroy: () => void socket.destroy() })
-      void peek(socket, httpVersion, silenceMs, shared.clock).then(async (peeked) => {
-        if (peeked.kind === 'closed') return socket.destroy()
-        const { host, port } = authorityAddress(authority, 443)
-        const name = current().nameOf(host, port, shared.ownNamespace)
-        const version = peeked.kind === 'seen' ? peeked.seen : 'raw'
-        // Nothing is known about who is outside, so the bytes of HTTP/2 stay as they are; nobody looks into declared TCP.
-        const routed = name === undefined ? version === 1 : protocolOf(name, current()) === 'http'
-        if (routed && version !== 'raw') return parts.serveHttp(socket, version, authority)
+      const { host, port } = authorityAddress(authority, 443)
+      const raw = async (name: string | undefined): Promise<void> => {
         // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
         tracked.become({ drain() {}, destroy: () => void socket.destroy() })
         if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
@@ -55,12 +49,24 @@ export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): Conne
         return serveTcp(socket, {
           direction: 'outbound',
           peer,
-          clusters: [{ cluster, weight: 1 }],
+          plan: { ...tunnelPlan, clusters: [{ cluster, weight: 1 }], accessLog: parts.terminal.accessLog },
           target: { host, port },
-          idleTimeoutMs: tunnelIdleMs,
           snapshot: current(),
           shared,
         })
+      }
+      const named = current().nameOf(host, port, shared.ownNamespace)
+      const serverFirst = named === undefined ? serverFirstPorts.has(port) : protocolOf(named, current()) === 'tcp'
+      // Nobody looks into declared TCP, nor waits where the server speaks first.
+      if (serverFirst) return void raw(named)
+      void peek(socket, httpVersion, silenceMs, shared.clock).then((peeked) => {
+        if (peeked.kind === 'closed') return socket.destroy()
+        const name = current().nameOf(host, port, shared.ownNamespace)
+        const version = peeked.kind === 'seen' ? peeked.seen : 'raw'
+        // Nothing is known about who is outside, so the bytes of HTTP/2 stay as they are.
+        const routed = name === undefined ? version === 1 : protocolOf(name, current()) === 'http'
+        if (routed && version !== 'raw') return parts.serveHttp(socket, version, authority)
+        return raw(name)
       })
     },
   }

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import type { FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
-import { chooseChain, type Opening } from './detect/choose-chain.ts'
-import { readClientHello } from './detect/client-hello.ts'
+import { arrive, plain, socketOpening } from './arrival.ts'
+import { chainChooser, type Opening } from './detect/choose-chain.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
 import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
@@ -72,6 +72,7 @@ const keepAliveMs = 30_000
 /** Builds what a listener's chains need, each on first use. */
 export function serveListener(first: Listener, parts: ServeParts): ListenerService {
   let listener = first
+  let chainFor = chainChooser(first)
   const served = new Set<Served>()
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
@@ -186,8 +187,13 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     })
 
   /** The connection's peer is known. */
-  const begin = (socket: Socket, tracked: Tracked, chain: FilterChain, principal: string | undefined): void => {
-    const peer = peerOf(socket, principal, chain.tls !== undefined)
+  const begin = (
+    socket: Socket,
+    tracked: Tracked,
+    chain: FilterChain,
+    { opening, principal }: { opening: Opening; principal: string | undefined },
+  ): void => {
+    const peer = peerOf(opening, principal, chain.tls !== undefined)
     for (const check of checksOf(chain)) {
       const fault = check(peer)
       if (fault === undefined) continue
@@ -199,28 +205,28 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     if (terminal.kind === 'http') return detectHttp(socket, tracked, one, terminal.idleTimeoutMs)
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     one.drain = () => {}
-    const { clusters, idleTimeoutMs } = terminal
-    void serveTcp(socket, { direction, peer, clusters, target: undefined, idleTimeoutMs, snapshot: current(), shared })
+    void serveTcp(socket, { direction, peer, plan: terminal, target: undefined, snapshot: current(), shared })
   }
 
   const choose = (socket: Socket, tracked: Tracked, opening: Opening): void => {
-    const chain = chooseChain(listener, opening)
+    const chain = chainFor(opening)
     if (chain === undefined) return refuse(socket, 'no-filter-chain')
-    if (chain.tls === undefined) return begin(socket, tracked, chain, undefined)
+    if (chain.tls === undefined) return begin(socket, tracked, chain, { opening, principal: undefined })
     const terminator = terminatorOf(chain)
     if (terminator === undefined) return refuse(socket, 'no-secret')
     terminator.accept(socket, (secured) => {
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
-      begin(secured.socket, tracked, chain, secured.principal)
+      begin(secured.socket, tracked, chain, { opening, principal: secured.principal })
     })
   }
   /** The connection was for somewhere else. */
   const captured = (socket: Socket, tracked: Tracked): void => {
     const destination = originalDestination(socket)
     if (destination === undefined) return refuse(socket, 'no-original-destination')
-    const chain = chooseChain(listener, { destinationPort: destination.port, ...plain })
+    const opening = { ...socketOpening(socket), ...plain }
+    const chain = chainFor({ ...opening, destination })
     if (chain?.terminal.kind !== 'http') return refuse(socket, 'no-filter-chain')
-    const peer: Peer = { ...peerOf(socket, undefined, false), destination }
+    const peer: Peer = { ...peerOf(opening, undefined, false), destination }
     serveCaptured(
       socket,
       { tracked, peer, destination },
@@ -250,18 +256,15 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   return {
     serve(socket, tracked) {
       if (listener.originalDestination === true) return captured(socket, tracked)
-      const destinationPort = socket.localPort ?? listener.address.port
-      if (!listener.inspectTls) return choose(socket, tracked, { destinationPort, ...plain })
-      void peek(socket, readClientHello, listener.inspectTimeoutMs, shared.clock).then((peeked) => {
-        if (peeked.kind === 'closed') return void socket.destroy()
-        const hello = peeked.kind === 'seen' && peeked.seen !== 'other' ? peeked.seen : undefined
-        const opening: Opening =
-          hello === undefined ? { destinationPort, ...plain } : { destinationPort, transportProtocol: 'tls', ...hello }
-        choose(socket, tracked, opening)
+      arrive(socket, listener, shared.clock, (arrival) => {
+        if (arrival === 'closed') return void socket.destroy()
+        if ('refused' in arrival) return refuse(socket, arrival.refused, arrival.detail)
+        choose(socket, tracked, arrival)
       })
     },
     update(next) {
       listener = next
+      chainFor = chainChooser(next)
       for (const chain of terminators.keys())
         if (!next.filterChains.includes(chain) && chain !== next.defaultFilterChain) terminators.delete(chain)
       services.clear()
@@ -283,13 +286,12 @@ const sameProof = (a: FilterChain, b: FilterChain): boolean =>
 
 const gone = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 
-const plain = { serverName: undefined, transportProtocol: 'raw_buffer', applicationProtocols: [] } as const
-
-const peerOf = (socket: Socket, principal: string | undefined, tls: boolean): Peer => ({
-  remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
-  local: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+const peerOf = ({ source, destination, serverName }: Opening, principal: string | undefined, tls: boolean): Peer => ({
+  remote: source,
+  local: destination,
   principal,
   tls,
+  serverName,
 })
 
 /** Somebody opened the proxy's own address in a browser, or forgot that it is a proxy. */

@@ -4,55 +4,75 @@ import type { Swept } from '../base/sweeper.ts'
 import { meshAlpn, meshTcpAlpn } from '../xds/names.ts'
 import { dynamicEndpoint } from './along-route.ts'
 import type { Address } from '../base/address.ts'
-import type { Cluster, Endpoint, WeightedCluster } from './config.ts'
+import type { Cluster, Endpoint, TcpTerminal } from './config.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
+import { tcpLogLine } from './telemetry/tcp-log.ts'
+import type { TcpEnd } from './telemetry/record-tcp.ts'
 import type { TcpUpstream } from './upstream/upstream.ts'
+
+/** Where raw bytes may go, and for how long. */
+export type TcpPlan = Pick<
+  TcpTerminal,
+  'clusters' | 'idleTimeoutMs' | 'maxDurationMs' | 'maxConnectAttempts' | 'accessLog'
+>
 
 /** A raw connection and where it may go. */
 export interface TcpParts {
   readonly direction: 'inbound' | 'outbound'
   readonly peer: Peer
-  readonly clusters: readonly WeightedCluster[]
+  readonly plan: TcpPlan
   /** For a cluster of discovery `dynamic-forward`: the place that was asked for. */
   readonly target: Address | undefined
-  /** No byte in either direction, ms; 0: for ever. */
-  readonly idleTimeoutMs: number
   readonly snapshot: Snapshot
   readonly shared: Shared
 }
 
-/** An endpoint that refuses costs nothing but time: the next one is tried, this many in all. */
-const maxAttempts = 3
+/** What a raw connection gets where no configuration says otherwise. An endpoint that refuses costs nothing but time. */
+export const tunnelPlan = { idleTimeoutMs: 3_600_000, maxConnectAttempts: 3 } as const
 
 /**
  * Joins a paused downstream socket to an endpoint of the cluster, both ways, each with its own end. The socket is cut when none can
  * be reached.
  */
 export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<void> {
-  const { shared, direction, peer } = parts
+  const { shared, direction, peer, plan, snapshot } = parts
   const record = shared.tcp.opened(direction, peer, shared.self)
-  const { cluster: name } = pickCluster(parts.clusters, shared.random)
+  const started = { direction, peer, startedMs: shared.clock.nowMs() }
+  const over = (end: TcpEnd): void => {
+    record.closed(end)
+    if (plan.accessLog !== undefined) shared.accessLog(tcpLogLine(started, end, shared.clock))
+  }
+  const { cluster: name } = pickCluster(plan.clusters, shared.random)
+  const cluster = snapshot.config.clusters.get(name)
   let gone = downstream.destroyed
   downstream.on('close', () => {
     gone = true
   })
-  const upstream = await reach(name, parts)
+  const { upstream, attempts, endpoint } = await reach(name, cluster, parts)
+  const where = {
+    cluster: name,
+    origin: cluster?.origin,
+    endpoint: endpoint?.address,
+    upstreamWorkload: endpoint?.workload,
+    attempts,
+  }
   if ('kind' in upstream) {
     downstream.destroy()
     shared.log.debug('a raw connection was refused', { cluster: name, fault: upstream.kind })
-    return record.closed({ received: 0, sent: 0 }, upstream, name)
+    return over({ ...where, received: 0, sent: 0, fault: upstream })
   }
-  const { socket } = upstream
+  const { socket, principal } = upstream
   if (gone) {
     socket.destroy()
-    return record.closed({ received: 0, sent: 0 }, clientGone, name)
+    return over({ ...where, received: 0, sent: 0, fault: clientGone })
   }
   join(downstream, socket, parts, () => {
-    record.closed({ received: downstream.bytesRead, sent: downstream.bytesWritten }, undefined, name)
+    const { bytesRead, bytesWritten } = downstream
+    over({ ...where, upstreamPrincipal: principal, received: bytesRead, sent: bytesWritten, fault: undefined })
   })
 }
 
@@ -63,31 +83,46 @@ const clientGone: Fault = {
   cause: 'it left before the connection was made',
 }
 
-async function reach(name: string, { snapshot, shared, target }: TcpParts): Promise<TcpUpstream | Fault> {
-  const cluster = snapshot.config.clusters.get(name)
-  if (cluster === undefined) return { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status: 503 }
+/** Who was reached, or the last fault. */
+interface Reached {
+  readonly upstream: TcpUpstream | Fault
+  readonly endpoint: Endpoint | undefined
+  readonly attempts: number
+}
+
+async function reach(
+  name: string,
+  cluster: Cluster | undefined,
+  { snapshot, shared, target, plan, peer }: TcpParts,
+): Promise<Reached> {
+  const nowhere = (upstream: Fault): Reached => ({ upstream, endpoint: undefined, attempts: 0 })
+  if (cluster === undefined)
+    return nowhere({ kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status: 503 })
+  const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: name }
   if (cluster.discovery === 'dynamic-forward') {
-    if (target === undefined) return { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: name }
-    return shared.upstream.connectTcp(cluster, dynamicEndpoint(target))
+    if (target === undefined) return nowhere(noEndpoint)
+    const endpoint = dynamicEndpoint(target)
+    return { upstream: await shared.upstream.connectTcp(cluster, endpoint, peer), endpoint, attempts: 1 }
   }
   const balancer = snapshot.balancerOf(cluster)
   const tried: string[] = []
-  let last: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: name }
-  while (tried.length < maxAttempts) {
+  let last = nowhere(noEndpoint)
+  while (tried.length < plan.maxConnectAttempts) {
     const state = balancer.pick(tried)
     if (state === undefined || tried.includes(state.address)) break
+    const { endpoint } = state
     state.activeCalls++
-    const reached = await shared.upstream.connectTcp(cluster, state.endpoint, rawAlpn(cluster, state.endpoint))
-    if (!('kind' in reached)) {
-      reached.socket.once('close', () => void state.activeCalls--)
+    const upstream = await shared.upstream.connectTcp(cluster, endpoint, peer, rawAlpn(cluster, endpoint))
+    last = { upstream, endpoint, attempts: tried.length + 1 }
+    if (!('kind' in upstream)) {
+      upstream.socket.once('close', () => void state.activeCalls--)
       balancer.report(state, 'success')
-      return reached
+      return last
     }
     state.activeCalls--
-    last = reached
-    if (reached.retry !== 'safe') break
+    if (upstream.retry !== 'safe') break
     balancer.report(state, 'gateway-failure')
-    tried.push(formatAddress(state.endpoint.address))
+    tried.push(formatAddress(endpoint.address))
   }
   return last
 }
@@ -99,15 +134,18 @@ function rawAlpn({ transports }: Cluster, { transport }: Endpoint): readonly str
 }
 
 /** Copies both ways until both ends have come; a break on one side breaks the other. */
-function join(downstream: Socket, upstream: Socket, { idleTimeoutMs, shared }: TcpParts, closed: () => void): void {
+function join(downstream: Socket, upstream: Socket, { plan, shared }: TcpParts, closed: () => void): void {
+  const { idleTimeoutMs, maxDurationMs = 0 } = plan
   const { sweeper } = shared
+  const startedMs = sweeper.nowMs
   let moved = 0
-  let movedMs = sweeper.nowMs
-  const idle: Swept = {
+  let movedMs = startedMs
+  const deadline: Swept = {
     sweep(nowMs) {
       const now = downstream.bytesRead + downstream.bytesWritten
       if (now !== moved) [moved, movedMs] = [now, nowMs]
       else if (idleTimeoutMs > 0 && nowMs - movedMs >= idleTimeoutMs + sweeper.periodMs) downstream.destroy()
+      if (maxDurationMs > 0 && nowMs - startedMs >= maxDurationMs) downstream.destroy()
     },
   }
   let left = 2
@@ -115,10 +153,10 @@ function join(downstream: Socket, upstream: Socket, { idleTimeoutMs, shared }: T
     // A clean end has been passed on by `pipe`; anything else is passed on as a break.
     if (failed || !other.writableEnded) other.destroy()
     if (--left > 0) return
-    sweeper.remove(idle)
+    sweeper.remove(deadline)
     closed()
   }
-  sweeper.add(idle)
+  sweeper.add(deadline)
   downstream.on('error', ignore).on('close', onClose(upstream))
   upstream.on('error', ignore).on('close', onClose(downstream))
   downstream.pipe(upstream)

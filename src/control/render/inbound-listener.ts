@@ -155,6 +155,7 @@ function tcpFilters({ port, accessLog }: Parts): Filter[] {
         statPrefix,
         clusterSpecifier: { case: 'cluster', value: inboundClusterName(port) },
         idleTimeout: duration(3_600_000),
+        maxConnectAttempts: 3,
         accessLog: accessLogs(accessLog),
       }),
     ),

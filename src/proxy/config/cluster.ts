@@ -10,6 +10,8 @@ export interface Cluster {
   readonly endpoints: readonly Endpoint[]
   /** Chosen per endpoint by `Endpoint.transport`: the match name, or "" for the cluster's own socket. */
   readonly transports: ReadonlyMap<string, UpstreamTls | undefined>
+  /** Transports (the same keys) that say first who asks. xDS: transport socket upstream_proxy_protocol. */
+  readonly proxyHeaders?: ReadonlyMap<string, 'v1' | 'v2'>
   readonly limits: Limits
   readonly upstreamProtocol: 'http/1.1' | 'h2'
   /** Pooled connection unused, ms. */

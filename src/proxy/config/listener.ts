@@ -13,6 +13,8 @@ export interface Listener {
   readonly inspectTimeoutMs: number
   /** After that time go on as if plain text had come (the server may speak first); absent or false: close. xDS: continue_on_listener_filters_timeout. */
   readonly continueOnInspectTimeout?: boolean
+  /** A PROXY header is read in front of everything else, and believed. xDS: listener filter proxy_protocol. */
+  readonly proxyProtocol?: ProxyProtocolIn
   readonly filterChains: readonly FilterChain[]
   /** None and no match: the connection is closed. */
   readonly defaultFilterChain: FilterChain | undefined
@@ -20,6 +22,13 @@ export interface Listener {
   readonly routeByName: boolean
   /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
   readonly originalDestination?: boolean
+}
+
+export interface ProxyProtocolIn {
+  /** Connections without a header are taken too. xDS: allow_requests_without_proxy_protocol. */
+  readonly optional: boolean
+  /** xDS: disallowed_versions, turned round. */
+  readonly versions: readonly (1 | 2)[]
 }
 
 export interface FilterChain {
@@ -31,7 +40,7 @@ export interface FilterChain {
   readonly terminal: HttpTerminal | TcpTerminal
 }
 
-/** Absent: matches anything. Order of criteria as in Envoy's FilterChainMatch. */
+/** Absent or empty: matches anything. Order of criteria as in Envoy's FilterChainMatch. */
 export interface FilterChainMatch {
   readonly destinationPort: number | undefined
   /** Lower case; `*.suffix` allowed. */
@@ -39,6 +48,27 @@ export interface FilterChainMatch {
   readonly transportProtocol: 'tls' | 'raw_buffer' | undefined
   /** ALPN protocols offered by the client; one in common is a match. */
   readonly applicationProtocols: readonly string[]
+  /** Absent: nothing is asked of the addresses. */
+  readonly addresses?: AddressMatch
+}
+
+/** What a filter chain asks of both ends' addresses. */
+export interface AddressMatch {
+  /** Where the connection was for; the longest prefix wins. xDS: prefix_ranges. */
+  readonly destinations: readonly IpRange[]
+  /** Who is at the other end of the wire, whatever a PROXY header says. xDS: direct_source_prefix_ranges. */
+  readonly directSources: readonly IpRange[]
+  /** "local": the same address as the destination, or loopback. xDS: source_type. */
+  readonly sourceType: 'any' | 'local' | 'external'
+  /** Who asks; a PROXY header is believed where one is read. xDS: source_prefix_ranges. */
+  readonly sources: readonly IpRange[]
+  readonly sourcePorts: readonly number[]
+}
+
+/** xDS: CidrRange. */
+export interface IpRange {
+  readonly prefix: string
+  readonly bits: number
 }
 
 export interface HttpTerminal {
@@ -65,7 +95,12 @@ export interface TcpTerminal {
   readonly kind: 'tcp'
   readonly statPrefix: string
   readonly clusters: readonly WeightedCluster[]
+  /** No byte in either direction, ms; 0: for ever. */
   readonly idleTimeoutMs: number
+  /** From the first byte to the last, ms; 0: no limit. xDS: max_downstream_connection_duration. */
+  readonly maxDurationMs?: number
+  /** Endpoints tried before the connection is given up. xDS: max_connect_attempts. */
+  readonly maxConnectAttempts: number
   readonly accessLog: AccessLog | undefined
 }
 

@@ -10,13 +10,15 @@ export type Peeked<T> =
 
 /**
  * Looks at what a connection says first, without taking it: `look` gets all bytes so far until it gives something but "more". The
- * bytes are put back, and the socket is left paused and without listeners of ours (but one for errors). `timeoutMs` 0: no limit.
+ * bytes are put back, but for as many as `takenOf` says; the socket is left paused and without listeners of ours (but one for errors).
+ * `timeoutMs` 0: no limit.
  */
 export function peek<T>(
   socket: Socket,
   look: (bytes: Buffer) => T | 'more',
   timeoutMs: number,
   clock: Clock,
+  takenOf?: (seen: T) => number,
 ): Promise<Peeked<T>> {
   return new Promise((resolve) => {
     let bytes: Buffer = Buffer.alloc(0)
@@ -24,7 +26,8 @@ export function peek<T>(
       timer?.cancel()
       socket.off('data', onData).off('end', onGone).off('close', onGone)
       socket.pause()
-      if (bytes.length > 0 && !socket.destroyed && !socket.readableEnded) socket.unshift(bytes)
+      const taken = result.kind === 'seen' ? (takenOf?.(result.seen) ?? 0) : 0
+      if (bytes.length > taken && !socket.destroyed && !socket.readableEnded) socket.unshift(bytes.subarray(taken))
       resolve(result)
     }
     const onData = (chunk: Buffer): void => {
@@ -36,6 +39,7 @@ export function peek<T>(
     const timer =
       timeoutMs > 0 ? clock.after(timeoutMs, () => done({ kind: 'silent' }), { background: true }) : undefined
     socket.on('error', ignore)
+    if (socket.readableEnded) return done({ kind: 'closed' })
     socket.on('data', onData).on('end', onGone).on('close', onGone)
     socket.resume()
   })

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../../base/address.ts'
+import { formatIp } from '../../base/ip-prefix.ts'
 import { fileDescriptor } from './handles.ts'
 
 /**
@@ -38,14 +39,8 @@ function createReader(): Reader {
     writeLength(longestSocketAddress)
     if (functions.getsockopt(fd, level, originalDestinationOption, valueAt, lengthAt) !== 0) return undefined
     const port = value.readUInt16BE(2)
-    return { host: level === ipLevel ? value.subarray(4, 8).join('.') : formatIpv6(value.subarray(8, 24)), port }
+    return { host: formatIp(level === ipLevel ? value.subarray(4, 8) : value.subarray(8, 24)), port }
   }
 }
 
 const littleEndian = (): boolean => new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
-
-/** Shortest form, as Node writes addresses. */
-function formatIpv6(bytes: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(at * 2).toString(16)).join(':')
-  return new URL(`http://[${groups}]`).hostname.slice(1, -1)
-}

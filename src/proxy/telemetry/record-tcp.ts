@@ -1,13 +1,33 @@
+import type { Address } from '../../base/address.ts'
 import type { Fault } from '../http/fault.ts'
 import { flagOf } from '../http/fault.ts'
 import type { Peer } from '../http/service.ts'
 import type { Metrics } from './metrics.ts'
 import { serviceOf, type Self } from './record.ts'
 
+/** How a raw connection went. */
+export interface TcpEnd {
+  /** Bytes from the downstream. */
+  readonly received: number
+  /** Bytes to the downstream. */
+  readonly sent: number
+  /** Why it was refused or broken off; undefined: both ends have ended it. */
+  readonly fault: Fault | undefined
+  /** What the user wrote that sent it to this cluster. */
+  readonly origin?: { readonly resource: string; readonly field: string; readonly revision: string } | undefined
+  readonly cluster?: string | undefined
+  readonly endpoint?: Address | undefined
+  readonly upstreamWorkload?: string | undefined
+  /** The SPIFFE ID that the upstream's certificate proved. */
+  readonly upstreamPrincipal?: string | undefined
+  /** Endpoints tried. */
+  readonly attempts: number
+}
+
 /** A raw connection that is being counted. */
 export interface TcpRecord {
-  /** Once, with what went through; `received` is from the downstream. */
-  closed(bytes: { readonly received: number; readonly sent: number }, fault: Fault | undefined, cluster?: string): void
+  /** Once. */
+  closed(end: TcpEnd): void
 }
 
 /** The families that raw connections are counted in; one per process. */
@@ -38,14 +58,14 @@ export function createTcpMetrics(metrics: Metrics): TcpMetrics {
       active.of(direction).add(1)
       if (inbound && !peer.tls) plaintext.of(self.service).add(1)
       return {
-        closed(bytes, fault, cluster) {
+        closed({ received: bytesReceived, sent: bytesSent, fault, cluster }) {
           const service = inbound ? self.service : serviceOf(cluster)
           active.of(direction).add(-1)
           connections
             .of(direction, source, service, fault === undefined ? '' : flagOf[fault.kind], String(peer.tls))
             .add(1)
-          received.of(direction, source, service).add(bytes.received)
-          sent.of(direction, source, service).add(bytes.sent)
+          received.of(direction, source, service).add(bytesReceived)
+          sent.of(direction, source, service).add(bytesSent)
         },
       }
     },

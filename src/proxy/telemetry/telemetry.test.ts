@@ -183,7 +183,7 @@ test('raw connections', () => {
   const metrics = createMetrics({ clock: manualClock() })
   const record = createTcpMetrics(metrics).opened('inbound', makeCall().peer, self)
   assert.ok(linesOf(metrics).includes('weft_tcp_connections_active{direction="inbound"} 1'))
-  record.closed({ received: 10, sent: 20 }, undefined)
+  record.closed({ received: 10, sent: 20, fault: undefined, attempts: 1 })
   const to = 'direction="inbound",source="unknown",destination_service="default/web"'
   assert.deepEqual(linesOf(metrics), [
     `weft_tcp_connections_total{${to},tls="false"} 1`,

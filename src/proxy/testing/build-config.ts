@@ -10,6 +10,7 @@ import type {
   ProxyConfig,
   RetryPolicy,
   RouteTable,
+  TcpTerminal,
   UpstreamTls,
 } from '../config.ts'
 
@@ -173,6 +174,7 @@ export function buildInbound(
       statPrefix: 'test',
       clusters: [{ cluster, weight: 1 }],
       idleTimeoutMs: 0,
+      maxConnectAttempts: 3,
       accessLog: undefined,
     },
   }
@@ -194,6 +196,47 @@ export function buildInbound(
     routeByName: false,
   }
 }
+
+/** A filter chain of raw bytes to clusters, by weight. */
+export const buildTcpChain = (
+  name: string,
+  clusters: Readonly<Record<string, number>>,
+  more: Partial<Pick<FilterChain, 'tls'>> & {
+    readonly match?: Partial<FilterChain['match']>
+    readonly terminal?: Partial<TcpTerminal>
+  } = {},
+): FilterChain => ({
+  name,
+  match: { ...anyMatch, ...more.match },
+  tls: more.tls,
+  networkFilters: [],
+  terminal: {
+    kind: 'tcp',
+    statPrefix: name,
+    clusters: Object.entries(clusters).map(([cluster, weight]) => ({ cluster, weight })),
+    idleTimeoutMs: 0,
+    maxConnectAttempts: 3,
+    accessLog: { path: '/dev/stdout' },
+    ...more.terminal,
+  },
+})
+
+/** A listener of such chains; TLS is looked at. */
+export const buildTcpListener = (
+  address: Address,
+  filterChains: readonly FilterChain[],
+  more: Partial<Listener> = {},
+): Listener => ({
+  name: `tcp/${address.port}`,
+  address,
+  direction: 'unspecified',
+  inspectTls: true,
+  inspectTimeoutMs: 1000,
+  filterChains,
+  defaultFilterChain: undefined,
+  routeByName: false,
+  ...more,
+})
 
 /** The explicit outbound listener; what is not in the mesh passes by. */
 export const buildOutbound = (address: Address): Listener => ({

@@ -53,6 +53,8 @@ export interface TestProxy {
   readonly identity: Settable<IdentityMaterial>
   readonly metrics: Metrics
   readonly demanded: string[]
+  /** Lines of the access log. */
+  readonly logged: string[]
 }
 
 /** A whole proxy in this process; ready when returned, closed with the test. */
@@ -68,6 +70,7 @@ export async function startProxy(
   const identities = settable(identity)
   const metrics = createMetrics({ clock: systemClock })
   const demanded: string[] = []
+  const logged: string[] = []
   const proxy = createProxy({
     config,
     identity: identities,
@@ -82,7 +85,7 @@ export async function startProxy(
     },
     self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
     metrics,
-    accessLog() {},
+    accessLog: (line) => void logged.push(line),
     clock: systemClock,
     random: seeded(1),
     log: silentLog,
@@ -92,7 +95,7 @@ export async function startProxy(
     metrics.close()
   })
   await proxy.ready
-  return { proxy, config, identity: identities, metrics, demanded }
+  return { proxy, config, identity: identities, metrics, demanded, logged }
 }
 
 /** What `curl` makes of it: status, head and body. */

@@ -58,15 +58,24 @@ export type Connect = (
   timeoutMs: number,
   secure: UpstreamTls | undefined,
   cluster: string,
+  /** Bytes in front of everything else: a PROXY header. */
+  header?: Buffer,
 ) => Promise<Connected | Fault>
 
 /** Opens TCP, and mTLS over it when `secure` says so; both within `timeoutMs`. The socket has no listeners and is paused. */
 export function createConnect(parts: ConnectParts): Connect {
   const contexts = createContexts()
-  return (to, timeoutMs, secure, cluster) => {
-    const dialed = secure === undefined ? parts.dial?.(cluster, to, timeoutMs) : undefined
+  const connectPlain = (to: Address, timeoutMs: number, cluster: string): Promise<Connected | Fault> => {
+    const dialed = parts.dial?.(cluster, to, timeoutMs)
     if (dialed !== undefined) return opened(dialed, to, timeoutMs)
-    if (secure === undefined) return open(net.connect(tcpOptions(to)), undefined, to, timeoutMs, parts.clock)
+    return open(net.connect(tcpOptions(to)), undefined, to, timeoutMs, parts.clock)
+  }
+  const connectTls = (
+    to: Address,
+    timeoutMs: number,
+    secure: UpstreamTls,
+    over?: Socket,
+  ): Promise<Connected | Fault> => {
     const trustPem = parts.secrets.trust(secure.trust)
     if (trustPem === undefined) return Promise.resolve(tlsFailed(to, `no trust bundle${named(secure.trust)} yet`))
     const { certificate: source } = secure
@@ -77,7 +86,7 @@ export function createConnect(parts: ConnectParts): Connect {
     let socket: Socket
     try {
       socket = tls.connect({
-        ...tcpOptions(to),
+        ...(over === undefined ? tcpOptions(to) : { socket: over }),
         secureContext: contexts(certificate, trustPem),
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
@@ -92,9 +101,19 @@ export function createConnect(parts: ConnectParts): Connect {
         },
       })
     } catch (error) {
+      over?.destroy()
       return Promise.resolve(tlsFailed(to, errorText(error)))
     }
     return open(socket, proof, to, timeoutMs, parts.clock)
+  }
+  return async (to, timeoutMs, secure, cluster, header) => {
+    if (secure !== undefined && header === undefined) return connectTls(to, timeoutMs, secure)
+    const startedMs = parts.clock.nowMs()
+    const plain = await connectPlain(to, timeoutMs, cluster)
+    if ('kind' in plain || header === undefined) return plain
+    plain.socket.write(header)
+    if (secure === undefined) return plain
+    return connectTls(to, Math.max(1, timeoutMs - (parts.clock.nowMs() - startedMs)), secure, plain.socket)
   }
 }
 
@@ -148,7 +167,7 @@ function open(
   clock: Clock,
 ): Promise<Connected | Fault> {
   return new Promise((resolve) => {
-    let connected = false
+    let connected = !socket.connecting
     const timer = clock.after(timeoutMs, () =>
       fail({ kind: 'connect-timeout', side: 'upstream', retry: 'safe', endpoint, timeoutMs }),
     )

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import type { Cluster } from '../config.ts'
 import type { Address } from '../../base/address.ts'
 import { createSweeper } from '../../base/sweeper.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
@@ -9,6 +10,7 @@ import { systemClock, type Clock } from '../../base/clock.ts'
 import { http1Client } from '../http/http1/client.ts'
 import { http2Client } from '../http/http2/client.ts'
 import { collect, testCall } from '../http/http1/testing/raw.ts'
+import { makeCall } from '../http/testing/fake-call.ts'
 import { isFault } from '../http/service.ts'
 import { buildCluster } from '../testing/build-config.ts'
 import { program } from '../testing/world.ts'
@@ -41,8 +43,7 @@ async function answering(t: TestContext): Promise<{ at: Address; sockets: Socket
   return { at, sockets }
 }
 
-async function ask(upstream: Upstream, cluster: ReturnType<typeof buildCluster>): Promise<string> {
-  const call = testCall()
+async function ask(upstream: Upstream, cluster: Cluster, call = testCall()): Promise<string> {
   const [endpoint] = cluster.endpoints
   const answer = await upstream.send(cluster, endpoint ?? assert.fail(), call)
   if (isFault(answer)) return answer.kind
@@ -62,6 +63,22 @@ test('one connection serves call after call, also under a new configuration', as
     requests: 0,
     endpoints: { [`127.0.0.1:${at.port}`]: { connections: 1, idle: 1 } },
   })
+})
+
+test('where connections say who asks, each downstream has its own', async (t) => {
+  const heads: string[] = []
+  const at = await program(t, (socket) => {
+    socket.on('data', (chunk: Buffer) => {
+      const head = /^PROXY \S+ (\S+) \S+ (\S+)/.exec(chunk.toString('latin1'))
+      if (head !== null) heads.push(`${head[1]}:${head[2]}`)
+      if (chunk.includes('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    })
+  })
+  const upstream = start(t)
+  const cluster: Cluster = { ...buildCluster('web', [at]), proxyHeaders: new Map([['', 'v1']]) }
+  for (const port of [1, 2, 1, 2])
+    assert.equal(await ask(upstream, cluster, makeCall({ peer: { remote: { host: '10.0.0.1', port } } })), 'ok')
+  assert.deepEqual(heads, ['10.0.0.1:1', '10.0.0.1:2'])
 })
 
 test('an idle connection that the server closed is not used', async (t) => {

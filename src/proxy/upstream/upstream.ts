@@ -8,6 +8,7 @@ import { headerValue } from '../http/headers.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
+import { writeProxyHeader, type ProxiedFrom } from './proxy-header.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
 
 /** What an upstream needs from outside. */
@@ -34,7 +35,12 @@ export interface Upstream {
   /** Sends one attempt to one endpoint of the cluster, as this configuration has it. */
   send(cluster: Cluster, endpoint: Endpoint, call: Call): Promise<Reply | Fault>
   /** Opens a connection of its own. The caller must read, and destroy it; it counts in the cluster's limits until it closes. */
-  connectTcp(cluster: Cluster, endpoint: Endpoint, alpn?: readonly string[]): Promise<TcpUpstream | Fault>
+  connectTcp(
+    cluster: Cluster,
+    endpoint: Endpoint,
+    from: ProxiedFrom,
+    alpn?: readonly string[],
+  ): Promise<TcpUpstream | Fault>
   /** Endpoints and clusters that are in no configuration any more lose their idle connections. */
   adopt(clusters: ReadonlyMap<string, Cluster>): void
   /** Counts for the dump, by cluster. */
@@ -79,16 +85,35 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     state.seen = cluster
     return state
   }
-  const poolOf = (state: ClusterState, { upstreamProtocol }: Cluster, endpoint: Endpoint): Pool => {
+  /** Where each connection says who asks, nobody else's calls may go on it: a pool for each downstream. */
+  const poolFrom = (state: ClusterState, cluster: Cluster, endpoint: Endpoint, from: ProxiedFrom): Pool => {
+    const key = `${poolKey(endpoint, cluster.upstreamProtocol)} for ${formatAddress(from.remote)}`
+    const known = state.pools.get(key)
+    if (known !== undefined) return known
+    const header = headerFor(cluster, endpoint, from)
+    const own: PoolParts = { ...poolParts, connect: (to, ms, secure, name) => connect(to, ms, secure, name, header) }
+    const pool = newPool(state, cluster, endpoint, own)
+    state.pools.set(key, pool)
+    return pool
+  }
+  const newPool = (
+    { counts }: ClusterState,
+    { upstreamProtocol }: Cluster,
+    { address }: Endpoint,
+    of: PoolParts,
+  ): Pool =>
+    upstreamProtocol === 'h2'
+      ? new MultiplexPool(address, counts, of, parts.multiplexed)
+      : new EndpointPool(address, counts, of)
+  const poolOf = (state: ClusterState, cluster: Cluster, endpoint: Endpoint): Pool => {
+    const { upstreamProtocol } = cluster
     const multiplexed = upstreamProtocol === 'h2'
     const known = byEndpoint.get(endpoint)
     if (known !== undefined && !known.forgotten && known instanceof MultiplexPool === multiplexed) return known
     const key = poolKey(endpoint, upstreamProtocol)
     let pool = state.pools.get(key)
     if (pool === undefined) {
-      pool = multiplexed
-        ? new MultiplexPool(endpoint.address, state.counts, poolParts, parts.multiplexed)
-        : new EndpointPool(endpoint.address, state.counts, poolParts)
+      pool = newPool(state, cluster, endpoint, poolParts)
       state.pools.set(key, pool)
     }
     byEndpoint.set(endpoint, pool)
@@ -121,7 +146,10 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const { counts } = state
       if (counts.requests >= cluster.limits.maxRequests)
         return Promise.resolve(overflow(cluster, 'requests', cluster.limits.maxRequests))
-      const pool = poolOf(state, cluster, endpoint)
+      const pool =
+        cluster.proxyHeaders?.has(endpoint.transport) === true
+          ? poolFrom(state, cluster, endpoint, call.peer)
+          : poolOf(state, cluster, endpoint)
       counts.requests++
       if (pool.idleCount === 0) makeRoom(state, cluster)
       return pool.send(cluster, endpoint, call).then((answer) => {
@@ -133,14 +161,20 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         return readMarker(answer, call, endpoint, parts.upstreamFaultHeader)
       })
     },
-    async connectTcp(cluster, endpoint, alpn) {
+    async connectTcp(cluster, endpoint, from, alpn) {
       const { counts } = stateOf(cluster)
       if (counts.connections >= cluster.limits.maxConnections)
         return overflow(cluster, 'connections', cluster.limits.maxConnections)
       const own = cluster.transports.get(endpoint.transport)
       const secure = own === undefined || alpn === undefined ? own : { ...own, alpn }
       counts.connections++
-      const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure, cluster.name)
+      const connected = await connect(
+        endpoint.address,
+        cluster.connectTimeoutMs,
+        secure,
+        cluster.name,
+        headerFor(cluster, endpoint, from),
+      )
       if ('kind' in connected) {
         counts.connections--
         return connected
@@ -163,6 +197,11 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       for (const { pools } of clusters.values()) for (const pool of pools.values()) pool.retire()
     },
   }
+}
+
+const headerFor = ({ proxyHeaders }: Cluster, { transport }: Endpoint, from: ProxiedFrom): Buffer | undefined => {
+  const version = proxyHeaders?.get(transport)
+  return version && writeProxyHeader(version, from)
 }
 
 /** As the dump shows it: address and transport; then the protocol, unless it is HTTP/1.1. */

@@ -9,6 +9,7 @@ import {
   ClusterSchema,
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { OutlierDetectionSchema } from '../../xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
 import {
   Http2ProtocolOptionsSchema,
@@ -22,6 +23,7 @@ import type { Cluster, Limits, OutlierDetection, UpstreamTls } from '../config.t
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
+import { decodeProxyTransport } from './decode-proxy-transport.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
@@ -92,17 +94,22 @@ function decodeDiscovery(
 function decodeTransports(
   cluster: XdsCluster,
   refused: Refusals,
-): Pick<ClusterShape, 'transports' | 'transportMatches'> {
-  const transports = new Map<string, UpstreamTls | undefined>([
-    ['', decodeUpstreamTls(cluster.transportSocket, 'transport_socket', refused)],
-  ])
+): Pick<ClusterShape, 'transports' | 'proxyHeaders' | 'transportMatches'> {
+  const transports = new Map<string, UpstreamTls | undefined>()
+  const proxyHeaders = new Map<string, 'v1' | 'v2'>()
+  const add = (name: string, socket: TransportSocket | undefined, path: string): void => {
+    const { header, inner, innerPath } = decodeProxyTransport(socket, path, refused)
+    if (header !== undefined) proxyHeaders.set(name, header)
+    transports.set(name, decodeUpstreamTls(inner, innerPath, refused))
+  }
+  add('', cluster.transportSocket, 'transport_socket')
   const transportMatches = cluster.transportSocketMatches.map(({ name, match, transportSocket }, index) => {
     const path = `transport_socket_matches[${index}]`
     if (name === '' || transports.has(name)) refused.add(join(path, 'name'), `"${name}" is empty or there already`)
-    transports.set(name, decodeUpstreamTls(transportSocket, join(path, 'transport_socket'), refused))
+    add(name, transportSocket, join(path, 'transport_socket'))
     return { transport: name, labels: match ?? {} }
   })
-  return { transports, transportMatches }
+  return { transports, ...(proxyHeaders.size > 0 ? { proxyHeaders } : {}), transportMatches }
 }
 
 const thresholdFields = fieldNames(`priority max_connections max_pending_requests max_requests max_retries retry_budget

@@ -1,13 +1,8 @@
 import {
-  AccessLogSchema,
-  type AccessLog as XdsAccessLog,
-} from '../../xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
-import {
   Http2ProtocolOptionsSchema,
   HttpProtocolOptionsSchema,
 } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
-import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
   HttpConnectionManager_CodecType as CodecType,
@@ -17,12 +12,8 @@ import {
   type HttpFilter as XdsHttpFilter,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
-import {
-  TcpProxySchema,
-  type TcpProxy,
-} from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import type {
-  AccessLog,
   Authorization,
   FilterChain,
   HttpFilter,
@@ -30,11 +21,12 @@ import type {
   NetworkFilter,
   Origin,
   TcpTerminal,
-  WeightedCluster,
 } from '../config.ts'
+import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
 import { durationMs, mustBeAds } from './decode-parts.ts'
 import { decodeRouteTable } from './decode-rds.ts'
+import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 type Origins = ReadonlyMap<string, Origin>
@@ -44,11 +36,15 @@ const tcpProxy = types + TcpProxySchema.typeName
 const networkRbac = types + NetworkRbacSchema.typeName
 const httpRbac = types + HttpRbacSchema.typeName
 const router = `${types}envoy.extensions.filters.http.router.v3.Router`
-const fileLog = types + FileAccessLogSchema.typeName
-const stdoutLog = `${types}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`
-const stderrLog = `${types}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`
 
-const closed: TcpTerminal = { kind: 'tcp', statPrefix: '', clusters: [], idleTimeoutMs: 0, accessLog: undefined }
+const closed: TcpTerminal = {
+  kind: 'tcp',
+  statPrefix: '',
+  clusters: [],
+  idleTimeoutMs: 0,
+  maxConnectAttempts: 1,
+  accessLog: undefined,
+}
 
 /** The filters of one chain: RBAC as often as wanted, then one that speaks with the client. */
 export function decodeFilters(
@@ -68,7 +64,7 @@ export function decodeFilters(
       terminal = manager && decodeHttp(manager, origins, at, refused)
     } else if (any?.typeUrl === tcpProxy) {
       const proxy = open(any, TcpProxySchema, at, refused)
-      terminal = proxy && decodeTcp(proxy, at, refused)
+      terminal = proxy && decodeTcpProxy(proxy, at, refused)
     } else if (any?.typeUrl === networkRbac) {
       const rbac = open(any, NetworkRbacSchema, at, refused)
       if (rbac === undefined) continue
@@ -174,49 +170,4 @@ function decodeHttpFilters(
   }
   if (!routed) refused.add(path, 'expected the router at the end')
   return decoded
-}
-
-const tcpFields = fieldNames('stat_prefix cluster weighted_clusters idle_timeout access_log')
-
-function decodeTcp(proxy: TcpProxy, path: string, refused: Refusals): TcpTerminal {
-  knowOnly(TcpProxySchema, proxy, tcpFields, path, refused)
-  return {
-    kind: 'tcp',
-    statPrefix: proxy.statPrefix,
-    clusters: decodeTcpClusters(proxy, path, refused),
-    idleTimeoutMs: durationMs(proxy.idleTimeout, hourMs, join(path, 'idle_timeout'), refused),
-    accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),
-  }
-}
-
-function decodeTcpClusters({ clusterSpecifier: by }: TcpProxy, path: string, refused: Refusals): WeightedCluster[] {
-  if (by.case === 'cluster') return [{ cluster: by.value, weight: 1 }]
-  const clusters = by.case === 'weightedClusters' ? by.value.clusters : []
-  if (clusters.every(({ weight }) => weight === 0)) refused.add(path, 'expected cluster or weighted_clusters')
-  for (const [index, { metadataMatch }] of clusters.entries())
-    if (metadataMatch !== undefined)
-      refused.add(join(path, `weighted_clusters.clusters[${index}].metadata_match`), 'is not supported')
-  return clusters.map(({ name, weight }) => ({ cluster: name, weight }))
-}
-
-const logFields = fieldNames('name typed_config')
-const fileFields = fieldNames('path')
-
-/** One log, in our own format: a foreign format would be promised and not kept. */
-function decodeAccessLog(logs: readonly XdsAccessLog[], path: string, refused: Refusals): AccessLog | undefined {
-  const [log, ...more] = logs
-  if (log === undefined) return undefined
-  if (more.length > 0) refused.add(`${path}[1]`, 'a second log is not supported')
-  const at = `${path}[0]`
-  knowOnly(AccessLogSchema, log, logFields, at, refused)
-  const any = log.configType.value
-  if (any?.typeUrl === stdoutLog) return { path: '/dev/stdout' }
-  if (any?.typeUrl === stderrLog) return { path: '/dev/stderr' }
-  if (any?.typeUrl === fileLog) {
-    const file = open(any, FileAccessLogSchema, at, refused)
-    if (file !== undefined) knowOnly(FileAccessLogSchema, file, fileFields, at, refused)
-    return file && { path: file.path }
-  }
-  refused.add(at, `${log.name || any?.typeUrl} is not supported`)
-  return undefined
 }

@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RBAC_Action, RBACSchema } from '../../xds/gen/envoy/config/rbac/v3/rbac_pb.ts'
 import { LuaLike } from './testing/unknown.ts'
+import { FilterChainMatch_ConnectionSourceType } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { ProxyProtocolSchema } from '../../xds/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManager_ForwardClientCertDetails } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -141,6 +143,74 @@ test('LDS: an inbound listener as our control plane writes it', () => {
   assert.deepEqual(plain?.terminal.kind === 'tcp' && plain.terminal.clusters, [{ cluster: 'app', weight: 1 }])
 })
 
+test('LDS: raw TCP with a PROXY header, chains by address, a split', () => {
+  const listener = decode('LDS', ListenerSchema, {
+    name: 'x',
+    address: loopback(443),
+    listenerFilters: [
+      typed('proxy', ProxyProtocolSchema, { allowRequestsWithoutProxyProtocol: true, disallowedVersions: [0] }),
+      typed('tls', TlsInspectorSchema, {}),
+    ],
+    filterChains: [
+      {
+        filterChainMatch: {
+          serverNames: ['*.Example'],
+          prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }],
+          directSourcePrefixRanges: [{ addressPrefix: '::1', prefixLen: 128 }],
+          sourceType: FilterChainMatch_ConnectionSourceType.EXTERNAL,
+          sourcePrefixRanges: [{ addressPrefix: '0.0.0.0' }],
+          sourcePorts: [7],
+        },
+        filters: [
+          typed('tcp', TcpProxySchema, {
+            statPrefix: 't',
+            clusterSpecifier: {
+              case: 'weightedClusters',
+              value: {
+                clusters: [
+                  { name: 'a', weight: 9 },
+                  { name: 'b', weight: 1 },
+                ],
+              },
+            },
+            idleTimeout: ms(0),
+            maxDownstreamConnectionDuration: ms(60_000),
+            maxConnectAttempts: 4,
+            accessLog: [typed('log', StdoutAccessLogSchema, {})],
+          }),
+        ],
+      },
+    ],
+  })
+  const [chain] = listener.filterChains
+  assert.deepEqual([listener.inspectTls, listener.proxyProtocol], [true, { optional: true, versions: [2] }])
+  assert.deepEqual(chain?.match, {
+    destinationPort: undefined,
+    serverNames: ['*.example'],
+    transportProtocol: undefined,
+    applicationProtocols: [],
+    addresses: {
+      destinations: [{ prefix: '10.0.0.0', bits: 8 }],
+      directSources: [{ prefix: '::1', bits: 128 }],
+      sourceType: 'external',
+      sources: [{ prefix: '0.0.0.0', bits: 0 }],
+      sourcePorts: [7],
+    },
+  })
+  assert.deepEqual(chain?.terminal, {
+    kind: 'tcp',
+    statPrefix: 't',
+    clusters: [
+      { cluster: 'a', weight: 9 },
+      { cluster: 'b', weight: 1 },
+    ],
+    idleTimeoutMs: 0,
+    maxDurationMs: 60_000,
+    maxConnectAttempts: 4,
+    accessLog: { path: '/dev/stdout' },
+  })
+})
+
 test('LDS: filters that may be unknown, and filters that may not', () => {
   const lua = { name: 'envoy.filters.http.lua', configType: { case: 'typedConfig' as const, value: LuaLike } }
   const optional = decode(
@@ -194,13 +264,65 @@ const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegE
     /tls_certificate_sds_secret_configs\[0\].sds_config: path is not supported, expected ads/,
   ],
   [
-    'a match by source',
+    'a prefix that is none',
     {
       name: 'x',
       address: loopback(1),
-      filterChains: [{ filterChainMatch: { sourcePorts: [1] }, filters: [manager()] }],
+      filterChains: [
+        {
+          filterChainMatch: { prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 33 }] },
+          filters: [manager()],
+        },
+      ],
     },
-    /filter_chains\[0\]\.filter_chain_match\.source_ports: is not supported/,
+    /filter_chain_match\.prefix_ranges\[0\]: expected an IP prefix, got "10\.0\.0\.0\/33"/,
+  ],
+  [
+    'a wildcard inside of a name',
+    {
+      name: 'x',
+      address: loopback(1),
+      filterChains: [{ filterChainMatch: { serverNames: ['a*.example'] }, filters: [manager()] }],
+    },
+    /filter_chain_match\.server_names\[0\]: "a\*\.example": a wildcard/,
+  ],
+  [
+    'a PROXY header behind TLS',
+    {
+      ...withFilters([manager()]),
+      listenerFilters: [typed('tls', TlsInspectorSchema, {}), typed('proxy', ProxyProtocolSchema, {})],
+    } as Init<typeof ListenerSchema>,
+    /listener_filters\[1\]: proxy must stand before tls_inspector/,
+  ],
+  [
+    'a PROXY header of no version',
+    {
+      ...withFilters([manager()]),
+      listenerFilters: [typed('proxy', ProxyProtocolSchema, { disallowedVersions: [0, 1] })],
+    } as Init<typeof ListenerSchema>,
+    /listener_filters\[0\]\.disallowed_versions: leaves no version/,
+  ],
+  [
+    'a split that says more than weights',
+    withFilters([
+      typed('tcp', TcpProxySchema, {
+        clusterSpecifier: {
+          case: 'weightedClusters',
+          value: { clusters: [{ name: 'a', weight: 1, metadataMatch: {} }] },
+        },
+        tunnelingConfig: { hostname: 'x' },
+      }),
+    ]),
+    /filters\[0\]\.tunneling_config: is not supported; .*weighted_clusters\.clusters\[0\]\.metadata_match: is not supported/,
+  ],
+  [
+    'a match by a suffix of the address',
+    {
+      name: 'x',
+      address: loopback(1),
+      filterChains: [{ filterChainMatch: { addressSuffix: '10.0.0.1' }, filters: [manager()] }],
+    },
+    /filter_chains\[0\]\.filter_chain_match\.address_suffix: is not supported/,
   ],
 ]
 for (const [title, init, form] of ldsRefusals)

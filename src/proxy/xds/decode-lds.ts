@@ -1,17 +1,16 @@
 import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
-  FilterChainMatchSchema,
   FilterChainSchema,
   type FilterChain as XdsFilterChain,
-  type FilterChainMatch as XdsFilterChainMatch,
-  type ListenerFilter,
 } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
-import type { FilterChain, FilterChainMatch, Listener, Origin } from '../config.ts'
+import type { FilterChain, Listener, Origin } from '../config.ts'
+import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
+import { decodeListenerFilters } from './decode-listener-filters.ts'
 import { durationMs, originFrom, socketAddress } from './decode-parts.ts'
 import { decodeDownstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -38,7 +37,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
     name: listener.name,
     address: socketAddress(listener.address, 'address', refused),
     direction: directionOf(listener.trafficDirection),
-    inspectTls: listener.listenerFilters.map((one, i) => decodeListenerFilter(one, i, refused)).includes('tls'),
+    ...decodeListenerFilters(listener.listenerFilters, refused),
     inspectTimeoutMs: durationMs(listener.listenerFiltersTimeout, 15_000, 'listener_filters_timeout', refused),
     continueOnInspectTimeout: listener.continueOnListenerFiltersTimeout,
     filterChains: chains,
@@ -67,21 +66,6 @@ function policyOrigins(weft: JsonObject | undefined): ReadonlyMap<string, Origin
   )
 }
 
-const tlsInspector = 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector'
-
-/** Its options (fingerprints, buffer sizes) change nothing that we look at. */
-function decodeListenerFilter(
-  { name, configType, filterDisabled }: ListenerFilter,
-  index: number,
-  refused: Refusals,
-): 'tls' | undefined {
-  const path = `listener_filters[${index}]`
-  if (filterDisabled !== undefined) refused.add(`${path}.filter_disabled`, 'is not supported')
-  if (configType.case === 'typedConfig' && configType.value.typeUrl === tlsInspector) return 'tls'
-  refused.add(path, `${name} is not supported`)
-  return undefined
-}
-
 const chainFields = fieldNames('filter_chain_match filters metadata transport_socket name')
 
 function decodeChain(
@@ -95,31 +79,9 @@ function decodeChain(
   const { networkFilters, terminal } = decodeFilters(chain.filters, origins, join(path, 'filters'), refused)
   return {
     name: chain.name || fallbackName,
-    match: decodeMatch(chain.filterChainMatch, join(path, 'filter_chain_match'), refused),
+    match: decodeChainMatch(chain.filterChainMatch, join(path, 'filter_chain_match'), refused),
     tls: decodeDownstreamTls(chain.transportSocket, join(path, 'transport_socket'), refused),
     networkFilters,
     terminal,
-  }
-}
-
-const matchFields = fieldNames('destination_port server_names transport_protocol application_protocols')
-const anything: FilterChainMatch = {
-  destinationPort: undefined,
-  serverNames: [],
-  transportProtocol: undefined,
-  applicationProtocols: [],
-}
-
-function decodeMatch(match: XdsFilterChainMatch | undefined, path: string, refused: Refusals): FilterChainMatch {
-  if (match === undefined) return anything
-  knowOnly(FilterChainMatchSchema, match, matchFields, path, refused)
-  const transport = match.transportProtocol
-  if (transport !== '' && transport !== 'tls' && transport !== 'raw_buffer')
-    refused.add(join(path, 'transport_protocol'), `"${transport}" is not supported`)
-  return {
-    destinationPort: match.destinationPort,
-    serverNames: match.serverNames.map((name) => name.toLowerCase()),
-    transportProtocol: transport === 'tls' || transport === 'raw_buffer' ? transport : undefined,
-    applicationProtocols: match.applicationProtocols,
   }
 }

@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net'
+import type { Address } from '../base/address.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Listener } from './config.ts'
+import type { Opening } from './detect/choose-chain.ts'
+import { readClientHello } from './detect/client-hello.ts'
+import { peek } from './detect/peek.ts'
+import { readProxyHeader } from './detect/proxy-header.ts'
+
+/** A connection whose opening has been seen, or why it is not taken; "closed": it went away. */
+export type Arrival = Opening | 'closed' | { readonly refused: string; readonly detail: string }
+
+/** The first bytes of a plain-text connection say nothing. */
+export const plain = { serverName: undefined, transportProtocol: 'raw_buffer', applicationProtocols: [] } as const
+
+/** The addresses of a socket as its own ends have them. */
+export const socketOpening = (socket: Socket): Pick<Opening, 'source' | 'destination' | 'directSource'> => {
+  const source: Address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
+  return {
+    source,
+    destination: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+    directSource: source.host,
+  }
+}
+
+/** What is to be known of a connection before a chain is chosen, in the order of the wire: PROXY header, then TLS's ClientHello. */
+export function arrive(socket: Socket, listener: Listener, clock: Clock, then: (arrival: Arrival) => void): void {
+  const { proxyProtocol } = listener
+  if (proxyProtocol === undefined) return inspect(socket, listener, { ...socketOpening(socket), ...plain }, clock, then)
+  const look = (bytes: Buffer): ReturnType<typeof readProxyHeader> => readProxyHeader(bytes)
+  const taken = (seen: Exclude<ReturnType<typeof look>, 'more'>): number => ('length' in seen ? seen.length : 0)
+  void peek(socket, look, listener.inspectTimeoutMs, clock, taken).then((peeked) => {
+    if (peeked.kind === 'closed') return then('closed')
+    if (peeked.kind === 'silent')
+      return proxyProtocol.optional && listener.continueOnInspectTimeout === true
+        ? then({ ...socketOpening(socket), ...plain })
+        : then(refused(`no PROXY header within ${listener.inspectTimeoutMs} ms`))
+    const { seen } = peeked
+    if (seen.kind === 'bad') return then(refused(`a bad PROXY header: ${seen.why}`))
+    if (seen.kind === 'none' && !proxyProtocol.optional) return then(refused('no PROXY header'))
+    if (seen.kind === 'header' && !proxyProtocol.versions.includes(seen.version))
+      return then(refused(`a PROXY header of version ${seen.version}`))
+    const told = seen.kind === 'header' ? seen.addresses : undefined
+    inspect(socket, listener, { ...socketOpening(socket), ...told, ...plain }, clock, then)
+  })
+}
+
+const refused = (detail: string): Arrival => ({ refused: 'proxy-protocol', detail })
+
+function inspect(
+  socket: Socket,
+  listener: Listener,
+  opening: Opening,
+  clock: Clock,
+  then: (arrival: Arrival) => void,
+): void {
+  if (!listener.inspectTls) return then(opening)
+  void peek(socket, readClientHello, listener.inspectTimeoutMs, clock).then((peeked) => {
+    if (peeked.kind === 'closed') return then('closed')
+    if (peeked.kind === 'silent' && listener.continueOnInspectTimeout !== true)
+      return then({ refused: 'silent', detail: `nothing came within ${listener.inspectTimeoutMs} ms` })
+    const hello = peeked.kind === 'seen' && peeked.seen !== 'other' ? peeked.seen : undefined
+    then(hello === undefined ? opening : { ...opening, transportProtocol: 'tls', ...hello })
+  })
+}

@@ -1,0 +1,34 @@
+import { formatAddress } from '../../base/address.ts'
+import type { Clock } from '../../base/clock.ts'
+import { faultSentence, flagOf } from '../http/fault.ts'
+import type { Peer } from '../http/service.ts'
+import type { TcpEnd } from './record-tcp.ts'
+
+/** One line of JSON for a raw connection that is over, with the names of the HTTP log. Undefined values are left out. */
+export function tcpLogLine(
+  { direction, peer, startedMs }: { direction: 'inbound' | 'outbound'; peer: Peer; startedMs: number },
+  end: TcpEnd,
+  clock: Clock,
+): string {
+  const entry = {
+    time: new Date(clock.wallMs()).toISOString(),
+    direction,
+    protocol: 'tcp',
+    serverName: peer.serverName,
+    flags: end.fault && flagOf[end.fault.kind],
+    fault: end.fault && faultSentence(end.fault),
+    durationMs: Math.round((clock.nowMs() - startedMs) * 1000) / 1000,
+    bytesReceived: end.received,
+    bytesSent: end.sent,
+    source: peer.principal,
+    remote: formatAddress(peer.remote),
+    local: formatAddress(peer.destination ?? peer.local),
+    origin: end.origin,
+    cluster: end.cluster,
+    endpoint: end.endpoint && formatAddress(end.endpoint),
+    upstreamWorkload: end.upstreamWorkload,
+    upstreamPrincipal: end.upstreamPrincipal,
+    attempts: end.attempts,
+  }
+  return `${JSON.stringify(entry)}\n`
+}

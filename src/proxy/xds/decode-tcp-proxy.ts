@@ -1,0 +1,46 @@
+import {
+  TcpProxySchema,
+  TcpProxy_WeightedClusterSchema,
+  TcpProxy_WeightedCluster_ClusterWeightSchema,
+  type TcpProxy,
+} from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import type { TcpTerminal, WeightedCluster } from '../config.ts'
+import { decodeAccessLog } from './decode-access-log.ts'
+import { durationMs } from './decode-parts.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+
+const fields = fieldNames(`stat_prefix cluster weighted_clusters idle_timeout max_downstream_connection_duration
+  max_connect_attempts access_log`)
+
+/** Raw bytes to a cluster. Source: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy. */
+export function decodeTcpProxy(proxy: TcpProxy, path: string, refused: Refusals): TcpTerminal {
+  knowOnly(TcpProxySchema, proxy, fields, path, refused)
+  const longest = proxy.maxDownstreamConnectionDuration
+  if (proxy.maxConnectAttempts === 0) refused.add(join(path, 'max_connect_attempts'), 'expected at least 1, got 0')
+  return {
+    kind: 'tcp',
+    statPrefix: proxy.statPrefix,
+    clusters: decodeClusters(proxy, path, refused),
+    idleTimeoutMs: durationMs(proxy.idleTimeout, 3_600_000, join(path, 'idle_timeout'), refused),
+    ...(longest === undefined
+      ? {}
+      : { maxDurationMs: durationMs(longest, 0, join(path, 'max_downstream_connection_duration'), refused) }),
+    maxConnectAttempts: proxy.maxConnectAttempts ?? 1,
+    accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),
+  }
+}
+
+const weightedFields = fieldNames('clusters')
+const weightFields = fieldNames('name weight')
+
+function decodeClusters({ clusterSpecifier: by }: TcpProxy, path: string, refused: Refusals): WeightedCluster[] {
+  if (by.case === 'cluster') return [{ cluster: by.value, weight: 1 }]
+  const at = join(path, 'weighted_clusters')
+  if (by.case === 'weightedClusters') knowOnly(TcpProxy_WeightedClusterSchema, by.value, weightedFields, at, refused)
+  const clusters = by.case === 'weightedClusters' ? by.value.clusters : []
+  if (clusters.every(({ weight }) => weight === 0)) refused.add(path, 'expected cluster or weighted_clusters')
+  return clusters.map((one, index) => {
+    knowOnly(TcpProxy_WeightedCluster_ClusterWeightSchema, one, weightFields, join(at, `clusters[${index}]`), refused)
+    return { cluster: one.name, weight: one.weight }
+  })
+}
