@@ -30,7 +30,7 @@ export const features: Readonly<Record<string, true | string>> = {
   HTTPRoute308RedirectStatusCode: true,
   HTTPRouteParentRefPort: true,
   HTTPRouteResponseHeaderModification: true,
-  GRPCRoute: 'not supported yet',
+  GRPCRoute: true,
 }
 
 /** Kinds of a case's manifests that the mesh has no use for; the runner does not apply them. */

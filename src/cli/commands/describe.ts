@@ -100,7 +100,7 @@ async function related(client: Client, document: unknown): Promise<Related> {
   const policies = [...(await list('AuthorizationPolicy')), ...(await list('PeerAuthentication'))]
   if (kind === 'Workload') return byKind(policies.filter((policy) => mayConcern(policy, [document], '')))
   const workloads = (await list('Workload')).filter((workload) => isSelected(document, workload))
-  const routes = (await list('HTTPRoute')).filter((route) =>
+  const routes = [...(await list('HTTPRoute')), ...(await list('GRPCRoute'))].filter((route) =>
     listAt(route, 'spec', 'parentRefs').some(
       (parent) => textAt(parent, 'kind') === 'Service' && textAt(parent, 'name') === name,
     ),

@@ -7,6 +7,11 @@ interface Columns {
   readonly cells: (document: unknown) => readonly string[]
 }
 
+const routeColumns: Columns = {
+  heading: ['PARENTS', 'BACKENDS', 'ACCEPTED'],
+  cells: (route) => [parents(route), backends(route), accepted(route)],
+}
+
 const byKind: Readonly<Record<string, Columns>> = {
   Service: {
     heading: ['PORTS', 'ENDPOINTS', 'FROM'],
@@ -21,10 +26,8 @@ const byKind: Readonly<Record<string, Columns>> = {
       identity(workload),
     ],
   },
-  HTTPRoute: {
-    heading: ['PARENTS', 'BACKENDS', 'ACCEPTED'],
-    cells: (httpRoute) => [parents(httpRoute), backends(httpRoute), accepted(httpRoute)],
-  },
+  HTTPRoute: routeColumns,
+  GRPCRoute: routeColumns,
   AuthorizationPolicy: {
     heading: ['ACTION', 'SELECTS', 'RULES', 'ACCEPTED'],
     cells: (policy) => [

@@ -61,7 +61,8 @@ export interface BackendRef extends BackendObjectRef {
 
 const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${what} is not supported yet; remove it`)
 
-const backendRef: Decoder<BackendRef> = refine(
+/** One of `backendRefs`, of any kind of route. */
+export const backendRef: Decoder<BackendRef> = refine(
   object<BackendRef>({
     ...backendObjectFields,
     weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
@@ -71,14 +72,17 @@ const backendRef: Decoder<BackendRef> = refine(
 )
 
 /** Compiled here already, so that no expression that cannot be used ever reaches a sidecar. */
+export function checkedRegex(value: string, path: string, issues: Issue[]): string | typeof invalid {
+  const problem = regexProblem(value)
+  return problem === undefined ? value : mismatch(issues, path, 'a regular expression in RE2 syntax', value, problem)
+}
 function checked<T extends { readonly type: string; readonly value: string }>(
   match: T,
   path: string,
   issues: Issue[],
 ): T | typeof invalid {
-  const problem = match.type === 'RegularExpression' ? regexProblem(match.value) : undefined
-  if (problem === undefined) return match
-  return mismatch(issues, `${path}.value`, 'a regular expression in RE2 syntax', match.value, problem)
+  if (match.type !== 'RegularExpression') return match
+  return checkedRegex(match.value, `${path}.value`, issues) === invalid ? invalid : match
 }
 
 const pathMatch = refine(
@@ -112,10 +116,15 @@ const namedMatches = (name: Decoder<string>): Decoder<readonly NamedMatch[]> =>
     return invalid
   })
 
+/** Headers that a request must have, of any kind of route; their names in lower case. */
+export const headerMatches: Decoder<readonly NamedMatch[]> = namedMatches(
+  refine(headerName, (name) => name.toLowerCase()),
+)
+
 const everything = { type: 'PathPrefix', value: '/' } as const
 const match: Decoder<HttpRouteMatch> = object<HttpRouteMatch>({
   path: withDefault(pathMatch, everything),
-  headers: withDefault(namedMatches(refine(headerName, (name) => name.toLowerCase())), []),
+  headers: withDefault(headerMatches, []),
   queryParams: withDefault(namedMatches(string({ form: /^[\s\S]{1,256}$/, expected: 'a parameter name' })), []),
   method: optional(oneOf('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH')),
 })
@@ -152,21 +161,22 @@ const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) =>
   return (prefix !== undefined && !ofPrefix) || (redirects && backendRefs.length > 0) ? invalid : read
 })
 
-/** A name may stand there once: it is how people and policies point at a rule. */
-const rules: Decoder<readonly HttpRouteRule[]> = refine(list(rule, { min: 1, max: 16 }), (all, path, issues) => {
-  const twice = all.findIndex(
-    ({ name }, index) => name !== undefined && all.findIndex((other) => other.name === name) !== index,
-  )
-  if (twice < 0) return all
-  issues.push({ path: `${path}[${twice}].name`, message: `${JSON.stringify(all[twice]?.name)} is there twice` })
-  return invalid
-})
+/** The rules of a route, of any kind. A name may stand there once: it is how people and policies point at a rule. */
+export const namedRules = <T extends { readonly name?: string }>(one: Decoder<T>): Decoder<readonly T[]> =>
+  refine(list(one, { min: 1, max: 16 }), (all, path, issues) => {
+    const twice = all.findIndex(
+      ({ name }, index) => name !== undefined && all.findIndex((other) => other.name === name) !== index,
+    )
+    if (twice < 0) return all
+    issues.push({ path: `${path}[${twice}].name`, message: `${JSON.stringify(all[twice]?.name)} is there twice` })
+    return invalid
+  })
 
 export const httpRouteSpec: Decoder<HttpRouteSpec> = object<HttpRouteSpec>(
   {
     parentRefs: list(parentRef, { min: 1, max: 32 }),
     hostnames: withDefault(list(hostname, { max: 16 }), []),
-    rules: withDefault(rules, [{ matches: matchEverything, backendRefs: [] }]),
+    rules: withDefault(namedRules(rule), [{ matches: matchEverything, backendRefs: [] }]),
   },
   { useDefaultGateways: notYet('useDefaultGateways') },
 )

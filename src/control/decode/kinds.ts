@@ -3,6 +3,7 @@ import { authorizationPolicySpec } from './authorization-policy.ts'
 import { configMapBody, configMapSpec } from './config-map.ts'
 import { gatewayClassSpec } from './gateway-class.ts'
 import { gatewaySpec } from './gateway.ts'
+import { grpcRouteSpec } from './grpc-route.ts'
 import { httpRouteSpec } from './http-route.ts'
 import { meshConfigSpec } from './mesh-config.ts'
 import { namespaceSpec } from './namespace.ts'
@@ -83,6 +84,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: [],
     namespaced: true,
     spec: httpRouteSpec,
+  },
+  GRPCRoute: {
+    kind: 'GRPCRoute',
+    apiVersions: ['gateway.networking.k8s.io/v1'],
+    plural: 'grpcroutes',
+    shortNames: [],
+    namespaced: true,
+    spec: grpcRouteSpec,
   },
   ReferenceGrant: {
     kind: 'ReferenceGrant',

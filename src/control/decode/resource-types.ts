@@ -3,6 +3,7 @@ import type { AuthorizationPolicySpec } from './authorization-policy.ts'
 import type { ConfigMapSpec } from './config-map.ts'
 import type { GatewayClassSpec } from './gateway-class.ts'
 import type { GatewaySpec } from './gateway.ts'
+import type { GrpcRouteSpec } from './grpc-route.ts'
 import type { HttpRouteSpec } from './http-route.ts'
 import type { MeshConfigSpec } from './mesh-config.ts'
 import type { NamespaceSpec } from './namespace.ts'
@@ -23,6 +24,7 @@ export interface Specs {
   GatewayClass: GatewayClassSpec
   Gateway: GatewaySpec
   HTTPRoute: HttpRouteSpec
+  GRPCRoute: GrpcRouteSpec
   ReferenceGrant: ReferenceGrantSpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
@@ -46,3 +48,6 @@ export interface ResourceOf<K extends Kind> {
 
 /** Any decoded resource: a union tagged by `kind`. */
 export type Resource = { [K in Kind]: ResourceOf<K> }[Kind]
+
+/** A route whose rules are about calls, of any kind. */
+export type RouteResource = ResourceOf<'HTTPRoute'> | ResourceOf<'GRPCRoute'>

@@ -74,7 +74,7 @@ export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (re
       path: `${path}.connectionLimits.maxRetries`,
       message: 'a fixed number and retries.budget exclude each other; remove one of the two',
     })
-  const route = targets.findIndex(({ kind }) => kind === 'HTTPRoute')
+  const route = targets.findIndex(({ kind }) => kind === 'HTTPRoute' || kind === 'GRPCRoute')
   if (route >= 0) {
     const foreign = [
       ...ofServicesOnly.filter((field) => settings[field] !== undefined),

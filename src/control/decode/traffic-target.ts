@@ -2,7 +2,7 @@ import { invalid, list, object, optional, refine, string, unsupported, type Deco
 import { subdomain } from './names.ts'
 
 /** What a TrafficPolicy can be attached to, from wide to narrow. */
-export type TrafficTargetKind = 'MeshConfig' | 'Namespace' | 'Service' | 'HTTPRoute'
+export type TrafficTargetKind = 'MeshConfig' | 'Namespace' | 'Service' | 'HTTPRoute' | 'GRPCRoute'
 
 /** One of `spec.targetRefs`, in the policy's own namespace. Source: GEP-713, LocalPolicyTargetReferenceWithSectionName. */
 export interface TrafficTarget {
@@ -17,6 +17,7 @@ const groupOf: Readonly<Record<TrafficTargetKind, string>> = {
   Namespace: '',
   Service: '',
   HTTPRoute: 'gateway.networking.k8s.io',
+  GRPCRoute: 'gateway.networking.k8s.io',
 }
 const kinds = Object.keys(groupOf).toReversed()
 

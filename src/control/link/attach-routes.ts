@@ -2,14 +2,14 @@ import type { Problem } from '../../base/problem.ts'
 import type { NamespacesFrom } from '../decode/gateway.ts'
 import type { ParentRef } from '../decode/parent-ref.ts'
 import { keyText } from '../decode/resource.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { RouteResource } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Listener } from './gateway-listeners.ts'
 import { commonHost } from './hostnames.ts'
 import { conditionAt } from './linked.ts'
 
 /** A kind of route that names hosts. */
-export type AttachableRoute = ResourceOf<'HTTPRoute'>
+export type AttachableRoute = RouteResource
 
 /** One route at one listener. */
 export interface Attachment {

@@ -1,7 +1,7 @@
 import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { RouteResource as Route } from '../decode/resource-types.ts'
 import { gatewayGroup } from '../decode/parent-ref.ts'
 import type { BackendObjectRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
@@ -11,9 +11,10 @@ import { isGranted } from './reference-grants.ts'
 import { conditionAt, originOf } from './linked.ts'
 import { findService } from './select-workloads.ts'
 
-type Route = ResourceOf<'HTTPRoute'>
+/** What callers are told in the place of a backend that cannot be used. Source: Gateway API, HTTPBackendRef and GRPCBackendRef. */
+export const saidInstead = ({ kind }: Route): string => (kind === 'GRPCRoute' ? 'UNAVAILABLE' : '500')
 
-/** A backend that cannot be used keeps its weight and answers 500 for its share. Source: Gateway API, HTTPBackendRef. */
+/** A backend that cannot be used keeps its weight and refuses its share. */
 export function linkBackend(
   route: Route,
   ref: BackendRef,
@@ -21,7 +22,7 @@ export function linkBackend(
   snapshot: InventorySnapshot,
   problems: Problem[],
 ): Backend {
-  const share = ref.weight > 0 ? '; its share of the requests is answered with 500' : ''
+  const share = ref.weight > 0 ? `; its share of the requests is answered with ${saidInstead(route)}` : ''
   return {
     weight: ref.weight,
     service: resolve(route, ref, { field, share }, snapshot, problems),
@@ -34,7 +35,7 @@ export function linkBackend(
 /** The mirrors of a rule; those that cannot be used are left out. Source: Gateway API, HTTPRequestMirrorFilter. */
 export function linkMirrors(
   route: Route,
-  { filters = [] }: HttpRouteRule,
+  { filters = [] }: Pick<HttpRouteRule, 'filters'>,
   field: string,
   snapshot: InventorySnapshot,
   problems: Problem[],
@@ -71,7 +72,7 @@ function resolve(
   if (!mayRefer(route, namespace, ref.name, snapshot)) {
     return refuse(
       'namespace',
-      `no ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to Service ${namespace}/${ref.name}`,
+      `no ReferenceGrant in ${namespace} lets ${route.kind}s of ${route.metadata.namespace} refer to Service ${namespace}/${ref.name}`,
       '; write one there, or move the route or the Service',
       'RefNotPermitted',
     )

@@ -13,7 +13,7 @@ export function linkHeaderEdits(filters: readonly RouteFilter[] = []): HeaderEdi
 }
 
 /** Which other origins a rule lets read its replies; undefined: it does not say. */
-export function linkCors({ filters = [] }: HttpRouteRule): CorsPolicy | undefined {
+export function linkCors({ filters = [] }: Pick<HttpRouteRule, 'filters'>): CorsPolicy | undefined {
   const found = filters.find((one) => one.type === 'CORS')
   if (found === undefined) return undefined
   const { maxAge, ...lists } = found.cors
@@ -21,7 +21,7 @@ export function linkCors({ filters = [] }: HttpRouteRule): CorsPolicy | undefine
 }
 
 /** Where a rule sends its callers instead of forwarding; undefined: it forwards. */
-export function linkRedirect({ filters = [] }: HttpRouteRule): Redirect | undefined {
+export function linkRedirect({ filters = [] }: Pick<HttpRouteRule, 'filters'>): Redirect | undefined {
   const found = filters.find((one) => one.type === 'RequestRedirect')
   return found && redirect(found.redirect)
 }
@@ -38,7 +38,7 @@ const redirect = ({ scheme, hostname, path, port, statusCode }: RequestRedirect)
 })
 
 /** How a rule changes the URL on the way; undefined: not at all. */
-export function linkRewrite({ filters = [] }: HttpRouteRule): Rewrite | undefined {
+export function linkRewrite({ filters = [] }: Pick<HttpRouteRule, 'filters'>): Rewrite | undefined {
   const found = filters.find((one) => one.type === 'URLRewrite')
   return found && rewrite(found.rewrite)
 }

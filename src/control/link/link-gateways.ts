@@ -1,18 +1,16 @@
 import type { Problem } from '../../base/problem.ts'
 import { keyText } from '../decode/resource.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { ResourceOf, RouteResource as Route } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Certificate, Gateway, GatewayListener, RouteRule } from '../model/model.ts'
+import type { Certificate, Gateway, GatewayListener } from '../model/model.ts'
 import { attach } from './attach-routes.ts'
 import { readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
-import { byPrecedence, type Attaching, type Rules } from './link-rules.ts'
+import { inOrder, type Attaching, type NamedRule, type Rules } from './link-rules.ts'
 import { mergeRecovery } from './merge-settings.ts'
 import { conditionAt, originOf, problemAt, type Linked } from './linked.ts'
-
-type Route = ResourceOf<'HTTPRoute'>
 
 /** What gateways serve, and with which certificates. */
 export interface LinkedGateways {
@@ -146,12 +144,13 @@ function hostsOf(
     (other) =>
       other !== listener && other.spec.port === listener.spec.port && coversHost(listener.hostname, other.hostname),
   )
-  const byHost = new Map<string, RouteRule[]>()
+  const byHost = new Map<string, NamedRule[]>()
   const wide = policies.ofNamespace(listener.owner.metadata.namespace)
   for (const [route, hostnames] of routes) {
-    const settled = (rules.get(route) ?? []).map(({ rule, name }) =>
-      mergeRecovery(rule, [...policies.ofRule(route, name), ...wide]),
-    )
+    const settled = (rules.get(route) ?? []).map((one) => ({
+      ...one,
+      rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...wide]),
+    }))
     for (const host of hostnames) {
       if (narrower.some((other) => coversHost(other.hostname, host))) continue
       let there = byHost.get(host)
@@ -159,8 +158,8 @@ function hostsOf(
       there.push(...settled)
     }
   }
-  return Array.from(byHost, ([hostname, ofHost]) => ({ hostname, rules: ofHost.toSorted(byPrecedence) })).toSorted(
-    (a, b) => (a.hostname < b.hostname ? -1 : 1),
+  return Array.from(byHost, ([hostname, ofHost]) => ({ hostname, rules: inOrder(ofHost) })).toSorted((a, b) =>
+    a.hostname < b.hostname ? -1 : 1,
   )
 }
 

@@ -1,15 +1,13 @@
-import { isHttp } from '../../base/app-protocol.ts'
+import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { RouteResource as Route } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { RouteRule } from '../model/model.ts'
 import { didYouMean } from './link-backends.ts'
-import { byPrecedence, type Attaching } from './link-rules.ts'
+import { inOrder, type Attaching, type NamedRule } from './link-rules.ts'
 import { mergeRecovery } from './merge-settings.ts'
-import { conditionAt, problemAt, type Linked } from './linked.ts'
+import { conditionAt, nameOf, problemAt, type Linked } from './linked.ts'
 import { findService } from './select-workloads.ts'
-
-type Route = ResourceOf<'HTTPRoute'>
 
 /** The rules of one service port, each list in order of precedence. */
 export interface PortRoutes {
@@ -21,7 +19,7 @@ export interface PortRoutes {
 
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
 export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
-  const byPort = new Map<string, { producer: RouteRule[]; consumers: Map<string, RouteRule[]> }>()
+  const byPort = new Map<string, Written>()
   const problems: Problem[] = []
   for (const [route, rules] of rulesOf) {
     if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => kind === 'Service')) {
@@ -34,28 +32,61 @@ export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): L
       )
     }
     const { namespace } = route.metadata
-    for (const port of parentPorts(route, snapshot, problems)) {
+    for (const [port, ref] of parentPorts(route, snapshot, problems)) {
       let there = byPort.get(port)
-      if (there === undefined) byPort.set(port, (there = { producer: [], consumers: new Map() }))
+      if (there === undefined) byPort.set(port, (there = { rules: new Map(), grpc: new Map() }))
+      const callers = port.startsWith(`${namespace}/`) ? everybody : namespace
+      const first = there.grpc.get(callers)
+      if (route.kind === 'GRPCRoute') there.grpc.set(callers, first ?? route)
+      else if (first !== undefined) {
+        problems.push(outranked(route, ref, first, port))
+        continue
+      }
       const ofPort = policies.ofPort(port)
-      const settled = rules.map(({ rule, name }) => mergeRecovery(rule, [...policies.ofRule(route, name), ...ofPort]))
-      if (port.startsWith(`${namespace}/`)) there.producer.push(...settled)
-      else there.consumers.set(namespace, [...(there.consumers.get(namespace) ?? []), ...settled])
+      const settled = rules.map((one) => ({
+        ...one,
+        rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...ofPort]),
+      }))
+      there.rules.set(callers, [...(there.rules.get(callers) ?? []), ...settled])
     }
   }
-  return { value: new Map(Array.from(byPort, ([port, routes]) => [port, inOrder(routes)])), problems }
+  return { value: new Map(Array.from(byPort, ([port, routes]) => [port, portRoutes(routes)])), problems }
 }
 
 const noParent = { type: 'Accepted', reason: 'NoMatchingParent' } as const
 
-const inOrder = ({ producer, consumers }: PortRoutes): PortRoutes => ({
-  producer: producer.toSorted(byPrecedence),
-  consumers: new Map(Array.from(consumers, ([namespace, rules]) => [namespace, rules.toSorted(byPrecedence)])),
-})
+/** What routes say of one port, by the namespace of the callers that it is for. */
+interface Written {
+  readonly rules: Map<string, readonly NamedRule[]>
+  /** The oldest GRPCRoute there. */
+  readonly grpc: Map<string, Route>
+}
+/** No namespace has this name. */
+const everybody = ''
 
-/** The service ports that a route attaches to; what it cannot attach to is a problem. */
-function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlySet<string> {
-  const ports = new Set<string>()
+function portRoutes({ rules }: Written): PortRoutes {
+  const { [everybody]: producer = [], ...others } = Object.fromEntries(rules)
+  const consumers = Object.entries(others).map(([namespace, own]) => [namespace, inOrder(own)] as const)
+  return { producer: inOrder(producer), consumers: new Map(consumers) }
+}
+
+/** Of several kinds of routes at one port the one that knows more of the protocol counts. Source: GEP-1294, "Route types". */
+function outranked(route: Route, { field, only }: Parent, other: Route, port: string): Problem {
+  const message = `${nameOf(other)} is attached to ${port} too, and what is routed as gRPC is not routed by ${route.kind}s, so this route has no effect there; write its rules there, or use another port`
+  const conflicted = { type: 'Accepted', reason: 'Conflicted' } as const
+  return only ? conditionAt(route, field, conflicted, message) : problemAt(route, field, message)
+}
+
+/** The `parentRef` by which a route came to a port. */
+interface Parent {
+  readonly field: string
+  /** It means no other port. */
+  readonly only: boolean
+}
+
+/** The service ports that a route attaches to, each with what says so; what it cannot attach to is a problem. */
+function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlyMap<string, Parent> {
+  const ports = new Map<string, Parent>()
   route.spec.parentRefs.forEach((ref, index) => {
     if (ref.kind !== 'Service') return
     const field = `spec.parentRefs[${index}]`
@@ -72,23 +103,26 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
       )
       return
     }
-    const http = service.spec.ports.filter((port) => isHttp(port.protocol))
+    const fits = route.kind === 'GRPCRoute' ? isHttp2 : isHttp
+    const http = service.spec.ports.filter((port) => fits(port.protocol))
     const named = http.filter((port) => ref.sectionName === undefined || port.name === ref.sectionName)
     const chosen = named.filter((port) => ref.port === undefined || port.port === ref.port)
     if (chosen.length === 0) {
       const wrongName = named.length === 0 && ref.sectionName !== undefined
       const wanted = wrongName ? ` named ${ref.sectionName}` : ref.port === undefined ? '' : ` ${ref.port}`
       const offered = (wrongName ? http : named).map((port) => (wrongName ? port.name : port.port)).join(', ')
+      const undeclared = route.kind === 'GRPCRoute' ? ' (a port is one by appProtocol: grpc)' : ''
       problems.push(
         conditionAt(
           route,
           `${field}.${wrongName ? 'sectionName' : ref.port === undefined ? 'name' : 'port'}`,
           noParent,
-          `Service ${namespace}/${ref.name} has no HTTP port${wanted}${offered === '' ? '' : `; it has ${offered}`}`,
+          `Service ${namespace}/${ref.name} has no ${route.kind === 'GRPCRoute' ? 'gRPC' : 'HTTP'} port${wanted}${offered === '' ? '' : `; it has ${offered}`}${undeclared}`,
         ),
       )
     }
-    for (const port of chosen) ports.add(`${namespace}/${ref.name}/${port.port}`)
+    const parent = { field: `${field}.name`, only: chosen.length === 1 }
+    for (const port of chosen) ports.set(`${namespace}/${ref.name}/${port.port}`, parent)
   })
   return ports
 }

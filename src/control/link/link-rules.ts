@@ -1,21 +1,24 @@
 import type { Problem } from '../../base/problem.ts'
+import type { GrpcRouteRule } from '../decode/grpc-route.ts'
 import type { HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { RouteResource as Route } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Forward, RouteAction, RouteMatch, RouteRule, ValueMatch } from '../model/model.ts'
-import { linkBackend, linkMirrors } from './link-backends.ts'
+import type { Forward, RouteAction, RouteMatch, RouteRule } from '../model/model.ts'
+import { linkBackend, linkMirrors, saidInstead } from './link-backends.ts'
 import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
+import { grpcPrecedence, linkGrpcMatch } from './link-grpc-matches.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
+import { linkValue } from './link-values.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
-type Route = ResourceOf<'HTTPRoute'>
-
-/** A rule, and the name that its author gave it. */
+/** A rule for one of its matches, and the name that its author gave it. */
 export interface NamedRule {
   readonly rule: RouteRule
   readonly name: string | undefined
+  /** Compared from left to right, the higher goes first. */
+  readonly precedence: readonly number[]
 }
-/** Oldest route first. */
+/** Those of gRPC first, of one kind the oldest. */
 export type Rules = ReadonlyMap<Route, readonly NamedRule[]>
 
 /** What routes are attached with. */
@@ -28,21 +31,25 @@ export interface Attaching {
 /** The rules of every route: the same wherever the route attaches, but for the policies there. */
 export function linkRules(snapshot: InventorySnapshot): Linked<Rules> {
   const problems: Problem[] = []
-  const routes = resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge)
+  const routes = [
+    ...resourcesOf(snapshot, 'GRPCRoute').toSorted(byAge),
+    ...resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge),
+  ]
   return { value: new Map(routes.map((route) => [route, rulesOf(route, snapshot, problems)])), problems }
 }
 
 function rulesOf(route: Route, snapshot: InventorySnapshot, problems: Problem[]): readonly NamedRule[] {
   const key = `${route.metadata.namespace}/${route.metadata.name}`
-  return route.spec.rules.flatMap((rule, ruleIndex) => {
+  return route.spec.rules.flatMap((rule: HttpRouteRule | GrpcRouteRule, ruleIndex) => {
     const field = `spec.rules[${ruleIndex}]`
     const cors = linkCors(rule)
     const action = linkAction(route, rule, field, snapshot, problems)
     return rule.matches.map((match, matchIndex) => ({
       name: rule.name,
+      precedence: 'path' in match ? httpPrecedence(match) : grpcPrecedence(match),
       rule: {
         name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
-        match: linkMatch(match),
+        match: 'path' in match ? linkMatch(match) : linkGrpcMatch(match),
         ...linkHeaderEdits(rule.filters),
         ...(cors && { cors }),
         action,
@@ -54,7 +61,7 @@ function rulesOf(route: Route, snapshot: InventorySnapshot, problems: Problem[])
 
 function linkAction(
   route: Route,
-  rule: HttpRouteRule,
+  rule: Omit<HttpRouteRule, 'matches'>,
   field: string,
   snapshot: InventorySnapshot,
   problems: Problem[],
@@ -70,6 +77,7 @@ function linkAction(
     const mirrors = linkMirrors(route, rule, field, snapshot, problems)
     return {
       kind: 'forward',
+      ...(route.kind === 'GRPCRoute' && { missingStatus: 503 }),
       backends: weighted,
       ...(rewrite && { rewrite }),
       ...(mirrors.length > 0 && { mirrors }),
@@ -84,14 +92,17 @@ function linkAction(
     problemAt(
       route,
       field,
-      `${backends.length === 0 ? 'there are no backendRefs' : 'all backendRefs have weight 0'}, so its requests are answered with 500`,
+      `${backends.length === 0 ? 'there are no backendRefs' : 'all backendRefs have weight 0'}, so its requests are answered with ${saidInstead(route)}`,
     ),
   )
-  return { kind: 'fail', status: 500, reason }
+  return { kind: 'fail', status: route.kind === 'GRPCRoute' ? 503 : 500, reason }
 }
 
 /** What is not said stays away. */
-const linkTimeouts = ({ timeouts, retry }: HttpRouteRule): Pick<Forward, 'timeouts' | 'retry'> => ({
+const linkTimeouts = ({
+  timeouts,
+  retry,
+}: Pick<HttpRouteRule, 'timeouts' | 'retry'>): Pick<Forward, 'timeouts' | 'retry'> => ({
   ...(timeouts && { timeouts }),
   ...(retry && { retry }),
 })
@@ -103,26 +114,25 @@ const linkMatch = ({ path, method, headers, queryParams }: HttpRouteMatch): Rout
   headers: headers.map(linkValue),
   queryParameters: queryParams.map(linkValue),
 })
-const linkValue = ({ name, type, value }: HttpRouteMatch['headers'][number]): ValueMatch => ({
-  name,
-  kind: type === 'Exact' ? 'exact' : 'regex',
-  value,
-})
 /** "/abc/" and "/abc" are the same prefix. Source: Gateway API, PathMatchPathPrefix. */
 const trimSlash = (path: string): string => (path.length > 1 ? path.replace(/\/+$/, '') || '/' : path)
 
 /**
  * Exact path, then regular expressions (whose place the standard leaves open; behind prefixes none would be reached beside a
- * catch-all), then the longest prefix; then a method, more headers, more query parameters. Equal ones keep
- * their order: oldest route first, then by rule. Source: Gateway API, HTTPRouteRule.matches.
+ * catch-all), then the longest prefix; then a method, more headers, more query parameters. Source: Gateway API, HTTPRouteRule.matches.
  */
-export function byPrecedence(a: RouteRule, b: RouteRule): number {
-  const rank = { exact: 0, regex: 1, segments: 2 } as const
-  return (
-    rank[a.match.path.kind] - rank[b.match.path.kind] ||
-    b.match.path.value.length - a.match.path.value.length ||
-    Number(b.match.method !== undefined) - Number(a.match.method !== undefined) ||
-    b.match.headers.length - a.match.headers.length ||
-    b.match.queryParameters.length - a.match.queryParameters.length
-  )
+function httpPrecedence(match: HttpRouteMatch): readonly number[] {
+  const { path, method, headers, queryParams } = match
+  const rank = { Exact: 2, RegularExpression: 1, PathPrefix: 0 } as const
+  const { length } = linkMatch(match).path.value
+  return [rank[path.type], length, Number(method !== undefined), headers.length, queryParams.length]
+}
+
+/** Those that go first in front; equal ones keep their order: oldest route first, then by rule. */
+export const inOrder = (rules: readonly NamedRule[]): readonly RouteRule[] =>
+  rules.toSorted(byPrecedence).map(({ rule }) => rule)
+
+function byPrecedence({ precedence: a }: NamedRule, { precedence: b }: NamedRule): number {
+  const at = a.findIndex((value, index) => value !== b[index])
+  return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0)
 }

@@ -1,6 +1,6 @@
 import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
 import type { TrafficTarget } from '../decode/traffic-target.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import { didYouMean } from './link-backends.ts'
@@ -17,7 +17,7 @@ export interface TrafficPolicies {
   /** Of a namespace and the mesh. */
   ofNamespace(namespace: string): readonly TrafficPolicy[]
   /** Of the rule and its route alone. */
-  ofRule(route: ResourceOf<'HTTPRoute'>, rule: string | undefined): readonly TrafficPolicy[]
+  ofRule(route: RouteResource, rule: string | undefined): readonly TrafficPolicy[]
 }
 
 /** Settles which policies are in force; the others are problems. */
@@ -50,8 +50,8 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
         ])
       },
       ofNamespace: (namespace) => at(wideKeys(namespace)),
-      ofRule({ metadata: { namespace, name } }, rule) {
-        const route: TrafficTarget = { kind: 'HTTPRoute', name }
+      ofRule({ kind, metadata: { namespace, name } }, rule) {
+        const route: TrafficTarget = { kind, name }
         return at([
           ...(rule === undefined ? [] : [targetKey(namespace, { ...route, sectionName: rule })]),
           targetKey(namespace, route),
@@ -110,11 +110,14 @@ function targetProblem(
         return missing('name', `there is no Service ${namespace}/${name}`, didYouMean(name, snapshot, namespace))
       return wrongSection(service.spec.ports.map((port) => port.name))
     }
-    case 'HTTPRoute': {
-      const routes = resourcesOf(snapshot, 'HTTPRoute').filter((one) => one.metadata.namespace === namespace)
+    case 'HTTPRoute':
+    case 'GRPCRoute': {
+      const routes = resourcesOf<'HTTPRoute' | 'GRPCRoute'>(snapshot, kind).filter(
+        (one) => one.metadata.namespace === namespace,
+      )
       const route = routes.find((one) => one.metadata.name === name)
       const names = routes.map((one) => one.metadata.name)
-      if (route === undefined) return missing('name', `there is no HTTPRoute ${namespace}/${name}`, orNear(name, names))
+      if (route === undefined) return missing('name', `there is no ${kind} ${namespace}/${name}`, orNear(name, names))
       return wrongSection(route.spec.rules.flatMap((rule) => rule.name ?? []))
     }
   }

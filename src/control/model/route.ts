@@ -54,11 +54,13 @@ export interface CorsPolicy {
 export type RouteAction =
   | Forward
   | Redirect
-  /** Gateway API: no valid backend → 500. */
-  | { readonly kind: 'fail'; readonly status: 500; readonly reason: string }
+  /** Gateway API: no valid backend → 500; for a GRPCRoute UNAVAILABLE, which is what 503 is to callers of gRPC. */
+  | { readonly kind: 'fail'; readonly status: 500 | 503; readonly reason: string }
 
 export interface Forward {
   readonly kind: 'forward'
+  /** What is said for backends that do not exist; absent: 500. */
+  readonly missingStatus?: 503
   /** Those with weight 0 are left out. */
   readonly backends: readonly Backend[]
   /** Absent: the URL stays. */

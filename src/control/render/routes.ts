@@ -118,8 +118,10 @@ function renderAction({ action, match }: RouteRule, { port, protocol }: ServiceP
   if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, port) }
   const [first, ...rest] = action.backends
   // Only weights of 0: Gateway API answers 500.
-  if (first === undefined) return answer(500, 'no backend of this route has a weight')
-  if (rest.length === 0 && first.service === undefined) return answer(500, 'the backend of this route does not exist')
+  const { missingStatus = 500 } = action
+  if (first === undefined) return answer(missingStatus, 'no backend of this route has a weight')
+  if (rest.length === 0 && first.service === undefined)
+    return answer(missingStatus, 'the backend of this route does not exist')
   return { case: 'route', value: renderForward([first, ...rest], action, match, isHttp2(protocol)) }
 }
 
@@ -152,7 +154,7 @@ function renderForward(
               })),
             },
           },
-    ...(backends.some((one) => one.service === undefined)
+    ...(action.missingStatus === undefined && backends.some((one) => one.service === undefined)
       ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
       : {}),
     requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),

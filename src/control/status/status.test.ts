@@ -81,6 +81,25 @@ spec:
     - filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: nobody, port: 80 } } }]
       backendRefs: [{ name: web, port: 80 }]
 ---
+apiVersion: v1
+kind: Service
+metadata: { name: rpc }
+spec: { ports: [{ name: grpc, port: 7070 }, { name: http, port: 80 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: { name: calls }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: rpc }, { group: '', kind: Service, name: rpc, port: 80 }]
+  rules: [{ matches: [{ method: { service: shop.Orders } }], backendRefs: [{ name: rpc, port: 7070 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: late }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: rpc, port: 7070 }]
+  rules: [{ backendRefs: [{ name: rpc, port: 80 }] }]
+---
 apiVersion: weft.dev/v1alpha1
 kind: PeerAuthentication
 metadata: { name: default }
@@ -161,6 +180,18 @@ test('an HTTPRoute with everything wrong: each parent for itself, backends for a
     ],
     problems: [noBackend, noGrant, empty, noService, noPort],
   })
+})
+
+test('a GRPCRoute goes before an HTTPRoute of the same port', () => {
+  const reasonsOf = (key: string): unknown =>
+    (status(key) as { parents: { conditions: { reason: string }[] }[] }).parents.map((one) =>
+      one.conditions.map(({ reason }) => reason),
+    )
+  assert.deepEqual(reasonsOf('GRPCRoute/default/calls'), [
+    ['Accepted', 'ResolvedRefs'],
+    ['NoMatchingParent', 'ResolvedRefs'],
+  ])
+  assert.deepEqual(reasonsOf('HTTPRoute/default/late'), [['Conflicted', 'ResolvedRefs']])
 })
 
 test('a mirror that is not there', () => {

@@ -38,6 +38,7 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
   const { snapshot, model } = context
   switch (resource.kind) {
     case 'HTTPRoute':
+    case 'GRPCRoute':
       return routeStatus(resource, problems, (ref) => isOursToJudge(ref, resource.metadata.namespace, snapshot))
     case 'GatewayClass':
       return resource.spec.controllerName === controllerName ? { conditions: [condition('Accepted')] } : {}
