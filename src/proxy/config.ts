@@ -3,12 +3,14 @@ import type { Listener } from './config/listener.ts'
 import type { RouteTable } from './config/route.ts'
 import type { KeyPair } from './config/tls.ts'
 export type * from './config/origin.ts'
+export type * from './config/access-log.ts'
 export type * from './config/listener.ts'
 export type * from './config/authorization.ts'
 export type * from './config/matching.ts'
 export type * from './config/route.ts'
 export type * from './config/cluster.ts'
 export type * from './config/tls.ts'
+export type * from './config/udp.ts'
 
 /**
  * THE SECOND WAIST: all that a proxy knows, decoded from xDS. Plain read-only data; no protobuf beyond `proxy/xds/`. A new value

@@ -1,3 +1,4 @@
+import { Socket as Datagrams } from 'node:dgram'
 import type { Server } from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
@@ -13,6 +14,7 @@ import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
+import { bindDatagrams } from './listener/datagrams.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
@@ -22,8 +24,10 @@ import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createSnapshots } from './snapshot.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
+import { createUdpMetrics } from './telemetry/record-udp.ts'
 import { createCallMetrics } from './telemetry/record.ts'
 import type { Dialed } from './upstream/connect.ts'
+import { serveUdp, type UdpService } from './udp.ts'
 import { createUpstream, poolKey } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
@@ -34,6 +38,8 @@ export interface ProxyParts {
   readonly identity: Watchable<IdentityMaterial>
   /** A listening socket for this address: handed over, or newly bound. */
   readonly listen: (address: Address) => Promise<Server>
+  /** The same for datagrams. Absent: newly bound. */
+  readonly listenUdp?: (address: Address) => Promise<Datagrams>
   readonly self: {
     /** `<namespace>/<name>`. */
     readonly workload: string
@@ -74,7 +80,7 @@ const removedListenerMs = 30_000
 
 interface Open {
   listener: Listener
-  readonly service: ListenerService
+  readonly service: Pick<ListenerService, 'update'>
   /** Undefined while the socket is being opened. */
   handle: ListenerHandle | undefined
 }
@@ -106,6 +112,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     budgets: createRetryBudgets(),
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
+    udp: createUdpMetrics(parts.metrics),
     self: {
       principal: self.spiffeId,
       workload: self.workload,
@@ -150,8 +157,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     if (stopped) return
     for (const [name, one] of open) {
       const wanted = next.listeners.get(name)
-      if (wanted === undefined || formatAddress(wanted.address) !== formatAddress(one.listener.address))
-        remove(name, one)
+      if (wanted === undefined || socketOf(wanted) !== socketOf(one.listener)) remove(name, one)
     }
     for (const [name, listener] of next.listeners) {
       const known = open.get(name)
@@ -171,23 +177,30 @@ export function createProxy(parts: ProxyParts): Proxy {
     leaving.add(gone)
   }
   const add = async (name: string, listener: Listener): Promise<void> => {
-    const one: Open = { listener, service: serveListener(listener, serveParts), handle: undefined }
+    const service = listener.udp === undefined ? serveListener(listener, serveParts) : serveUdp(listener, serveParts)
+    const one: Open = { listener, service, handle: undefined }
     open.set(name, one)
-    let server: Server
+    let socket: Server | Datagrams
     try {
-      server = await parts.listen(listener.address)
+      socket = await ('serve' in service ? parts.listen : (parts.listenUdp ?? bindDatagrams))(listener.address)
     } catch (error) {
       log.error('cannot listen', { listener: name, address: formatAddress(listener.address), error: String(error) })
       if (open.get(name) === one) open.delete(name)
       return
     }
-    if (open.get(name) !== one || stopped) return void server.close()
-    one.handle = listenOn(server, {
-      accepted: (socket, tracked) => one.service.serve(socket, tracked),
-      failed: (error) => log.error('a listener failed', { listener: name, error: error.message }),
-      clock,
-    })
+    if (open.get(name) !== one || stopped) return void socket.close()
+    const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
+    one.handle = handleOf(service, socket, failed)
     checkReady()
+  }
+  const handleOf = (
+    service: ListenerService | UdpService,
+    socket: Server | Datagrams,
+    failed: (error: Error) => void,
+  ): ListenerHandle | undefined => {
+    if (!('serve' in service)) return socket instanceof Datagrams ? service.attach(socket, failed) : undefined
+    if (socket instanceof Datagrams) return undefined
+    return listenOn(socket, { accepted: (one, tracked) => service.serve(one, tracked), failed, clock })
   }
   const checkReady = (): void => {
     const { size } = config.value.listeners
@@ -227,6 +240,10 @@ export function createProxy(parts: ProxyParts): Proxy {
     findService: (host) => snapshot.findService(host, self.namespace),
   }
 }
+
+/** What changes only with another socket. */
+const socketOf = ({ address, udp }: Listener): string =>
+  `${udp === undefined ? 'tcp' : 'udp'} ${formatAddress(address)}`
 
 function describe({ upstream, states }: Shared, { clusters }: ProxyConfig): unknown {
   const connections = upstream.describe()

@@ -7,6 +7,7 @@ import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
+import type { UdpMetrics } from './telemetry/record-udp.ts'
 import type { CallMetrics, Self } from './telemetry/record.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
@@ -17,6 +18,7 @@ export interface Shared {
   readonly budgets: RetryBudgets
   readonly calls: CallMetrics
   readonly tcp: TcpMetrics
+  readonly udp: UdpMetrics
   /** Counts the authorization rules that matched, of every action: all that AUDIT does. */
   readonly policyMatched: NonNullable<AuthorizeParts['matched']>
   readonly self: Self

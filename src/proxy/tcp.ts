@@ -10,7 +10,7 @@ import type { Peer } from './http/service.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
-import { tcpLogLine } from './telemetry/tcp-log.ts'
+import { connectionLogLine } from './telemetry/connection-log.ts'
 import type { TcpEnd } from './telemetry/record-tcp.ts'
 import type { TcpUpstream } from './upstream/upstream.ts'
 
@@ -41,10 +41,10 @@ export const tunnelPlan = { idleTimeoutMs: 3_600_000, maxConnectAttempts: 3 } as
 export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<void> {
   const { shared, direction, peer, plan, snapshot } = parts
   const record = shared.tcp.opened(direction, peer, shared.self)
-  const started = { direction, peer, startedMs: shared.clock.nowMs() }
+  const started = { direction, protocol: 'tcp', peer, startedMs: shared.clock.nowMs() } as const
   const over = (end: TcpEnd): void => {
     record.closed(end)
-    if (plan.accessLog !== undefined) shared.accessLog(tcpLogLine(started, end, shared.clock))
+    if (plan.accessLog !== undefined) shared.accessLog(connectionLogLine(started, end, shared.clock))
   }
   const { cluster: name } = pickCluster(plan.clusters, shared.random)
   const cluster = snapshot.config.clusters.get(name)

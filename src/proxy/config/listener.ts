@@ -1,6 +1,8 @@
 import type { Address } from '../../base/address.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
+import type { UdpProxy } from './udp.ts'
 import type { DownstreamTls } from './tls.ts'
 
 export interface Listener {
@@ -15,6 +17,8 @@ export interface Listener {
   readonly continueOnInspectTimeout?: boolean
   /** A PROXY header is read in front of everything else, and believed. xDS: listener filter proxy_protocol. */
   readonly proxyProtocol?: ProxyProtocolIn
+  /** Datagrams are taken, not connections: no filter chain is looked at. */
+  readonly udp?: UdpProxy
   readonly filterChains: readonly FilterChain[]
   /** None and no match: the connection is closed. */
   readonly defaultFilterChain: FilterChain | undefined
@@ -102,11 +106,6 @@ export interface TcpTerminal {
   /** Endpoints tried before the connection is given up. xDS: max_connect_attempts. */
   readonly maxConnectAttempts: number
   readonly accessLog: AccessLog | undefined
-}
-
-export interface AccessLog {
-  /** "/dev/stdout" and "/dev/stderr" go through the agent. One JSON object a line. */
-  readonly path: string
 }
 
 export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Authorization }

@@ -7,6 +7,7 @@ import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
+import { openDatagrams, type DatagramEvents, type DatagramUpstream } from './datagrams.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { writeProxyHeader, type ProxiedFrom } from './proxy-header.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
@@ -41,6 +42,8 @@ export interface Upstream {
     from: ProxiedFrom,
     alpn?: readonly string[],
   ): Promise<TcpUpstream | Fault>
+  /** Opens a socket of its own for datagrams; it counts as a connection in the cluster's limits until it closes. */
+  openUdp(cluster: Cluster, endpoint: Endpoint, events: DatagramEvents): DatagramUpstream | Fault
   /** Endpoints and clusters that are in no configuration any more lose their idle connections. */
   adopt(clusters: ReadonlyMap<string, Cluster>): void
   /** Counts for the dump, by cluster. */
@@ -181,6 +184,31 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       }
       connected.socket.once('close', () => void counts.connections--)
       return { socket: connected.socket, principal: connected.tls?.principal }
+    },
+    openUdp(cluster, endpoint, { received, failed }) {
+      const { counts } = stateOf(cluster)
+      if (counts.connections >= cluster.limits.maxConnections)
+        return overflow(cluster, 'connections', cluster.limits.maxConnections)
+      counts.connections++
+      let open = true
+      const gone = (): void => {
+        if (open) counts.connections--
+        open = false
+      }
+      const opened = openDatagrams(endpoint.address, {
+        received,
+        failed(cause) {
+          gone()
+          failed(cause)
+        },
+      })
+      return {
+        send: (datagram) => opened.send(datagram),
+        close() {
+          gone()
+          opened.close()
+        },
+      }
     },
     adopt(current) {
       for (const [name, state] of clusters) {

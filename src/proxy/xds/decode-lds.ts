@@ -1,4 +1,5 @@
 import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import { SocketAddress_Protocol } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   FilterChainSchema,
@@ -11,8 +12,9 @@ import type { FilterChain, Listener, Origin } from '../config.ts'
 import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
 import { decodeListenerFilters } from './decode-listener-filters.ts'
-import { durationMs, originFrom, socketAddress } from './decode-parts.ts'
+import { durationMs, ipAddress, originFrom, socketAddress } from './decode-parts.ts'
 import { decodeDownstreamTls } from './decode-tls.ts'
+import { decodeUdp } from './decode-udp.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const listenerFields =
@@ -21,12 +23,21 @@ const listenerFields =
   drain_type tcp_fast_open_queue_length tcp_backlog_size connection_balance_config reuse_port enable_reuse_port
   max_connections_to_accept_per_socket_event ignore_global_conn_limit bypass_overload_manager bind_to_port`)
 
-/** One Listener. Refused are the kinds that take connections otherwise: API listeners, UDP, internal, original destination. */
+/** One Listener. Refused are the kinds that take connections otherwise: API listeners, internal, original destination. */
 export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
   const listener = fromBinary(ListenerSchema, bytes)
-  knowOnly(ListenerSchema, listener, listenerFields, '', refused)
   if (listener.bindToPort === false) refused.add('bind_to_port', 'false is not supported')
   const weft = listener.metadata?.filterMetadata[weftMetadata]
+  const address = listener.address?.address
+  if (address?.case === 'socketAddress' && address.value.protocol === SocketAddress_Protocol.UDP)
+    return {
+      name: listener.name,
+      address: ipAddress(address.value, 'address.socket_address', refused),
+      direction: directionOf(listener.trafficDirection),
+      udp: decodeUdp(listener, refused),
+      ...noConnections,
+    }
+  knowOnly(ListenerSchema, listener, listenerFields, '', refused)
   const origins = policyOrigins(weft)
   const chains = listener.filterChains.map((chain, index) =>
     decodeChain(chain, `chain-${index}`, origins, `filter_chains[${index}]`, refused),
@@ -48,6 +59,14 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
     ...(stringIn(weft, 'destination') === 'original' ? { originalDestination: true } : {}),
   }
 }
+
+const noConnections = {
+  inspectTls: false,
+  inspectTimeoutMs: 0,
+  filterChains: [],
+  defaultFilterChain: undefined,
+  routeByName: false,
+} as const
 
 function directionOf(direction: TrafficDirection): Listener['direction'] {
   if (direction === TrafficDirection.INBOUND) return 'inbound'

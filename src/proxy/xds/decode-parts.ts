@@ -2,7 +2,7 @@ import type { JsonObject } from '@bufbuild/protobuf'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { isIP } from 'node:net'
 import type { Address } from '../../base/address.ts'
-import type { Address as XdsAddress } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
+import type { Address as XdsAddress, SocketAddress } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { Metadata } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ConfigSource } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { HeaderMatcher } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -22,15 +22,20 @@ export function durationMs(duration: Duration | undefined, absentMs: number, pat
 
 /** An IP address and port. Pipes, named ports and host names are refused. */
 export function socketAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {
-  const nowhere = { host: '127.0.0.1', port: 0 }
   if (address?.address.case !== 'socketAddress') {
     refused.add(path, `${address?.address.case ?? 'no address'} is not supported, expected socket_address`)
     return nowhere
   }
-  const { address: host, portSpecifier, protocol } = address.address.value
   const at = join(path, 'socket_address')
+  if (address.address.value.protocol !== 0) refused.add(join(at, 'protocol'), 'only TCP is supported')
+  return ipAddress(address.address.value, at, refused)
+}
+
+const nowhere: Address = { host: '127.0.0.1', port: 0 }
+
+/** The same, of whichever protocol. */
+export function ipAddress({ address: host, portSpecifier }: SocketAddress, at: string, refused: Refusals): Address {
   if (isIP(host) === 0) refused.add(join(at, 'address'), `expected an IP address, got ${JSON.stringify(host)}`)
-  if (protocol !== 0) refused.add(join(at, 'protocol'), 'only TCP is supported')
   if (portSpecifier.case !== 'portValue' || portSpecifier.value > 65_535) {
     refused.add(join(at, 'port_value'), 'expected a port number')
     return nowhere

@@ -4,16 +4,25 @@ import { faultSentence, flagOf } from '../http/fault.ts'
 import type { Peer } from '../http/service.ts'
 import type { TcpEnd } from './record-tcp.ts'
 
-/** One line of JSON for a raw connection that is over, with the names of the HTTP log. Undefined values are left out. */
-export function tcpLogLine(
-  { direction, peer, startedMs }: { direction: 'inbound' | 'outbound'; peer: Peer; startedMs: number },
+/** What is known from the beginning. */
+export interface ConnectionStart {
+  readonly direction: 'inbound' | 'outbound'
+  readonly protocol: 'tcp' | 'udp'
+  readonly peer: Peer
+  /** By the monotonic clock. */
+  readonly startedMs: number
+}
+
+/** One line of JSON for a raw connection or session that is over, with the names of the HTTP log. Undefined values are left out. */
+export function connectionLogLine(
+  { direction, protocol, peer, startedMs }: ConnectionStart,
   end: TcpEnd,
   clock: Clock,
 ): string {
   const entry = {
     time: new Date(clock.wallMs()).toISOString(),
     direction,
-    protocol: 'tcp',
+    protocol,
     serverName: peer.serverName,
     flags: end.fault && flagOf[end.fault.kind],
     fault: end.fault && faultSentence(end.fault),

@@ -1,0 +1,19 @@
+import { createSocket, type Socket } from 'node:dgram'
+import type { Address } from '../../base/address.ts'
+
+/** A socket that receives datagrams for this address; rejects when the system refuses it. */
+export function bindDatagrams({ host, port }: Address): Promise<Socket> {
+  const family = host.includes(':') ? 6 : 4
+  // Answers go to addresses, not to names: nothing is looked up for them.
+  const socket = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    lookup: (address, _options, done) => done(null, address, family),
+  })
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind(port, host, () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}

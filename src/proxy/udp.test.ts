@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import dgram, { type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import type { Address } from '../base/address.ts'
+import { bindDatagrams } from './listener/datagrams.ts'
+import type { Cluster, Listener, UdpProxy } from './config.ts'
+import { buildCluster, buildConfig } from './testing/build-config.ts'
+import { eventually, startProxy, type TestProxy } from './testing/world.ts'
+
+const loopback = { host: '127.0.0.1', port: 0 }
+
+async function bound(t: TestContext): Promise<{ socket: Socket; at: Address }> {
+  const socket = await bindDatagrams(loopback)
+  t.after(() => closeOnce(socket))
+  return { socket, at: { host: '127.0.0.1', port: socket.address().port } }
+}
+const closed = new WeakSet<Socket>()
+const closeOnce = (socket: Socket): void => {
+  if (!closed.has(socket)) socket.close()
+  closed.add(socket)
+}
+
+/** Answers every datagram with its name in front. */
+async function echo(t: TestContext, name: string): Promise<{ at: Address; socket: Socket }> {
+  const { socket, at } = await bound(t)
+  socket.on('message', (datagram, { address, port }) => socket.send(`${name}: ${datagram.toString()}`, port, address))
+  return { at, socket }
+}
+
+const buildUdp = (address: Address, more: Partial<UdpProxy> = {}): Listener => ({
+  name: 'udp',
+  address,
+  direction: 'unspecified',
+  udp: {
+    statPrefix: 'udp',
+    cluster: 'one',
+    idleTimeoutMs: 60_000,
+    hash: undefined,
+    accessLog: { path: '/dev/stdout' },
+    ...more,
+  },
+  inspectTls: false,
+  inspectTimeoutMs: 0,
+  filterChains: [],
+  defaultFilterChain: undefined,
+  routeByName: false,
+})
+
+/** A proxy in front of these clusters. */
+async function start(
+  t: TestContext,
+  clusters: readonly Cluster[],
+  more: Partial<UdpProxy> = {},
+): Promise<TestProxy & { address: Address }> {
+  const free = await bindDatagrams(loopback)
+  const address = { host: '127.0.0.1', port: free.address().port }
+  free.close()
+  await once(free, 'close')
+  const proxy = await startProxy(t, buildConfig({ listeners: [buildUdp(address, more)], clusters }))
+  return { ...proxy, address }
+}
+
+async function ask({ socket }: { socket: Socket }, { port }: Address, text: string): Promise<string> {
+  const answered = once(socket, 'message') as Promise<[Buffer, dgram.RemoteInfo]>
+  socket.send(text, port, '127.0.0.1')
+  const [datagram, from] = await answered
+  assert.equal(from.port, port, 'the answer comes from where it was asked')
+  return datagram.toString()
+}
+
+test('a source is a session: it keeps its endpoint, and others have theirs', async (t) => {
+  const servers = [await echo(t, 'a'), await echo(t, 'b')]
+  const { address, metrics, proxy, logged } = await start(t, [
+    buildCluster(
+      'one',
+      servers.map(({ at }) => at),
+    ),
+  ])
+  const clients = [await bound(t), await bound(t)]
+  const first = await Promise.all(clients.map((client) => ask(client, address, 'hi')))
+  assert.deepEqual(first.toSorted(), ['a: hi', 'b: hi'], 'round robin, session by session')
+  for (let round = 0; round < 5; round++)
+    assert.deepEqual(await Promise.all(clients.map((client) => ask(client, address, 'hi'))), first)
+  const text = metrics.exposition()
+  for (const line of [
+    'weft_udp_sessions_total{destination_service="one"} 2',
+    'weft_udp_sessions_active{destination_service="one"} 2',
+    'weft_udp_received_datagrams_total{destination_service="one"} 12',
+    'weft_udp_received_bytes_total{destination_service="one"} 24',
+    'weft_udp_sent_datagrams_total{destination_service="one"} 12',
+    'weft_udp_sent_bytes_total{destination_service="one"} 60',
+  ])
+    assert.ok(text.includes(line), line)
+  const deadlineMs = 10_000
+  await proxy.drain(deadlineMs)
+  const entries = logged.map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    entries.map(({ protocol, cluster, bytesReceived, bytesSent }) => [protocol, cluster, bytesReceived, bytesSent]),
+    [
+      ['udp', 'one', 12, 30],
+      ['udp', 'one', 12, 30],
+    ],
+  )
+})
+
+test('by the source address, sessions of one host meet at one endpoint', async (t) => {
+  const servers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => echo(t, name)))
+  const cluster = buildCluster(
+    'one',
+    servers.map(({ at }) => at),
+    { loadBalancing: { kind: 'ring-hash', minSize: 1024, maxSize: 8192 } },
+  )
+  const { address } = await start(t, [cluster], { hash: 'source-ip' })
+  const clients = await Promise.all(servers.map(() => bound(t)))
+  const answers = await Promise.all(clients.map((client) => ask(client, address, 'hi')))
+  assert.equal(new Set(answers).size, 1)
+})
+
+test('an endpoint that is gone: the session moves; a port where nobody is tells so; a silent session ends', async (t) => {
+  const [a, b] = [await echo(t, 'a'), await echo(t, 'b')]
+  const world = await start(t, [buildCluster('one', [a.at])], { idleTimeoutMs: 1 })
+  const client = await bound(t)
+  assert.equal(await ask(client, world.address, '1'), 'a: 1')
+  const listeners = [...world.config.value.listeners.values()]
+  world.config.set(buildConfig({ listeners, clusters: [buildCluster('one', [b.at])] }))
+  assert.equal(await ask(client, world.address, '2'), 'b: 2')
+  closeOnce(b.socket)
+  await once(b.socket, 'close')
+  client.socket.send('3', world.address.port, '127.0.0.1')
+  const entries = (): Record<string, unknown>[] =>
+    world.logged.map((line) => JSON.parse(line) as Record<string, unknown>)
+  await eventually(
+    () => entries().length > 0 && world.metrics.exposition().includes('sessions_active{destination_service="one"} 0'),
+  )
+  assert.ok(entries().length >= 2)
+})
+
+test('no more sessions than the cluster allows, and none without an endpoint', async (t) => {
+  const a = await echo(t, 'a')
+  const limits = { ...buildCluster('x', []).limits, maxConnections: 1 }
+  const { address, metrics } = await start(t, [buildCluster('one', [a.at], { limits })])
+  const [first, second] = [await bound(t), await bound(t)]
+  assert.equal(await ask(first, address, 'hi'), 'a: hi')
+  second.socket.send('hi', address.port, '127.0.0.1')
+  const dropped = (reason: string, count: number): string =>
+    `weft_udp_dropped_datagrams_total{destination_service="one",reason="${reason}"} ${count}`
+  await eventually(() => metrics.exposition().includes(dropped('overflow', 1)))
+  assert.equal(await ask(first, address, 'still'), 'a: still')
+
+  const empty = await start(t, [buildCluster('one', [])])
+  second.socket.send('hi', empty.address.port, '127.0.0.1')
+  await eventually(() => empty.metrics.exposition().includes(dropped('no-endpoint', 1)))
+})
+
+test('datagrams of any size and content pass whole', async (t) => {
+  const { socket, at } = await bound(t)
+  socket.on('message', (datagram, { address, port }) => socket.send(datagram, port, address))
+  const { address } = await start(t, [buildCluster('one', [at])])
+  const client = await bound(t)
+  for (const size of [0, 1, 1472, 9000, 60_000]) {
+    const sent = Buffer.alloc(size, size % 251)
+    const answered = once(client.socket, 'message') as Promise<[Buffer]>
+    client.socket.send(sent, address.port, '127.0.0.1')
+    const [received] = await answered
+    assert.ok(received.equals(sent), `${size} bytes`)
+  }
+})
