@@ -51,6 +51,17 @@ test('a hello without name or ALPN', async () => {
   assert.deepEqual(readClientHello(hello), { serverName: undefined, applicationProtocols: [] })
 })
 
+test('what stands behind the message is none of it', async () => {
+  const hello = await helloOf({ servername: 'web' })
+  const short = Buffer.from(hello)
+  // A message that says it is one byte long: the rest of its record must not be read as the hello, be it there or not.
+  short.writeUIntBE(1, 6, 3)
+  for (let at = 10; at <= short.length; at++)
+    assert.equal(readClientHello(short.subarray(0, at)), 'other', `cut at ${at}`)
+  const early = Buffer.concat([hello, Buffer.from([0x17, 3, 3, 0, 1, 0])])
+  assert.deepEqual(readClientHello(early), readClientHello(hello), 'early data')
+})
+
 test('what is no hello is told apart by its first bytes', () => {
   for (const text of ['G', 'GET / HTTP/1.1\r\n', 'SSH-2.0', '\x15\x03\x01', '\x16\x02', '\x16\x03\x01\x00\x00'])
     assert.equal(readClientHello(Buffer.from(text, 'latin1')), 'other', JSON.stringify(text))

@@ -60,7 +60,8 @@ function joinRecords(bytes: Buffer): Buffer | 'more' | 'other' {
       wanted = 4 + head.readUIntBE(1, 3)
       if (wanted > longestHello) return 'other'
     }
-    if (joined >= wanted && wanted > 4) return pieces.length === 1 ? piece : Buffer.concat(pieces)
+    // What stands behind the message in its record is none of it.
+    if (joined >= wanted && wanted > 4) return (pieces.length === 1 ? piece : Buffer.concat(pieces)).subarray(0, wanted)
     at += 5 + length
   }
   return 'more'

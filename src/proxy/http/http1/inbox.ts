@@ -14,6 +14,8 @@ export class Inbox {
   #to = 0
   /** `#bytes` is ours to append to; else it is the reader's chunk. */
   #own = false
+  /** One empty line before the head has been passed over. */
+  #emptyLine = false
   /** No end of head begins before this. */
   #searched = 0
 
@@ -74,14 +76,18 @@ export class Inbox {
     if (found - this.#from > limits.headBytes) return this.#never('head too long')
     const text = this.#bytes.toString('latin1', this.#from, found)
     this.skip(found + 4 - this.#from)
+    this.#emptyLine = false
     return text
   }
 
   /** Skips one empty line before a head (RFC 9112, section 2.2). True when the rest may be looked at. */
   skipEmptyLine(): boolean {
-    if (this.#bytes[this.#from] !== cr || this.length === 0) return true
+    if (this.#emptyLine || this.#bytes[this.#from] !== cr || this.length === 0) return true
     if (this.length === 1) return false
-    if (this.#bytes[this.#from + 1] === lf) this.skip(2)
+    if (this.#bytes[this.#from + 1] === lf) {
+      this.#emptyLine = true
+      this.skip(2)
+    }
     return this.length > 0
   }
 

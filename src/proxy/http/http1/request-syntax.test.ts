@@ -26,6 +26,7 @@ const close = 'Connection: close'
 const cases: readonly (readonly [string, string, number, string?])[] = [
   ['plain', get('/a?b=c', close), 200, 'GET /a?b=c @web:80 []'],
   ['leading empty line', `\r\n${get('/', close)}`, 200],
+  ['two leading empty lines', `\r\n\r\n${get('/', close)}`, 400],
   ['no space after colon', head('GET / HTTP/1.1', 'host:web', 'x:y', close), 200, '[x=y]'],
   ['white space around a value', get('/', 'x: \t y z \t', close), 200, '[x=y z]'],
   ['empty value', get('/', 'x:', close), 200, '[x=]'],

@@ -128,6 +128,7 @@ export class ClientStream implements StreamUser {
     const resolve = this.#resolve
     const stream = this.#stream
     this.#resolve = undefined
+    stream.headed = true
     if (this.#call.upgrade !== undefined && status < 300 && !end) {
       this.#tunnel = true
       resolve?.({

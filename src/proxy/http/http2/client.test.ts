@@ -151,6 +151,13 @@ test('replies that are none', async (t) => {
     assert.equal(fault(await answer).kind, 'bad-reply', what)
     await peer.until(() => peer.error(one) === 'PROTOCOL_ERROR')
   }
+  for (const end of [true, false]) {
+    const early = connection.send(testCall())
+    id += 2
+    await peer.until(() => peer.heads.has(id))
+    peer.send(peer.data(id, 'body first', end))
+    assert.equal(fault(await early).kind, 'bad-reply', 'DATA before the head')
+  }
   const answer = connection.send(testCall())
   id += 2
   await peer.until(() => peer.heads.has(id))

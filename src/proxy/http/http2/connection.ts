@@ -107,6 +107,8 @@ export class Connection implements Link, StreamCarrier, Swept {
     const { peer } = this
     const { limits: own, sweeper } = this.#parts
     const stream = new Stream(id, this, peer.initialWindow, own.streamWindowBytes, sweeper.nowMs)
+    // A request begins its stream; a reply comes on one that is there.
+    stream.headed = !this.#parts.client
     this.lastStreamId = id
     this.streams.set(id, stream)
     this.#chatter.give(chatterGain.stream)

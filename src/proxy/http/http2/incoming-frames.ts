@@ -177,6 +177,7 @@ export class IncomingFrames implements FrameTaker {
       return this.#link.streamError(id, errorCode.streamClosed, 'DATA on a closed stream')
     }
     if (stream.received) return this.#link.streamError(id, errorCode.streamClosed, 'DATA after the end of the stream')
+    if (!stream.headed) return this.#link.streamError(id, errorCode.protocol, 'DATA before the head')
     stream.receiveWindow -= length
     if (stream.receiveWindow < 0)
       return this.#link.streamError(id, errorCode.flowControl, 'more DATA than the stream window')

@@ -44,6 +44,8 @@ export class Stream implements Body, Sink {
   /** Coarse time of the last byte in either direction. */
   activeMs: number
   // What comes in.
+  /** The final head has come, so that DATA may follow. Source: RFC 9113, section 8.1. */
+  headed = false
   /** As announced by its head. */
   length: number | undefined
   receivedBytes = 0
