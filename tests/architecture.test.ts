@@ -155,7 +155,7 @@ const rooms: readonly Room[] = [
   stage('filter', ['node:net', 're2js']),
   stage('route', ['re2js']),
   stage('recovery', []),
-  stage('balance', []),
+  stage('balance', ['node:util']),
   stage('upstream', ['node:'], ['proxy/sidecar-messages.ts']),
   stage('telemetry', ['node:']),
   stage('dns', ['node:']),

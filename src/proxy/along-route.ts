@@ -49,7 +49,7 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
 }
 
 function alongCluster(
-  { cluster: name, authority, requestEdits, responseEdits }: WeightedCluster,
+  { cluster: name, subset, authority, requestEdits, responseEdits }: WeightedCluster,
   action: RouteAction & { kind: 'forward' },
   world: World,
   shared: Shared,
@@ -73,7 +73,7 @@ function alongCluster(
     ],
     select({
       cluster: name,
-      balancer: balancerOf(cluster), // chooses the endpoint, counts it as active until the answer ends
+      balancer: balancerOf(cluster).within(subset), // chooses the endpoint, counts it as active until the answer ends
       furtherPicks: policy?.hostSelectionAttempts,
       send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
     }),

@@ -1,5 +1,6 @@
 import type { Hash64 } from '../base/xx-hash.ts'
 import type { Origin, SettingOrigins, WeightedCluster } from './config.ts'
+import { healthOf } from './balance/endpoint-state.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** One setting in force that a policy gave, by the policy's field. */
@@ -20,6 +21,8 @@ export interface ClusterChoice {
   readonly origin?: Origin | undefined
   /** Of the service; those of the route stand beside its timeout. */
   readonly settings: readonly Setting[]
+  /** So few are healthy that their health is ignored; absent: no. */
+  readonly inPanic?: boolean
   /** Where the hash of this very request leads; absent: no hash decides. */
   readonly byHash?: string | undefined
   readonly endpoints: readonly {
@@ -36,7 +39,7 @@ export interface ClusterChoice {
 
 /** One cluster of a route with its endpoints as the balancer sees them now. Picks nothing that would change a turn. */
 export function explainCluster(
-  { cluster: name }: WeightedCluster,
+  { cluster: name, subset }: WeightedCluster,
   percent: number,
   hash: Hash64 | undefined,
   snapshot: Snapshot,
@@ -53,8 +56,9 @@ export function explainCluster(
   const settings = settingsList(cluster.settings)
   if (cluster.discovery === 'dynamic-forward')
     return { cluster: name, percent, loadBalancing: 'dns', settings, endpoints: [] }
-  const balancer = snapshot.balancerOf(cluster)
-  const candidates = new Set(balancer.candidates())
+  const balancer = snapshot.balancerOf(cluster).within(subset)
+  const { inPanic, ...table } = balancer.table()
+  const candidates = new Set(table.candidates)
   const { kind } = cluster.loadBalancing
   const isHashed = hash !== undefined && (kind === 'ring-hash' || kind === 'maglev')
   return {
@@ -63,12 +67,13 @@ export function explainCluster(
     loadBalancing: kind,
     origin: cluster.origin,
     settings,
+    inPanic,
     ...(isHashed && { byHash: balancer.pick([], 0, hash)?.address }),
     endpoints: balancer.all.map((state) => ({
       address: state.address,
       workload: state.endpoint.workload,
       candidate: candidates.has(state),
-      health: state.endpoint.health,
+      health: healthOf(state),
       ejected: state.ejected,
       activeCalls: state.activeCalls,
       mtls: cluster.transports.get(state.endpoint.transport) !== undefined,

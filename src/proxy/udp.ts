@@ -2,7 +2,7 @@ import type { RemoteInfo, Socket } from 'node:dgram'
 import type { Address } from '../base/address.ts'
 import type { Swept } from '../base/sweeper.ts'
 import { xxHash64, type Hash64 } from '../base/xx-hash.ts'
-import type { EndpointState } from './balance/endpoint-state.ts'
+import { healthOf, type EndpointState } from './balance/endpoint-state.ts'
 import type { Cluster, Listener, UdpProxy } from './config.ts'
 import type { Fault } from './http/fault.ts'
 import type { ListenerHandle } from './listener/listener.ts'
@@ -125,10 +125,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
       if (!snapshot.balancerOf(cluster).all.includes(state)) return false
       session.cluster = cluster
     }
-    return (
-      (!state.ejected && state.endpoint.health !== 'unhealthy') ||
-      snapshot.balancerOf(cluster).candidates().includes(state)
-    )
+    return healthOf(state) !== 'unhealthy' || snapshot.balancerOf(cluster).table().candidates.includes(state)
   }
   const take = (socket: Socket, datagram: Buffer, from: RemoteInfo): void => {
     const { udp } = listener

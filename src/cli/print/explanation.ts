@@ -47,7 +47,7 @@ function triedRows(title: string, tried: readonly Tried[]): string {
     .join('')
 }
 
-function clusterRows({ cluster, percent, loadBalancing, byHash, endpoints, settings }: ClusterChoice): string {
+function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings }: ClusterChoice): string {
   const lines = endpoints.map(({ address, workload, candidate, health, ejected, activeCalls, mtls }) => {
     const state = ejected ? 'ejected' : health
     const hashed = address === byHash ? ', by the hash of this request' : ''
@@ -62,6 +62,7 @@ function clusterRows({ cluster, percent, loadBalancing, byHash, endpoints, setti
       `${Math.round(percent * 100) / 100} % to ${cluster}, ${loadBalancing === 'dns' ? 'by DNS' : `${loadBalancing} among`}`,
     ) +
     settingRows(settings) +
+    (inPanic === true ? row('', 'panic: too few are healthy, so health is ignored') : '') +
     (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
   )
 }

@@ -121,14 +121,16 @@ test('idle endpoints with weights are picked by weight', () => {
   assert.ok(Math.abs((counts.get(1) ?? 0) - 16_000) < 400, String(counts.get(1)))
 })
 
-test('health: healthy before degraded, never unhealthy or draining', () => {
+test('health: degraded ones only for what the healthy cannot take, never unhealthy or draining', () => {
   const all = [
     endpoint(1, { health: 'unhealthy' }),
     endpoint(2, { health: 'draining' }),
     endpoint(3, { health: 'degraded' }),
     endpoint(4),
   ]
-  assert.deepEqual(ports(build(cluster(all))), [4])
+  assert.deepEqual(ports(build(cluster(all))), [3, 4], 'one of four cannot take all calls')
+  assert.deepEqual(ports(build(cluster([...all, endpoint(5), endpoint(6), endpoint(7)]))), [3, 4, 5, 6, 7])
+  assert.deepEqual(ports(build(cluster([...all.slice(2), endpoint(5), endpoint(6)]))), [4, 5, 6])
   assert.deepEqual(ports(build(cluster(all.slice(0, 3)))), [3])
   assert.equal(build(cluster(all.slice(0, 2))).pick([]), undefined)
   assert.equal(build(cluster([])).pick([]), undefined)
@@ -146,7 +148,7 @@ test('panic: with too small a share of healthy ones health is ignored, draining 
   assert.deepEqual(ports(build(cluster(all.slice(0, 3), { panicThresholdPercent: 50 }))), [1, 3])
 })
 
-test('priorities: the lowest level that has anybody', () => {
+test('priorities: the first level that has anybody', () => {
   const all = [endpoint(1, { priority: 1 }), endpoint(2, { health: 'unhealthy' }), endpoint(3, { priority: 2 })]
   assert.deepEqual(ports(build(cluster(all))), [1])
 })

@@ -2,14 +2,13 @@ import type { Clock } from '../../base/clock.ts'
 import { formatAddress } from '../../base/address.ts'
 import type { Random } from '../../base/random.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
-import type { Cluster } from '../config.ts'
+import type { BalancerMetadata, Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
 import type { EndpointState, EndpointStates } from './endpoint-state.ts'
+import { buildTable, type EndpointTable } from './endpoint-table.ts'
 import { noteAnswer, returnEjected, type Verdict } from './outlier.ts'
-import { noteLatency, peakEwma } from './peak-ewma.ts'
-import { maglev } from './maglev.ts'
-import { leastRequest, ownWeights, randomByWeight, roundRobin, type Choices, type Picker } from './picker.ts'
-import { ringHash } from './ring-hash.ts'
+import { noteLatency } from './peak-ewma.ts'
+import { subsetOf } from './subset.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
@@ -18,9 +17,12 @@ export interface Balancer {
    * there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides.
    */
   pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64): EndpointState | undefined
-  /** Those of `all` that a pick may give now: what `pick` itself goes by. */
-  candidates(): readonly EndpointState[]
+  /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */
+  table(): Pick<EndpointTable, 'candidates' | 'inPanic'>
+  /** Every endpoint of the cluster. */
   readonly all: readonly EndpointState[]
+  /** The same for calls whose route asks for a subset; undefined: asks for none. Made once for each. */
+  within(match: BalancerMetadata | undefined): Balancer
   /** Tells outlier detection how a call ended. */
   report(state: EndpointState, verdict: Verdict): void
   /** Where latency decides: told how long the reply's head took, ms. Undefined where it does not. */
@@ -29,96 +31,64 @@ export interface Balancer {
   readonly nowMs: () => number
 }
 
-/**
- * Of the lowest priority level that has any, the healthy endpoints that are not ejected; if it has none, the degraded ones. With a
- * panic threshold, a level with a smaller share of them is used whole. Draining endpoints get nothing new in any case.
- */
+/** Tables are built on first use, and again when an endpoint's health changes. */
 export function createBalancer(cluster: Cluster, states: EndpointStates, random: Random, clock: Clock): Balancer {
-  const shared = states.adopt(cluster)
-  const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
-  const rules = cluster.outlierDetection
   const nowMs = (): number => clock.nowMs()
-  const { loadBalancing } = cluster
-  let version = -1
-  /** When the next ejected endpoint comes back. */
-  let nextReturnMs = Infinity
-  let picker: Picker | undefined
-  let choices: readonly EndpointState[] = []
-
-  const refresh = (): void => {
-    if (version !== shared.version || (nextReturnMs !== Infinity && nextReturnMs <= clock.nowMs())) rebuild()
-  }
-  const rebuild = (): void => {
-    nextReturnMs = returnEjected(own, clock.nowMs())
-    choices = available(own, cluster.panicThresholdPercent)
-    picker = isSome(choices) ? pickerFor(cluster, choices, random, nowMs) : undefined
-    version = shared.version
-  }
-  return {
-    pick(tried, furtherPicks = 8, hash) {
-      refresh()
-      let chosen = picker?.(hash, 0)
-      if (chosen === undefined || tried.length === 0) return chosen
-      for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
-        chosen = picker?.(hash, attempt) ?? chosen
-      return chosen
-    },
+  const shared = states.adopt(cluster, nowMs())
+  const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
+  const { loadBalancing, outlierDetection: rules, subsets, localityWeighted = false } = cluster
+  const common: Pick<Balancer, 'all' | 'report' | 'timed' | 'nowMs' | 'within'> = {
     all: own,
     nowMs,
+    report(state, verdict) {
+      if (rules === undefined || (verdict === 'success' && state.consecutive5xx === 0)) return
+      noteAnswer(shared, own, state, verdict, rules, nowMs())
+    },
     timed:
       loadBalancing.kind === 'peak-ewma'
         ? (state, elapsedMs, verdict) =>
             noteLatency(state, { elapsedMs, failed: verdict !== 'success' }, loadBalancing, nowMs())
         : undefined,
-    candidates() {
-      refresh()
-      return choices
+    within(match) {
+      if (subsets === undefined) return whole
+      const key = JSON.stringify(Object.entries(match ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      let view = views.get(key)
+      if (view === undefined)
+        views.set(key, (view = createView(subsetOf(own, subsets, match), subsets.localityWeightAware)))
+      return view
     },
-    report(state, verdict) {
-      if (rules === undefined || (verdict === 'success' && state.consecutive5xx === 0)) return
-      if (noteAnswer(own, state, verdict, rules, clock.nowMs())) shared.version++
-    },
   }
-}
+  const views = new Map<string, Balancer>()
 
-function pickerFor({ loadBalancing }: Cluster, choices: Choices, random: Random, nowMs: () => number): Picker {
-  const weights = ownWeights(choices)
-  switch (loadBalancing.kind) {
-    case 'round-robin':
-      return roundRobin(choices, weights, random)
-    case 'least-request':
-      return leastRequest(choices, loadBalancing, weights, random)
-    case 'random':
-      return randomByWeight(choices, weights, random)
-    case 'ring-hash':
-      return ringHash(choices, loadBalancing, weights, random)
-    case 'maglev':
-      return maglev(choices, loadBalancing, weights, random)
-    case 'peak-ewma':
-      return peakEwma(choices, loadBalancing, random, nowMs)
+  function createView(endpoints: readonly EndpointState[], byLocality: boolean): Balancer {
+    const parts = { cluster, localityWeighted: localityWeighted && byLocality, random, nowMs }
+    let table: EndpointTable | undefined
+    let version = -1
+    const current = (): EndpointTable => {
+      if (shared.nextReturnMs !== Infinity && shared.nextReturnMs <= nowMs()) returnEjected(shared, nowMs())
+      if (
+        table === undefined ||
+        version !== shared.version ||
+        (table.untilMs !== Infinity && table.untilMs <= nowMs())
+      ) {
+        table = buildTable(endpoints, parts)
+        version = shared.version
+      }
+      return table
+    }
+    return {
+      ...common,
+      pick(tried, furtherPicks = 8, hash) {
+        const { pick } = current()
+        let chosen = pick?.(hash, 0)
+        if (chosen === undefined || tried.length === 0) return chosen
+        for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
+          chosen = pick?.(hash, attempt) ?? chosen
+        return chosen
+      },
+      table: current,
+    }
   }
+  const whole = createView(own, true)
+  return common.within(undefined)
 }
-
-/** The endpoints that may be picked; empty when there is none. */
-function available(all: readonly EndpointState[], panicPercent: number): readonly EndpointState[] {
-  const levels = [...Map.groupBy(all, ({ endpoint }) => endpoint.priority)].toSorted(([a], [b]) => a - b)
-  for (const [, level] of levels) {
-    const usable = level.filter(isUsable)
-    if (usable.length > 0 && usable.length * 100 >= level.length * panicPercent) return preferHealthy(usable)
-    if (usable.length > 0) return level.filter(isNotDraining)
-  }
-  if (panicPercent === 0) return []
-  return levels.map(([, level]) => level.filter(isNotDraining)).find((level) => level.length > 0) ?? []
-}
-
-const isUsable = ({ endpoint, ejected }: EndpointState): boolean =>
-  !ejected && (endpoint.health === 'healthy' || endpoint.health === 'degraded')
-
-const isNotDraining = ({ endpoint }: EndpointState): boolean => endpoint.health !== 'draining'
-
-function preferHealthy(usable: readonly EndpointState[]): readonly EndpointState[] {
-  const healthy = usable.filter(({ endpoint }) => endpoint.health === 'healthy')
-  return healthy.length > 0 ? healthy : usable
-}
-
-const isSome = (states: readonly EndpointState[]): states is Choices => states.length > 0

@@ -7,6 +7,8 @@ export interface EndpointState {
   endpoint: Endpoint
   /** "host:port", as in `Trace.tried`. */
   readonly address: string
+  /** Since when it has been there, by the monotonic clock: what slow start is reckoned from. */
+  healthySinceMs: number
   /** Calls sent there whose answer has not ended. */
   activeCalls: number
   /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: no answer yet. */
@@ -21,17 +23,24 @@ export interface EndpointState {
   ejections: number
 }
 
+/** What balancing takes an endpoint for: what discovery says of it, and how it has done. */
+export function healthOf({ endpoint, ejected }: EndpointState): Endpoint['health'] {
+  return ejected && endpoint.health !== 'draining' ? 'unhealthy' : endpoint.health
+}
+
 /** The endpoints of one cluster. */
 export interface ClusterState {
   readonly endpoints: Map<string, EndpointState>
   /** Grows with every ejection and every new configuration: balancers compare it to what they built their tables from. */
   version: number
+  /** When the next ejected endpoint comes back, by the monotonic clock; Infinity: none is ejected. */
+  nextReturnMs: number
 }
 
 /** All that balancing remembers, by cluster name and address: one per process, handed to every balancer. */
 export interface EndpointStates {
   /** The states of `cluster`'s endpoints, the known ones kept; addresses that it no longer has are forgotten. */
-  adopt(cluster: Cluster): ClusterState
+  adopt(cluster: Cluster, nowMs: number): ClusterState
   /** Forgets every cluster but these. Called when a configuration has been replaced. */
   retain(clusters: Pick<ReadonlySet<string>, 'has'>): void
   /** By cluster name; for records and dumps. */
@@ -43,10 +52,10 @@ export function createEndpointStates(): EndpointStates {
   const clusters = new Map<string, ClusterState>()
   return {
     clusters,
-    adopt({ name, endpoints }) {
+    adopt({ name, endpoints }, nowMs) {
       let state = clusters.get(name)
       if (state === undefined) {
-        state = { endpoints: new Map(), version: 0 }
+        state = { endpoints: new Map(), version: 0, nextReturnMs: Infinity }
         clusters.set(name, state)
       }
       const left = new Set(state.endpoints.keys())
@@ -55,7 +64,7 @@ export function createEndpointStates(): EndpointStates {
         left.delete(address)
         const known = state.endpoints.get(address)
         if (known) known.endpoint = endpoint
-        else state.endpoints.set(address, fresh(endpoint, address))
+        else state.endpoints.set(address, fresh(endpoint, address, nowMs))
       }
       for (const address of left) state.endpoints.delete(address)
       state.version++
@@ -67,10 +76,11 @@ export function createEndpointStates(): EndpointStates {
   }
 }
 
-function fresh(endpoint: Endpoint, address: string): EndpointState {
+function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointState {
   return {
     endpoint,
     address,
+    healthySinceMs: nowMs,
     activeCalls: 0,
     latencyMs: 0,
     latencyAtMs: 0,

@@ -1,45 +1,47 @@
 import type { OutlierDetection } from '../config.ts'
-import type { EndpointState } from './endpoint-state.ts'
+import type { ClusterState, EndpointState } from './endpoint-state.ts'
 
 /** What an answer says about the endpoint that gave it. */
 export type Verdict = 'success' | '5xx' | 'gateway-failure'
 
 /**
  * Counts one answer and ejects the endpoint when it has failed too often in a row: for base × (ejections so far + 1), at most
- * `maxEjectionPercent` of the cluster at once but at least one, and never the last one that is left. Returns whether it ejected.
+ * `maxEjectionPercent` of the cluster at once but at least one, and never the last one that is left.
  * Source: Envoy `config.cluster.v3.OutlierDetection`; there the last one may go too, and panic routing brings it back.
  */
 export function noteAnswer(
+  shared: ClusterState,
   cluster: readonly EndpointState[],
   state: EndpointState,
   verdict: Verdict,
   rules: OutlierDetection,
   nowMs: number,
-): boolean {
+): void {
   if (verdict === 'success') {
     state.consecutive5xx = 0
     state.consecutiveGatewayFailures = 0
-    return false
+    return
   }
   state.consecutive5xx++
   state.consecutiveGatewayFailures = verdict === 'gateway-failure' ? state.consecutiveGatewayFailures + 1 : 0
   const failedTooOften =
     reached(state.consecutive5xx, rules.consecutive5xx) ||
     reached(state.consecutiveGatewayFailures, rules.consecutiveGatewayFailure)
-  if (!failedTooOften || state.ejected || !mayEject(cluster, state, rules)) return false
+  if (!failedTooOften || state.ejected || !mayEject(cluster, state, rules)) return
   eject(state, rules, nowMs)
-  return true
+  shared.nextReturnMs = Math.min(shared.nextReturnMs, state.ejectedUntilMs)
+  shared.version++
 }
 
-/** Ends the ejections that are over. Returns when the next one will be; Infinity when nobody is ejected. */
-export function returnEjected(cluster: readonly EndpointState[], nowMs: number): number {
-  let nextMs = Infinity
-  for (const state of cluster)
+/** Ends the ejections that are over. */
+export function returnEjected(shared: ClusterState, nowMs: number): void {
+  shared.nextReturnMs = Infinity
+  for (const state of shared.endpoints.values())
     if (state.ejected) {
       if (state.ejectedUntilMs <= nowMs) welcomeBack(state)
-      else nextMs = Math.min(nextMs, state.ejectedUntilMs)
+      else shared.nextReturnMs = Math.min(shared.nextReturnMs, state.ejectedUntilMs)
     }
-  return nextMs
+  shared.version++
 }
 
 function welcomeBack(state: EndpointState): void {

@@ -16,6 +16,7 @@ const state = (port: number): EndpointState => ({
     workload: undefined,
   },
   address: `10.0.0.1:${port}`,
+  healthySinceMs: 0,
   activeCalls: 0,
   latencyMs: 0,
   latencyAtMs: 0,

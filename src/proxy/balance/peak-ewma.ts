@@ -1,6 +1,8 @@
 import type { Random } from '../../base/random.ts'
+import type { SlowStart } from '../config.ts'
 import type { EndpointState } from './endpoint-state.ts'
 import { ownWeights, randomByWeight, type Choices, type Picker } from './picker.ts'
+import { startFactor } from './slow-start.ts'
 
 /** How latencies are remembered. */
 export interface PeakEwmaRules {
@@ -8,6 +10,7 @@ export interface PeakEwmaRules {
   readonly defaultRttMs: number
   /** After this time a sample counts for 1/e of what it did, ms. */
   readonly decayMs: number
+  readonly slowStart?: SlowStart
 }
 
 const redraws = 4
@@ -42,7 +45,9 @@ export function expectedWaitMs(
   nowMs: number,
 ): number {
   const known = state.latencyAtMs === 0 ? other : state
-  return latencyOf(known, rules, nowMs) * (state.activeCalls + 1)
+  const expectedMs = latencyOf(known, rules, nowMs) * (state.activeCalls + 1)
+  // Of two that are new at the same time neither is held back.
+  return rules.slowStart === undefined ? expectedMs : expectedMs / startFactor(state, rules.slowStart, nowMs)
 }
 
 function latencyOf(

@@ -19,22 +19,71 @@ export interface Cluster {
   readonly outlierDetection: OutlierDetection | undefined
   /** Below this share of healthy endpoints health is ignored, percent; 0: never. xDS: healthy_panic_threshold. */
   readonly panicThresholdPercent: number
+  /** What a priority level holds beyond what it needs, percent; absent: 140. xDS: overprovisioning_factor of the assignment. */
+  readonly overprovisioningPercent?: number
+  /** A level's health is reckoned by weights, not heads; absent: no. */
+  readonly weightedPriorityHealth?: boolean
+  /** Calls are spread over localities by their weights first; absent: no. xDS: locality_weighted_lb_config. */
+  readonly localityWeighted?: boolean
+  /** Absent: routes' `subset` means nothing here. */
+  readonly subsets?: Subsets
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins
 }
 
 export type LoadBalancing =
-  | { readonly kind: 'round-robin' }
+  | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart }
   /** With unequal weights an endpoint's is divided by (active calls + 1) to the power of the bias. */
-  | { readonly kind: 'least-request'; readonly choices: number; readonly activeRequestBias: number }
+  | {
+      readonly kind: 'least-request'
+      readonly choices: number
+      readonly activeRequestBias: number
+      readonly slowStart?: SlowStart
+    }
   | { readonly kind: 'random' }
   /** Points on the ring; xxHash64. */
   | { readonly kind: 'ring-hash'; readonly minSize: number; readonly maxSize: number }
   /** A prime. */
   | { readonly kind: 'maglev'; readonly tableSize: number }
   /** `weft.dev` metadata on a LEAST_REQUEST cluster, so that a proxy without it has the nearest thing. Times in ms. */
-  | { readonly kind: 'peak-ewma'; readonly defaultRttMs: number; readonly decayMs: number }
+  | {
+      readonly kind: 'peak-ewma'
+      readonly defaultRttMs: number
+      readonly decayMs: number
+      readonly slowStart?: SlowStart
+    }
+
+/** New endpoints get more and more calls during a window of at least 1 ms. xDS: SlowStartConfig. */
+export interface SlowStart {
+  readonly windowMs: number
+  /** > 0; 1: the share grows evenly, above: quickly at first. */
+  readonly aggression: number
+  readonly minWeightPercent: number
+}
+
+/** What load balancing knows of an endpoint, or a route asks for. xDS: metadata `envoy.lb`. */
+export type BalancerMetadata = Readonly<Record<string, unknown>>
+
+/** Who takes a call for which there is no subset: nobody, anybody, those of the default subset. */
+export type SubsetFallback = 'none' | 'any' | 'default'
+
+/** xDS: LbSubsetConfig. */
+export interface Subsets {
+  readonly fallback: SubsetFallback
+  readonly defaultSubset: BalancerMetadata
+  readonly selectors: readonly {
+    readonly keys: readonly string[]
+    /** Absent: as the cluster's. */
+    readonly fallback?: SubsetFallback
+    /** Instead of a fallback, ask again with these of the keys only. */
+    readonly fallbackKeys?: readonly string[]
+  }[]
+  /** An endpoint whose value is a list has each value of it. */
+  readonly listAsAny: boolean
+  /** Localities keep their weights within a subset. */
+  readonly localityWeightAware: boolean
+}
 
 export interface Limits {
   readonly maxConnections: number
@@ -60,6 +109,10 @@ export interface Endpoint {
   readonly priority: number
   readonly health: 'healthy' | 'unhealthy' | 'draining' | 'degraded'
   readonly locality: string
+  /** Of its locality at its priority, > 0; absent: none, and no calls where localities are weighted. */
+  readonly localityWeight?: number
+  /** What subsets go by; absent: nothing. */
+  readonly metadata?: BalancerMetadata
   /** Key into `Cluster.transports`. */
   readonly transport: string
   /** What its place in ring and table follows from; absent: its address. xDS: metadata `envoy.lb` `hash_key`, or the host name. */

@@ -1,3 +1,4 @@
+import type { BalancerMetadata } from './cluster.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
 
@@ -151,6 +152,8 @@ export interface WeightedCluster {
   /** Of the route and the cluster, in the order of their effect; absent: none. */
   readonly requestEdits?: readonly HeaderEdit[]
   readonly responseEdits?: readonly HeaderEdit[]
+  /** Which endpoints of the cluster, where it has subsets; absent: its fallback says. xDS: metadata_match, `envoy.lb`. */
+  readonly subset?: BalancerMetadata
   /** What Host says to the upstream; absent: as it was asked. xDS: host_rewrite_literal of the cluster or the route. */
   readonly authority?: string
 }

@@ -8,7 +8,8 @@ import type { Assignment, EndpointShape } from './decode-eds.ts'
 /** A cluster with its endpoints; those equal to one of `before` are the same objects. */
 export function buildCluster(shape: ClusterShape, assignment: Assignment, before: Cluster | undefined): Cluster {
   const known = new Map(before?.endpoints.map((one) => [formatAddress(one.address), one]))
-  const endpoints = assignment.map((one): Endpoint => {
+  const { endpoints: shapes, overprovisioningPercent, weightedPriorityHealth } = assignment
+  const endpoints = shapes.map((one): Endpoint => {
     const next = ofCluster(one, shape)
     const old = known.get(formatAddress(one.address))
     return old !== undefined && isDeepStrictEqual(old, next) ? old : next
@@ -20,7 +21,12 @@ export function buildCluster(shape: ClusterShape, assignment: Assignment, before
     hashHostnames: _hostnames,
     ...cluster
   } = shape
-  return { ...cluster, endpoints }
+  return {
+    ...cluster,
+    endpoints,
+    ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
+    ...(weightedPriorityHealth !== undefined && { weightedPriorityHealth }),
+  }
 }
 
 function ofCluster({ labels, hostname, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {

@@ -1,4 +1,4 @@
-import { create, type DescMessage } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -9,13 +9,7 @@ import {
   ClusterSchema,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
-import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
-import { MaglevSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
-import { RandomSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
-import { RingHashSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
-import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
-import type { LoadBalancing } from '../config.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 import { ads, loopback } from './testing/resources.ts'
 import { upstreamTls } from './testing/tls.ts'
@@ -35,7 +29,7 @@ test('CDS: defaults of the .proto where nothing is said', () => {
     loadBalancing: { kind: 'round-robin' },
     discovery: 'eds',
     edsName: 'e',
-    inline: [],
+    inline: { endpoints: [] },
     hashHostnames: false,
     transports: new Map([['', undefined]]),
     transportMatches: [],
@@ -111,7 +105,7 @@ test('CDS: a static cluster has its endpoints, a forward proxy has none', () => 
       endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: loopback(9) } } }] }],
     },
   })
-  assert.deepEqual([fixed.discovery, fixed.edsName, fixed.inline[0]?.address.port], ['static', undefined, 9])
+  assert.deepEqual([fixed.discovery, fixed.edsName, fixed.inline.endpoints[0]?.address.port], ['static', undefined, 9])
   const forward = decode('CDS', ClusterSchema, {
     name: 'x',
     clusterDiscoveryType: {
@@ -186,56 +180,3 @@ const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegEx
 for (const [title, init, form] of cdsRefusals)
   test(`CDS refuses ${title}`, () =>
     assert.match(problem('CDS', ClusterSchema, init as Init<typeof ClusterSchema>), form))
-
-const policy = <S extends DescMessage>(schema: S, init: Init<S>): Init<typeof ClusterSchema> =>
-  ({
-    ...eds,
-    loadBalancingPolicy: {
-      policies: [
-        { typedExtensionConfig: { name: 'unknown', typedConfig: create(AnySchema, { typeUrl: 'unknown' }) } },
-        { typedExtensionConfig: { name: 'x', typedConfig: packAny(schema, create(schema, init)) } },
-      ],
-    },
-  }) as Init<typeof ClusterSchema>
-const policies: readonly (readonly [Init<typeof ClusterSchema>, LoadBalancing, boolean?])[] = [
-  [{ ...eds, lbPolicy: Cluster_LbPolicy.RANDOM }, { kind: 'random' }],
-  [
-    { ...eds, lbPolicy: Cluster_LbPolicy.LEAST_REQUEST } as Init<typeof ClusterSchema>,
-    { kind: 'least-request', choices: 2, activeRequestBias: 1 },
-  ],
-  [
-    { ...eds, lbPolicy: Cluster_LbPolicy.RING_HASH },
-    { kind: 'ring-hash', minSize: 1024, maxSize: 8_388_608 },
-  ],
-  [
-    {
-      ...eds,
-      lbPolicy: Cluster_LbPolicy.MAGLEV,
-      lbConfig: { case: 'maglevLbConfig', value: { tableSize: 101n } },
-      commonLbConfig: { consistentHashingLbConfig: { useHostnameForHashing: true } },
-    } as Init<typeof ClusterSchema>,
-    { kind: 'maglev', tableSize: 101 },
-    true,
-  ],
-  [policy(RoundRobinSchema, {}), { kind: 'round-robin' }],
-  [policy(RandomSchema, {}), { kind: 'random' }],
-  [
-    policy(LeastRequestSchema, { choiceCount: 4, activeRequestBias: { defaultValue: 0.5 } }),
-    { kind: 'least-request', choices: 4, activeRequestBias: 0.5 },
-  ],
-  [
-    policy(RingHashSchema, { minimumRingSize: 7n, maximumRingSize: 9n, useHostnameForHashing: true }),
-    { kind: 'ring-hash', minSize: 7, maxSize: 9 },
-    true,
-  ],
-  [
-    policy(MaglevSchema, { consistentHashingLbConfig: { useHostnameForHashing: true } }),
-    { kind: 'maglev', tableSize: 65_537 },
-    true,
-  ],
-]
-for (const [init, wanted, hashHostnames = false] of policies)
-  test(`CDS: balancing by ${wanted.kind}, ${'loadBalancingPolicy' in init ? 'as an extension' : 'as lb_policy'}`, () => {
-    const cluster = decode('CDS', ClusterSchema, init)
-    assert.deepEqual([cluster.loadBalancing, cluster.hashHostnames], [wanted, hashHostnames])
-  })

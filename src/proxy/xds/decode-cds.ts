@@ -4,7 +4,6 @@ import {
   type CircuitBreakers_Thresholds,
 } from '../../xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts'
 import {
-  Cluster_CommonLbConfigSchema,
   Cluster_DiscoveryType as DiscoveryType,
   ClusterSchema,
   type Cluster as XdsCluster,
@@ -39,7 +38,8 @@ export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
 }
 
 const clusterFields = fieldNames(`name alt_stat_name type cluster_type eds_cluster_config connect_timeout
-  per_connection_buffer_limit_bytes lb_policy least_request_lb_config ring_hash_lb_config maglev_lb_config load_assignment
+  per_connection_buffer_limit_bytes lb_policy least_request_lb_config
+  round_robin_lb_config ring_hash_lb_config maglev_lb_config lb_subset_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
   wait_for_warm_on_init cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
@@ -61,13 +61,12 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     inline:
       discovery === 'static' && cluster.loadAssignment !== undefined
         ? decodeAssignment(cluster.loadAssignment, 'load_assignment', refused)
-        : [],
+        : { endpoints: [] },
     ...decodeTransports(cluster, refused),
     limits: decodeLimits(cluster, refused),
     upstreamProtocol: protocol,
     idleTimeoutMs,
     outlierDetection: decodeOutlierDetection(cluster, refused),
-    panicThresholdPercent: decodePanic(cluster, refused),
     origin: originOf(cluster.metadata),
     ...settingsOf(cluster.metadata),
   }
@@ -216,16 +215,4 @@ function decodeOutlierDetection({ outlierDetection: o }: XdsCluster, refused: Re
 function enforced(count: number, percent: number, path: string, refused: Refusals): number {
   if (percent !== 0 && percent !== 100) refused.add(path, `${percent} is not supported, expected 0 or 100`)
   return percent === 0 ? 0 : count
-}
-
-const balanceFields = fieldNames(
-  'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config',
-)
-
-function decodePanic({ commonLbConfig }: XdsCluster, refused: Refusals): number {
-  if (commonLbConfig === undefined) return 50
-  knowOnly(Cluster_CommonLbConfigSchema, commonLbConfig, balanceFields, 'common_lb_config', refused)
-  if (commonLbConfig.localityConfigSpecifier.case === 'localityWeightedLbConfig')
-    refused.add('common_lb_config.locality_weighted_lb_config', 'is not supported')
-  return commonLbConfig.healthyPanicThreshold?.value ?? 50
 }

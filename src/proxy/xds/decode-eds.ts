@@ -9,12 +9,13 @@ import {
   type LocalityLbEndpoints,
 } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
 import {
+  ClusterLoadAssignment_PolicySchema,
   ClusterLoadAssignmentSchema,
   type ClusterLoadAssignment,
 } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { balancerMetadata, transportSocketMatchMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
-import type { Endpoint } from '../config.ts'
+import type { Cluster, Endpoint } from '../config.ts'
 import { socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
@@ -25,27 +26,33 @@ export interface EndpointShape extends Omit<Endpoint, 'transport'> {
   /** `envoy.transport_socket_match` metadata. */
   readonly labels: JsonObject
 }
-export type Assignment = readonly EndpointShape[]
+/** The endpoints of a cluster, and what is said of all of them. */
+export interface Assignment extends Pick<Cluster, 'overprovisioningPercent' | 'weightedPriorityHealth'> {
+  readonly endpoints: readonly EndpointShape[]
+}
 
 /** What EDS carries, with the name that it must have. */
-export interface NamedAssignment {
+export interface NamedAssignment extends Assignment {
   readonly name: string
-  readonly endpoints: Assignment
 }
 
 /** One ClusterLoadAssignment. */
 export function decodeEds(bytes: Uint8Array, refused: Refusals): NamedAssignment {
   const assignment = fromBinary(ClusterLoadAssignmentSchema, bytes)
-  return { name: assignment.clusterName, endpoints: decodeAssignment(assignment, '', refused) }
+  return { name: assignment.clusterName, ...decodeAssignment(assignment, '', refused) }
 }
 
 const assignmentFields = fieldNames('cluster_name endpoints policy')
+const policyFields = fieldNames('overprovisioning_factor weighted_priority_health')
 
 /** Also for the assignment within a STATIC cluster. One address twice is refused. */
 export function decodeAssignment(assignment: ClusterLoadAssignment, path: string, refused: Refusals): Assignment {
   knowOnly(ClusterLoadAssignmentSchema, assignment, assignmentFields, path, refused)
-  if ((assignment.policy?.dropOverloads.length ?? 0) > 0)
-    refused.add(join(path, 'policy.drop_overloads'), 'is not supported')
+  const { policy } = assignment
+  if (policy !== undefined)
+    knowOnly(ClusterLoadAssignment_PolicySchema, policy, policyFields, join(path, 'policy'), refused)
+  if (policy?.overprovisioningFactor === 0)
+    refused.add(join(path, 'policy.overprovisioning_factor'), 'expected at least 1')
   const endpoints = assignment.endpoints.flatMap((locality, index) =>
     decodeLocality(locality, join(path, `endpoints[${index}]`), refused),
   )
@@ -55,7 +62,11 @@ export function decodeAssignment(assignment: ClusterLoadAssignment, path: string
     if (seen.has(key)) refused.add(path, `the endpoint ${key} is there twice`)
     seen.add(key)
   }
-  return endpoints
+  return {
+    endpoints,
+    ...(policy?.overprovisioningFactor === undefined ? {} : { overprovisioningPercent: policy.overprovisioningFactor }),
+    ...(policy?.weightedPriorityHealth === true ? { weightedPriorityHealth: true } : {}),
+  }
 }
 
 const localityFields = fieldNames('locality metadata lb_endpoints load_balancing_weight priority proximity')
@@ -64,16 +75,16 @@ const endpointFields = fieldNames('address hostname observability_name')
 
 function decodeLocality(group: LocalityLbEndpoints, path: string, refused: Refusals): EndpointShape[] {
   knowOnly(LocalityLbEndpointsSchema, group, localityFields, path, refused)
-  const locality = localityName(group.locality)
+  const { priority, loadBalancingWeight: weight = 0 } = group
+  const place = { locality: localityName(group.locality), priority, ...(weight > 0 && { localityWeight: weight }) }
   return group.lbEndpoints.map((one, index) =>
-    decodeEndpoint(one, group.priority, locality, join(path, `lb_endpoints[${index}]`), refused),
+    decodeEndpoint(one, place, join(path, `lb_endpoints[${index}]`), refused),
   )
 }
 
 function decodeEndpoint(
   one: LbEndpoint,
-  priority: number,
-  locality: string,
+  place: Pick<Endpoint, 'locality' | 'priority' | 'localityWeight'>,
   path: string,
   refused: Refusals,
 ): EndpointShape {
@@ -81,13 +92,14 @@ function decodeEndpoint(
   const endpoint = one.hostIdentifier.case === 'endpoint' ? one.hostIdentifier.value : undefined
   if (endpoint !== undefined) knowOnly(EndpointSchema, endpoint, endpointFields, join(path, 'endpoint'), refused)
   if (one.loadBalancingWeight === 0) refused.add(join(path, 'load_balancing_weight'), 'expected at least 1')
-  const hashKey = stringIn(one.metadata?.filterMetadata[balancerMetadata], 'hash_key')
+  const known = one.metadata?.filterMetadata[balancerMetadata]
+  const hashKey = stringIn(known, 'hash_key')
   return {
     address: socketAddress(endpoint?.address, join(path, 'endpoint.address'), refused),
     weight: one.loadBalancingWeight ?? 1,
-    priority,
+    ...place,
     health: healthOf(one.healthStatus),
-    locality,
+    ...(known !== undefined && { metadata: known }),
     hostname: endpoint?.hostname ?? '',
     ...(hashKey === undefined ? {} : { hashKey }),
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},

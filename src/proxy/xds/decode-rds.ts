@@ -1,5 +1,6 @@
-import { fromBinary } from '@bufbuild/protobuf'
-import type { DataSource } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import { balancerMetadata } from '../../xds/names.ts'
+import type { DataSource, Metadata } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { RouteConfigurationSchema, type RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import {
   DirectResponseActionSchema,
@@ -200,7 +201,7 @@ const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
   include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies
-  hash_policy`)
+  hash_policy metadata_match`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -254,10 +255,10 @@ function decodePathChange(
 }
 
 const weightedFields = fieldNames('clusters total_weight runtime_key_prefix')
-const weightFields = fieldNames(`name weight host_rewrite_literal ${headerEditFields}`)
+const weightFields = fieldNames(`name weight metadata_match host_rewrite_literal ${headerEditFields}`)
 
 function decodeClusters(
-  { clusterSpecifier: by, hostRewriteSpecifier: host }: XdsRouteAction,
+  { clusterSpecifier: by, hostRewriteSpecifier: host, metadataMatch }: XdsRouteAction,
   around: AroundAction,
   path: string,
   refused: Refusals,
@@ -265,7 +266,7 @@ function decodeClusters(
   const ofRoute = hostLiteral(host, path, refused)
   if (by.case === 'cluster') {
     if (by.value === '') refused.add(join(path, 'cluster'), 'is empty')
-    return [{ cluster: by.value, weight: 1, ...changes(ofRoute, around, noEdits) }]
+    return [{ cluster: by.value, weight: 1, ...subsetIn(metadataMatch), ...changes(ofRoute, around, noEdits) }]
   }
   if (by.case !== 'weightedClusters') {
     if (by.case === undefined) refused.add(path, 'expected cluster or weighted_clusters')
@@ -278,10 +279,17 @@ function decodeClusters(
     knowOnly(WeightedCluster_ClusterWeightSchema, one, weightFields, here, refused)
     const authority = hostLiteral(one.hostRewriteSpecifier, here, refused) ?? ofRoute
     const edits = decodeHeaderEdits(one, here, refused)
-    return { cluster: one.name, weight: one.weight ?? 0, ...changes(authority, around, edits) }
+    const subset = subsetIn(metadataMatch, one.metadataMatch)
+    return { cluster: one.name, weight: one.weight ?? 0, ...subset, ...changes(authority, around, edits) }
   })
   if (clusters.every(({ weight }) => weight === 0)) refused.add(at, 'the weights add up to 0')
   return clusters
+}
+
+/** Which endpoints are meant: the narrower has the last word on each key; absent where neither says anything. */
+function subsetIn(...matches: readonly (Metadata | undefined)[]): Pick<WeightedCluster, 'subset'> {
+  const parts = matches.flatMap((one) => one?.filterMetadata[balancerMetadata] ?? [])
+  return parts.length === 0 ? {} : { subset: Object.assign({}, ...parts) as JsonObject }
 }
 
 const noEdits: HeaderEdits = { request: [], response: [] }

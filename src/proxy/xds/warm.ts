@@ -84,7 +84,7 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
   }
   function assignmentOf({ edsName, inline }: ClusterShape): Assignment | undefined {
     if (edsName === undefined) return inline
-    const held = resources.held('EDS').get(edsName)?.endpoints
+    const held = resources.held('EDS').get(edsName)
     return held ?? (resources.isAbsent('EDS', edsName) ? noEndpoints : undefined)
   }
 
@@ -123,7 +123,7 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
   }
 }
 
-const noEndpoints: Assignment = []
+const noEndpoints: Assignment = { endpoints: [] }
 
 /** What `pick` finds, by the same names. */
 function part<T, P>(all: ReadonlyMap<string, T>, pick: (one: T) => P | undefined): ReadonlyMap<string, P> {

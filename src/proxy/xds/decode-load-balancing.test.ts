@@ -1,0 +1,238 @@
+import { create, type DescMessage } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { packAny } from '../../xds/any.ts'
+import {
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
+import { MaglevSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { RandomSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
+import { RingHashSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
+import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
+import { SubsetSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
+import { WrrLocalitySchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts'
+import type { LoadBalancing } from '../config.ts'
+import { decode, ms, problem, type Init } from './testing/decoding.ts'
+import { ads, loopback } from './testing/resources.ts'
+
+type ClusterInit = Init<typeof ClusterSchema>
+const eds: ClusterInit = {
+  name: 'x',
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+  edsClusterConfig: { edsConfig: ads },
+}
+
+const policy = <S extends DescMessage>(schema: S, init: Init<S>): ClusterInit =>
+  ({
+    ...eds,
+    loadBalancingPolicy: {
+      policies: [
+        { typedExtensionConfig: { name: 'unknown', typedConfig: create(AnySchema, { typeUrl: 'unknown' }) } },
+        { typedExtensionConfig: { name: 'x', typedConfig: packAny(schema, create(schema, init)) } },
+      ],
+    },
+  }) as ClusterInit
+const policies: readonly (readonly [ClusterInit, LoadBalancing, boolean?])[] = [
+  [{ ...eds, lbPolicy: Cluster_LbPolicy.RANDOM }, { kind: 'random' }],
+  [
+    { ...eds, lbPolicy: Cluster_LbPolicy.LEAST_REQUEST } as ClusterInit,
+    { kind: 'least-request', choices: 2, activeRequestBias: 1 },
+  ],
+  [
+    { ...eds, lbPolicy: Cluster_LbPolicy.RING_HASH },
+    { kind: 'ring-hash', minSize: 1024, maxSize: 8_388_608 },
+  ],
+  [
+    {
+      ...eds,
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      lbConfig: { case: 'maglevLbConfig', value: { tableSize: 101n } },
+      commonLbConfig: { consistentHashingLbConfig: { useHostnameForHashing: true } },
+    } as ClusterInit,
+    { kind: 'maglev', tableSize: 101 },
+    true,
+  ],
+  [policy(RoundRobinSchema, {}), { kind: 'round-robin' }],
+  [policy(RandomSchema, {}), { kind: 'random' }],
+  [
+    policy(LeastRequestSchema, { choiceCount: 4, activeRequestBias: { defaultValue: 0.5 } }),
+    { kind: 'least-request', choices: 4, activeRequestBias: 0.5 },
+  ],
+  [
+    policy(RingHashSchema, { minimumRingSize: 7n, maximumRingSize: 9n, useHostnameForHashing: true }),
+    { kind: 'ring-hash', minSize: 7, maxSize: 9 },
+    true,
+  ],
+  [
+    policy(MaglevSchema, { consistentHashingLbConfig: { useHostnameForHashing: true } }),
+    { kind: 'maglev', tableSize: 65_537 },
+    true,
+  ],
+]
+for (const [init, wanted, hashHostnames = false] of policies)
+  test(`CDS: balancing by ${wanted.kind}, ${'loadBalancingPolicy' in init ? 'as an extension' : 'as lb_policy'}`, () => {
+    const cluster = decode('CDS', ClusterSchema, init)
+    assert.deepEqual([cluster.loadBalancing, cluster.hashHostnames], [wanted, hashHostnames])
+  })
+
+const slowStartConfig = {
+  slowStartWindow: ms(60_000),
+  aggression: { defaultValue: 2 },
+  minWeightPercent: { value: 5 },
+}
+const slowStart = { windowMs: 60_000, aggression: 2, minWeightPercent: 5 }
+const child = {
+  policies: [{ typedExtensionConfig: { name: 'r', typedConfig: packAny(RandomSchema, create(RandomSchema)) } }],
+}
+const selectors = [
+  { keys: ['version'] },
+  { keys: ['stage', 'version'], fallbackPolicy: 4, fallbackKeysSubset: ['version'] },
+  { keys: ['stage'], fallbackPolicy: 2 },
+]
+
+test('CDS: slow start, localities and subsets, as old fields and as policies', () => {
+  const old = decode('CDS', ClusterSchema, {
+    ...eds,
+    lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig } },
+    commonLbConfig: {
+      healthyPanicThreshold: { value: 30 },
+      localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} },
+    },
+    lbSubsetConfig: {
+      fallbackPolicy: 2,
+      defaultSubset: { version: 'v1' },
+      subsetSelectors: selectors,
+      listAsAny: true,
+    },
+  } as ClusterInit)
+  assert.deepEqual(old.loadBalancing, { kind: 'round-robin', slowStart })
+  assert.deepEqual([old.localityWeighted, old.panicThresholdPercent], [true, 30])
+  assert.deepEqual(old.subsets, {
+    fallback: 'default',
+    defaultSubset: { version: 'v1' },
+    selectors: [
+      { keys: ['version'] },
+      { keys: ['stage', 'version'], fallbackKeys: ['version'] },
+      { keys: ['stage'], fallback: 'any' },
+    ],
+    listAsAny: true,
+    localityWeightAware: false,
+  })
+
+  const least = decode('CDS', ClusterSchema, policy(LeastRequestSchema, { slowStartConfig }))
+  assert.deepEqual(least.loadBalancing, { kind: 'least-request', choices: 2, activeRequestBias: 1, slowStart })
+  const byLocality = decode('CDS', ClusterSchema, policy(WrrLocalitySchema, { endpointPickingPolicy: child }))
+  assert.deepEqual([byLocality.loadBalancing, byLocality.localityWeighted], [{ kind: 'random' }, true])
+  const split = decode(
+    'CDS',
+    ClusterSchema,
+    policy(SubsetSchema, { fallbackPolicy: 1, subsetSelectors: selectors, subsetLbPolicy: child } as Init<
+      typeof SubsetSchema
+    >),
+  )
+  assert.deepEqual(
+    [split.loadBalancing, split.subsets?.fallback, split.subsets?.selectors.length],
+    [{ kind: 'random' }, 'any', 3],
+  )
+})
+
+const refusals: readonly (readonly [string, object, RegExp])[] = [
+  [
+    'zone awareness',
+    { commonLbConfig: { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value: {} } } },
+    /common_lb_config\.zone_aware_lb_config: is not supported/,
+  ],
+  [
+    'an aggression of 0',
+    { lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig: { aggression: { defaultValue: 0 } } } } },
+    /round_robin_lb_config\.slow_start_config\.aggression: expected more than 0/,
+  ],
+  [
+    'the part of another policy',
+    { lbConfig: { case: 'maglevLbConfig', value: {} } },
+    /maglevLbConfig: is for another lb_policy/,
+  ],
+  [
+    'one endpoint for each subset',
+    { lbSubsetConfig: { subsetSelectors: [{ keys: ['a'], singleHostPerSubset: true }] } },
+    /subset_selectors\[0\]\.single_host_per_subset: is not supported/,
+  ],
+  [
+    'a fallback to the same keys',
+    { lbSubsetConfig: { subsetSelectors: [{ keys: ['a'], fallbackPolicy: 4, fallbackKeysSubset: ['a'] }] } },
+    /fallback_keys_subset: expected some of the keys, but not all/,
+  ],
+  [
+    'a full scan',
+    policy(LeastRequestSchema, { selectionMethod: 1 }),
+    /load_balancing_policy\.policies\[1\]\.selection_method: FULL_SCAN is not supported/,
+  ],
+]
+for (const [title, more, form] of refusals)
+  test(`CDS: balancing, refused is ${title}`, () =>
+    assert.match(problem('CDS', ClusterSchema, { ...eds, ...more } as ClusterInit), form))
+
+test('EDS: weights of localities, reserve, what balancing knows of an endpoint', () => {
+  const metadata = { filterMetadata: { 'envoy.lb': { version: 'v1', hash_key: 'one' } } }
+  const assignment = decode('EDS', ClusterLoadAssignmentSchema, {
+    clusterName: 'x',
+    policy: { overprovisioningFactor: 200, weightedPriorityHealth: true },
+    endpoints: [
+      {
+        locality: { zone: 'a' },
+        loadBalancingWeight: 7,
+        lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address: loopback(1) } }, metadata }],
+      },
+    ],
+  } as Init<typeof ClusterLoadAssignmentSchema>)
+  assert.deepEqual([assignment.overprovisioningPercent, assignment.weightedPriorityHealth], [200, true])
+  const [first] = assignment.endpoints
+  assert.deepEqual(
+    [first?.localityWeight, first?.metadata, first?.hashKey],
+    [7, { version: 'v1', hash_key: 'one' }, 'one'],
+  )
+})
+
+test('RDS: the subset that a route and its clusters ask for', () => {
+  const match = (fields: Record<string, string>) => ({ filterMetadata: { 'envoy.lb': fields } })
+  const table = decode('RDS', RouteConfigurationSchema, {
+    name: 'x',
+    virtualHosts: [
+      {
+        name: 'v',
+        domains: ['*'],
+        routes: [
+          {
+            match: { pathSpecifier: { case: 'prefix', value: '/' } },
+            action: {
+              case: 'route',
+              value: {
+                metadataMatch: match({ stage: 'prod', version: 'v1' }),
+                clusterSpecifier: {
+                  case: 'weightedClusters',
+                  value: {
+                    clusters: [
+                      { name: 'a', weight: 1 },
+                      { name: 'b', weight: 1, metadataMatch: match({ version: 'v2' }) },
+                    ],
+                  },
+                },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  } as Init<typeof RouteConfigurationSchema>)
+  const action = table.virtualHosts[0]?.routes[0]?.action
+  assert.deepEqual(action?.kind === 'forward' && action.clusters.map(({ subset }) => subset), [
+    { stage: 'prod', version: 'v1' },
+    { stage: 'prod', version: 'v2' },
+  ])
+})
