@@ -11,6 +11,10 @@ export function parseServicePortName(name: string): { namespace: string; service
   return { namespace, service, port: Number(port) }
 }
 
+/** Listeners of a Gateway and their route configurations begin so. */
+export const gatewayNames = 'gateway/'
+/** SDS secrets with the certificates of gateways, over ADS: `secret/<namespace>/<name>`. */
+export const certificateSecret = (secret: string): string => `secret/${secret}`
 /** SDS secret with the mesh's trust bundle, over ADS. */
 export const trustBundleSecret = 'weft-trust-bundle'
 /** SDS secret with the workload's own certificate; never over ADS: from the agent. */

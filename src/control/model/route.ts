@@ -54,8 +54,11 @@ export interface CorsPolicy {
 export type RouteAction =
   | Forward
   | Redirect
-  /** Gateway API: no valid backend → 500; for a GRPCRoute UNAVAILABLE, which is what 503 is to callers of gRPC. */
-  | { readonly kind: 'fail'; readonly status: 500 | 503; readonly reason: string }
+  /**
+   * Gateway API: no valid backend → 500; for a GRPCRoute UNAVAILABLE, which is what 503 is to callers of gRPC. HTTP: a connection for
+   * another host → 421.
+   */
+  | { readonly kind: 'fail'; readonly status: 421 | 500 | 503; readonly reason: string }
 
 export interface Forward {
   readonly kind: 'forward'

@@ -33,7 +33,7 @@ interface Place {
 
 /** The RBAC filters of one inbound port in the order in which they run: deny, allow, audit. `http` false: for a raw byte stream. */
 export function renderAuthorization(
-  { authorization, targetPort }: InboundPort,
+  { authorization, targetPort }: Pick<InboundPort, 'authorization' | 'targetPort'>,
   { http }: { http: boolean },
 ): readonly { readonly name: Action; readonly rules: Rbac }[] {
   const { deny, allow, allowPresent, audit } = authorization

@@ -9,7 +9,14 @@ import {
   type HttpFilterSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { accessLogs } from './access-log.ts'
-import { duration, typed } from './parts.ts'
+import { duration, overAds, typed } from './parts.ts'
+
+/** Source: Envoy, "Configuring Envoy as an edge proxy". */
+const edgeHttp2 = {
+  maxConcurrentStreams: 100,
+  initialStreamWindowSize: 65_536,
+  initialConnectionWindowSize: 1_048_576,
+}
 
 /** The terminal filter that speaks HTTP, with Weft's limits written out. `filters` run in their order, before the router. */
 export const renderHttp = ({
@@ -17,11 +24,15 @@ export const renderHttp = ({
   filters,
   routes,
   accessLog,
+  edge = false,
 }: {
   statPrefix: string
   filters: readonly MessageInitShape<typeof HttpFilterSchema>[]
-  routes: MessageInitShape<typeof RouteConfigurationSchema>
+  /** The routes themselves, or the name by which they are asked for. */
+  routes: MessageInitShape<typeof RouteConfigurationSchema> | string
   accessLog: boolean
+  /** Strangers come here: what they say of themselves and of those before them is not believed, and they get less room. */
+  edge?: boolean
 }): MessageInitShape<typeof FilterSchema> => ({
   name: 'envoy.filters.network.http_connection_manager',
   configType: {
@@ -29,14 +40,17 @@ export const renderHttp = ({
     value: typed(HttpConnectionManagerSchema, {
       codecType: HttpConnectionManager_CodecType.AUTO,
       statPrefix,
-      routeSpecifier: { case: 'routeConfig', value: routes },
+      routeSpecifier:
+        typeof routes === 'string'
+          ? { case: 'rds', value: { configSource: overAds, routeConfigName: routes } }
+          : { case: 'routeConfig', value: routes },
       httpFilters: [
         ...filters,
         { name: 'envoy.filters.http.router', configType: { case: 'typedConfig', value: typed(RouterSchema, {}) } },
       ],
       commonHttpProtocolOptions: { idleTimeout: duration(3_600_000) },
       // Extended CONNECT, by which WebSockets come over HTTP/2 (RFC 8441).
-      http2ProtocolOptions: { allowConnect: true },
+      http2ProtocolOptions: { allowConnect: true, ...(edge ? edgeHttp2 : {}) },
       streamIdleTimeout: duration(300_000),
       requestHeadersTimeout: duration(10_000),
       accessLog: accessLogs(accessLog),
@@ -47,6 +61,7 @@ export const renderHttp = ({
       mergeSlashes: true,
       upgradeConfigs: [{ upgradeType: 'websocket' }],
       generateRequestId: true,
+      ...(edge ? { useRemoteAddress: true, preserveExternalRequestId: true } : {}),
     }),
   },
 })

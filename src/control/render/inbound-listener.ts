@@ -4,18 +4,17 @@ import { isHttp } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
-import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
-import type { AuthorizationRule, InboundPort, Workload } from '../model/model.ts'
+import type { InboundPort, Workload } from '../model/model.ts'
 import { accessLogs } from './access-log.ts'
+import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { renderAuthorization } from './authorization.ts'
 import { inboundClusterName } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
-import { duration, originJson, socketAddress, typed, weft } from './parts.ts'
-import { renderDownstreamTls, tlsTransportSocket } from './tls.ts'
+import { duration, socketAddress, typed, weft } from './parts.ts'
+import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
 type Filter = MessageInitShape<typeof FilterSchema>
@@ -45,38 +44,19 @@ export function renderInboundListener(
       ...(port.mtls === 'strict' ? [] : [plainChain(parts)]),
       ...(port.mtls === 'permissive' ? [foreignTlsChain(parts)] : []),
     ],
-    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port)),
+    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port.authorization)),
   }
 }
-
-type Inspection = Required<
-  Pick<
-    MessageInitShape<typeof ListenerSchema>,
-    'listenerFilters' | 'listenerFiltersTimeout' | 'continueOnListenerFiltersTimeout'
-  >
->
 
 interface Parts {
   readonly port: InboundPort
   readonly accessLog: boolean
 }
 
-/**
- * A client that says nothing is either slow or speaks a protocol in which the server speaks first. Where plain text is taken it counts
- * as plain text after 1 s on a TCP port; everywhere else it is cut after 10 s.
- */
-function inspection({ mtls, protocol }: InboundPort): Inspection {
+/** Where plain text is taken as well the server of a TCP port may speak first. */
+const inspection = ({ mtls, protocol }: InboundPort): ReturnType<typeof inspectTls> => {
   const serverMayBeFirst = mtls === 'permissive' && protocol === 'tcp'
-  return {
-    listenerFilters: [
-      {
-        name: 'envoy.filters.listener.tls_inspector',
-        configType: { case: 'typedConfig', value: typed(TlsInspectorSchema, {}) },
-      },
-    ],
-    listenerFiltersTimeout: duration(serverMayBeFirst ? 1000 : 10_000),
-    continueOnListenerFiltersTimeout: serverMayBeFirst,
-  }
+  return inspectTls({ limitMs: serverMayBeFirst ? 1000 : 10_000, serverMayBeFirst })
 }
 
 const meshChains = (parts: Parts): readonly FilterChain[] => [
@@ -115,10 +95,7 @@ function httpFilters({ port, accessLog }: Parts): Filter[] {
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
-      filters: renderAuthorization(port, { http: true }).map(({ name, rules }) => ({
-        name: `weft.authorization.${name}`,
-        configType: { case: 'typedConfig', value: typed(HttpRbacSchema, { rules }) },
-      })),
+      filters: httpAuthorization(port),
       routes: {
         name: cluster,
         validateClusters: false,
@@ -160,11 +137,4 @@ function tcpFilters({ port, accessLog }: Parts): Filter[] {
       }),
     ),
   ]
-}
-
-/** An RBAC policy has no room for metadata: their origins stand on the listener, by the policy's name. */
-function policyOrigins({ authorization: { deny, allow, audit } }: InboundPort): ReturnType<typeof originJson> {
-  const rules: readonly AuthorizationRule[] = [...deny, ...allow, ...audit]
-  if (rules.length === 0) return {}
-  return { policies: Object.fromEntries(rules.map((rule) => [rule.name, originJson(rule.origin)])) }
 }

@@ -3,11 +3,10 @@ import type { Address } from '../../base/address.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { passthroughCluster } from '../../xds/names.ts'
 import type { MeshSettings, Workload } from '../model/model.ts'
-import { corsFilter } from './cors.ts'
+import { corsByRoute } from './cors.ts'
 import { dnsCache } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
@@ -38,7 +37,7 @@ export const renderOutboundListener = (
         renderHttp({
           statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
-          filters: [byRoute, ...(mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [])],
+          filters: [corsByRoute, ...(mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [])],
           routes: {
             name: outboundListenerName(capture),
             validateClusters: false,
@@ -51,13 +50,6 @@ export const renderOutboundListener = (
   ],
   metadata: weft(mesh.origin, { routing: 'names', ...(capture === 'namespace' ? { destination: 'original' } : {}) }),
 })
-
-/** Does what routes say of CORS; our proxy needs no filter for that. */
-const byRoute = {
-  name: corsFilter,
-  isOptional: true,
-  configType: { case: 'typedConfig' as const, value: typed(CorsSchema, {}) },
-}
 
 /** Resolves the host for the passthrough cluster; our proxy needs no filter for that. */
 const resolveAuthority = {

@@ -17,6 +17,7 @@ import {
   renderServiceCluster,
 } from './clusters.ts'
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
+import { gatewayResources, type GatewayResources } from './gateway-resources.ts'
 import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
 import { outboundListenerName, renderOutboundListener } from './outbound-listener.ts'
@@ -72,18 +73,24 @@ function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): 
       .map((name) => serviceEntry(name, model, cache)?.version)
       .join(' '),
   )
+  const gateways = new WeakMap<Workload, GatewayResources>()
+  const gatewayOf = ({ workload }: Proxy): GatewayResources => {
+    let known = gateways.get(workload)
+    if (known === undefined) gateways.set(workload, (known = gatewayResources(workload, model, cache)))
+    return known
+  }
   return {
     model,
     namesVersion,
-    wildcard: (type, proxy) => wildcard(type, proxy, model, all),
+    wildcard: (type, proxy) => wildcard(type, proxy, { model, all, gateway: gatewayOf(proxy) }),
     resource(type, name, proxy) {
       switch (type) {
         case 'LDS':
-          return listener(name, proxy, model, cache)
+          return gatewayOf(proxy).listener(name) ?? listener(name, proxy, model, cache)
         case 'CDS':
           return cluster(name, proxy, model, cache)
         case 'RDS':
-          return routes(name, proxy, model, cache)
+          return gatewayOf(proxy).table(name) ?? routes(name, proxy, model, cache)
         case 'EDS':
           return ofPort(name, model, ({ service, port }) =>
             cache.get(
@@ -98,7 +105,7 @@ function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): 
         case 'SDS':
           return name === trustBundleSecret
             ? cache.get('SDS', name, [trustBundlePem], SecretSchema, () => renderTrustBundle(trustBundlePem))
-            : undefined
+            : gatewayOf(proxy).secret(name)
         case 'NDS':
           return serviceEntry(name, model, cache)
       }
@@ -194,25 +201,30 @@ const ofPort = (
   return found === undefined ? undefined : render(found)
 }
 
-function wildcard(type: XdsType, { workload, kind }: Proxy, model: Model, all: AllNames): readonly string[] {
+function wildcard(
+  type: XdsType,
+  { workload, kind }: Proxy,
+  { model, all, gateway }: { readonly model: Model; readonly all: AllNames; readonly gateway: GatewayResources },
+): readonly string[] {
   const foreign = kind === 'foreign'
   switch (type) {
     case 'LDS':
       return [
         ...workload.inbound.map(inboundListenerName),
+        ...gateway.listeners,
         ...(workload.outbound === undefined ? [] : [outboundListenerName(workload.capture)]),
       ].toSorted()
     case 'CDS': {
       const own = new Set(workload.inbound.map(inboundClusterName))
-      if (model.mesh.outboundTraffic === 'allow-any') own.add(passthroughCluster)
+      if (model.mesh.outboundTraffic === 'allow-any' && workload.gateway === undefined) own.add(passthroughCluster)
       return [...own, ...(foreign ? all.ports() : [])].toSorted()
     }
     case 'RDS':
-      return foreign ? all.httpPorts() : []
+      return foreign ? [...gateway.tables, ...all.httpPorts()].toSorted() : []
     case 'EDS':
       return foreign ? all.ports() : []
     case 'SDS':
-      return [trustBundleSecret]
+      return foreign ? [...gateway.secrets, trustBundleSecret].toSorted() : [trustBundleSecret]
     case 'NDS':
       return all.services()
   }

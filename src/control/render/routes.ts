@@ -15,6 +15,7 @@ import type {
   Forward,
   HeaderEdits,
   Mirror,
+  Origin,
   RouteMatch,
   RouteRule,
   Service,
@@ -39,28 +40,50 @@ type PathSpecifier = NonNullable<MessageInitShape<typeof RouteMatchSchema>['path
  */
 export function renderRoutes(service: Service, port: ServicePort): MessageInitShape<typeof RouteConfigurationSchema> {
   const name = servicePortName(service.namespace, service.name, port.port)
-  return {
-    name,
-    virtualHosts: [
-      {
-        name,
-        domains: ['*'],
-        routes: port.rules.map((rule) => renderRule(rule, port)),
-        metadata: weft(port.origin),
-      },
-    ],
-    ignorePortInHostMatching: true,
-    validateClusters: false,
-    // Envoy would let the route have the last word; what is said of one backend is narrower.
-    ...(port.rules.some(editsForOneBackend) ? { mostSpecificHeaderMutationsWins: true } : {}),
-    metadata: weft(port.origin),
-  }
+  const called = { port: port.port, http2: isHttp2(port.protocol) }
+  return renderTable(name, [{ name, domains: ['*'], rules: port.rules, origin: port.origin }], called, port.origin)
 }
 
-const renderRule = (rule: RouteRule, port: ServicePort): Route => ({
+/** The rules for some hosts; without rules they are answered with 404. */
+export interface HostRules {
+  readonly name: string
+  readonly domains: readonly string[]
+  readonly rules: readonly RouteRule[]
+  readonly origin: Origin
+}
+
+/** What was called. */
+interface Called {
+  readonly port: number
+  /** Callers may speak HTTP/2, and so gRPC. */
+  readonly http2: boolean
+}
+
+/** A route configuration; the narrowest domain that covers a request's host decides. */
+export const renderTable = (
+  name: string,
+  hosts: readonly HostRules[],
+  called: Called,
+  origin: Origin,
+): MessageInitShape<typeof RouteConfigurationSchema> => ({
+  name,
+  virtualHosts: hosts.map((host) => ({
+    name: host.name,
+    domains: [...host.domains],
+    routes: host.rules.map((rule) => renderRule(rule, called)),
+    metadata: weft(host.origin),
+  })),
+  ignorePortInHostMatching: true,
+  validateClusters: false,
+  // Envoy would let the route have the last word; what is said of one backend is narrower.
+  ...(hosts.some(({ rules }) => rules.some(editsForOneBackend)) ? { mostSpecificHeaderMutationsWins: true } : {}),
+  metadata: weft(origin),
+})
+
+const renderRule = (rule: RouteRule, called: Called): Route => ({
   name: rule.name,
   match: renderMatch(rule.match),
-  action: renderAction(rule, port),
+  action: renderAction(rule, called),
   ...renderHeaderEdits(rule),
   ...(rule.cors && { typedPerFilterConfig: { [corsFilter]: renderCors(rule.cors) } }),
   metadata: weft(
@@ -113,7 +136,7 @@ const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSche
 const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
   kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
 
-function renderAction({ action, match }: RouteRule, { port, protocol }: ServicePort): Action {
+function renderAction({ action, match }: RouteRule, { port, http2 }: Called): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
   if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, port) }
   const [first, ...rest] = action.backends
@@ -122,7 +145,7 @@ function renderAction({ action, match }: RouteRule, { port, protocol }: ServiceP
   if (first === undefined) return answer(missingStatus, 'no backend of this route has a weight')
   if (rest.length === 0 && first.service === undefined)
     return answer(missingStatus, 'the backend of this route does not exist')
-  return { case: 'route', value: renderForward([first, ...rest], action, match, isHttp2(protocol)) }
+  return { case: 'route', value: renderForward([first, ...rest], action, match, http2) }
 }
 
 const answer = (status: number, sentence: string): Action => ({

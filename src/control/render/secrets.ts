@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
-import { trustBundleSecret } from '../../xds/names.ts'
+import { certificateSecret, trustBundleSecret } from '../../xds/names.ts'
+import type { Certificate } from '../model/model.ts'
 
 /** Whom the mesh believes. Public: it holds certificates, no key. */
 export const renderTrustBundle = (trustBundlePem: string): MessageInitShape<typeof SecretSchema> => ({
@@ -8,5 +9,20 @@ export const renderTrustBundle = (trustBundlePem: string): MessageInitShape<type
   type: {
     case: 'validationContext',
     value: { trustedCa: { specifier: { case: 'inlineString', value: trustBundlePem } } },
+  },
+})
+
+/** A certificate of a gateway, with its key: only for instances that serve with it. */
+export const renderCertificate = (
+  secret: string,
+  { chainPem, keyPem }: Certificate,
+): MessageInitShape<typeof SecretSchema> => ({
+  name: certificateSecret(secret),
+  type: {
+    case: 'tlsCertificate',
+    value: {
+      certificateChain: { specifier: { case: 'inlineString', value: chainPem } },
+      privateKey: { specifier: { case: 'inlineString', value: keyPem } },
+    },
   },
 })

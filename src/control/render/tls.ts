@@ -1,6 +1,8 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { ApiConfigSource_ApiType, ApiVersion } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import {
   SubjectAltNameMatcher_SanType,
   TlsParameters_TlsProtocol,
@@ -13,7 +15,7 @@ import {
   UpstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { agentCluster, meshAlpn, meshTcpAlpn, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
-import { overAds, typed } from './parts.ts'
+import { duration, overAds, typed } from './parts.ts'
 
 type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
 
@@ -50,6 +52,42 @@ export const renderDownstreamTls = (protocol: 'http' | 'tcp'): Any =>
       tlsCertificateSdsSecretConfigs: [ownCertificate],
       validationContextType: { case: 'validationContextSdsSecretConfig', value: trustBundle },
       alpnProtocols: protocol === 'http' ? ['h2', 'http/1.1'] : [],
+    },
+  })
+
+/**
+ * Looks for TLS before a filter chain is chosen. A client that says nothing is either slow, and is cut after `limitMs`, or speaks a
+ * protocol in which the server speaks first, and counts as plain text then.
+ */
+export const inspectTls = ({
+  limitMs,
+  serverMayBeFirst,
+}: {
+  limitMs: number
+  serverMayBeFirst: boolean
+}): Required<
+  Pick<
+    MessageInitShape<typeof ListenerSchema>,
+    'listenerFilters' | 'listenerFiltersTimeout' | 'continueOnListenerFiltersTimeout'
+  >
+> => ({
+  listenerFilters: [
+    {
+      name: 'envoy.filters.listener.tls_inspector',
+      configType: { case: 'typedConfig', value: typed(TlsInspectorSchema, {}) },
+    },
+  ],
+  listenerFiltersTimeout: duration(limitMs),
+  continueOnListenerFiltersTimeout: serverMayBeFirst,
+})
+
+/** Receives strangers with the certificates of these SDS secrets, of which the TLS server name chooses. */
+export const renderEdgeTls = (secrets: readonly string[]): Any =>
+  typed(DownstreamTlsContextSchema, {
+    commonTlsContext: {
+      tlsParams,
+      tlsCertificateSdsSecretConfigs: secrets.map((name) => ({ name, sdsConfig: overAds })),
+      alpnProtocols: ['h2', 'http/1.1'],
     },
   })
 

@@ -5,10 +5,12 @@ import type {
   AuthorizationRule,
   AuthorizationSource,
   Endpoint,
+  Gateway,
   InboundPort,
   MeshSettings,
   Model,
   Origin,
+  PortAuthorization,
   RouteRule,
   Service,
   ServicePort,
@@ -29,6 +31,9 @@ export interface LooseModel {
   readonly mesh?: Loose<MeshSettings>
   readonly services?: readonly Loose<Service>[]
   readonly workloads?: readonly Loose<Workload>[]
+  readonly gateways?: readonly Loose<Gateway>[]
+  /** PEM of chain and key, by `<namespace>/<name>`. */
+  readonly certificates?: Readonly<Record<string, { readonly chainPem: string; readonly keyPem: string }>>
   readonly virtualIps?: Readonly<Record<string, string>>
 }
 
@@ -41,6 +46,8 @@ export function completeModel({
   mesh = {},
   services = [],
   workloads = [],
+  gateways = [],
+  certificates = {},
   virtualIps = {},
 }: LooseModel): Model {
   return {
@@ -55,8 +62,10 @@ export function completeModel({
     },
     services: byName(services.map(service)),
     workloads: byName(workloads.map(workload)),
-    gateways: new Map(),
-    certificates: new Map(),
+    gateways: byName(gateways.map(gateway)),
+    certificates: new Map(
+      Object.entries(certificates).map(([name, one]) => [name, { ...one, origin: origin(`Secret ${name}`) }]),
+    ),
     virtualIps: new Map(Object.entries(virtualIps)),
   }
 }
@@ -138,14 +147,18 @@ function workload(given: Loose<Workload>): Workload {
     inbound: inbound.map(inboundPort),
     outbound: given.outbound as Workload['outbound'],
     capture: given.capture,
-    gateway: given.gateway as Workload['gateway'],
+    gateway: given.gateway && {
+      gateway: given.gateway.gateway ?? `${namespace}/edge`,
+      host: given.gateway.host ?? '127.80.0.1',
+      portMap: new Map(Object.entries(given.gateway.portMap ?? {}).map(([port, bind]) => [Number(port), Number(bind)])),
+      authorization: portAuthorization(given.gateway.authorization),
+    },
     origin: origin(`Workload ${namespace}/${name}`, given.origin),
   }
 }
 
 function inboundPort(given: Loose<InboundPort>): InboundPort {
   const { name = 'http', targetPort = 8080, protocol = 'http', mtls = 'permissive', authorization } = given
-  const rules = (list: readonly Loose<AuthorizationRule>[] = []): readonly AuthorizationRule[] => list.map(policy)
   return {
     name,
     address: { host: given.address?.host ?? '127.0.0.1', port: given.address?.port ?? 15_006 },
@@ -154,12 +167,40 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
     mtls,
     mtlsOrigin:
       given.mtlsOrigin === undefined ? undefined : origin('PeerAuthentication default/mtls', given.mtlsOrigin),
-    authorization: {
-      deny: rules(authorization?.deny),
-      allow: rules(authorization?.allow),
-      allowPresent: authorization?.allowPresent ?? (authorization?.allow ?? []).length > 0,
-      audit: rules(authorization?.audit),
-    },
+    authorization: portAuthorization(authorization),
+  }
+}
+
+function portAuthorization(given: Loose<PortAuthorization> = {}): PortAuthorization {
+  const rules = (list: readonly Loose<AuthorizationRule>[] = []): readonly AuthorizationRule[] => list.map(policy)
+  return {
+    deny: rules(given.deny),
+    allow: rules(given.allow),
+    allowPresent: given.allowPresent ?? (given.allow ?? []).length > 0,
+    audit: rules(given.audit),
+  }
+}
+
+function gateway({ namespace = 'default', name = 'edge', addresses = [], listeners = [] }: Loose<Gateway>): Gateway {
+  const resource = `Gateway ${namespace}/${name}`
+  return {
+    namespace,
+    name,
+    addresses,
+    listeners: listeners.map((given, index) => ({
+      name: given.name ?? `listener-${index}`,
+      port: given.port ?? 80,
+      protocol: given.protocol ?? 'http',
+      hostname: given.hostname ?? '*',
+      certificates: given.certificates ?? [],
+      hosts: (given.hosts ?? []).map((host) => ({
+        hostname: host.hostname ?? '*',
+        rules: (host.rules ?? []).map(rule),
+      })),
+      origin: origin(resource, { field: `spec.listeners[${index}]` }),
+    })),
+    attachments: new Map(),
+    origin: origin(resource),
   }
 }
 

@@ -1,0 +1,77 @@
+import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { certificateSecret } from '../../xds/names.ts'
+import type { Gateway, Model, Workload } from '../model/model.ts'
+import { gatewaySockets, renderGatewayListener } from './gateway-listeners.ts'
+import { gatewayTables, renderGatewayTable } from './gateway-routes.ts'
+import type { RenderedResource, ResourceCache } from './resource-cache.ts'
+import { renderCertificate } from './secrets.ts'
+
+/** What a workload serves besides what every sidecar has; all empty when it is no gateway. */
+export interface GatewayResources {
+  readonly listeners: readonly string[]
+  readonly tables: readonly string[]
+  readonly secrets: readonly string[]
+  listener(name: string): RenderedResource | undefined
+  table(name: string): RenderedResource | undefined
+  secret(name: string): RenderedResource | undefined
+}
+
+const none: GatewayResources = {
+  listeners: [],
+  tables: [],
+  secrets: [],
+  listener: () => undefined,
+  table: () => undefined,
+  secret: () => undefined,
+}
+
+/** The resources of the Gateway that a workload serves. */
+export function gatewayResources(
+  { namespace, name: workload, gateway: instance }: Workload,
+  { gateways, certificates, mesh: { accessLog } }: Model,
+  cache: ResourceCache,
+): GatewayResources {
+  const gateway = instance && gateways.get(instance.gateway)
+  if (gateway === undefined || instance === undefined) return none
+  const { authorization } = instance
+  const sockets = gatewaySockets(gateway, instance)
+  const tables = gatewayTables(gateway)
+  const secrets = new Map(
+    gateway.listeners.flatMap((one) => one.certificates.map((secret) => [certificateSecret(secret), secret] as const)),
+  )
+  return {
+    listeners: sockets.map(({ name }) => name).toSorted(),
+    tables: tables.map(({ name }) => name).toSorted(),
+    secrets: Array.from(secrets.keys()).toSorted(),
+    listener(name) {
+      const socket = sockets.find((one) => one.name === name)
+      if (socket === undefined) return undefined
+      // Not the routes: they come and go without a change of the listener.
+      const inputs = [socket, withoutRoutes(gateway), authorization, accessLog]
+      return cache.get(`LDS ${namespace}/${workload} ${name}`, name, inputs, ListenerSchema, () =>
+        renderGatewayListener(gateway, socket, { authorization, accessLog }),
+      )
+    },
+    table(name) {
+      const table = tables.find((one) => one.name === name)
+      if (table === undefined) return undefined
+      const inputs = [table, gateway.origin]
+      return cache.get(`RDS ${name}`, name, inputs, RouteConfigurationSchema, () =>
+        renderGatewayTable(table, gateway.origin),
+      )
+    },
+    secret(name) {
+      const secret = secrets.get(name)
+      const certificate = secret === undefined ? undefined : certificates.get(secret)
+      if (secret === undefined || certificate === undefined) return undefined
+      return cache.get(`SDS ${name}`, name, [certificate], SecretSchema, () => renderCertificate(secret, certificate))
+    },
+  }
+}
+
+const withoutRoutes = ({ listeners, origin }: Gateway): readonly unknown[] => [
+  listeners.map(({ hosts: _routes, ...listener }) => listener),
+  origin,
+]
