@@ -1,6 +1,6 @@
 import net from 'node:net'
 import path from 'node:path'
-import { formatAddress } from '../base/address.ts'
+import { formatAddress, unmapped } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { parseJoinToken } from '../ca/join-token.ts'
 import type { GrpcTarget } from '../xds/grpc-target.ts'
@@ -62,10 +62,7 @@ export function sourceAddress(
     const late = clock.after(connectTimeoutMs, () =>
       done({ unreachable: `no connection within ${connectTimeoutMs} ms` }),
     )
-    socket.once('connect', () => done({ host: plain(socket.localAddress ?? '127.0.0.1') }))
+    socket.once('connect', () => done({ host: unmapped(socket.localAddress ?? '127.0.0.1') }))
     socket.on('error', (error) => done({ unreachable: error.message }))
   })
 }
-
-/** "::ffff:10.0.0.1" → "10.0.0.1". */
-const plain = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/, '')

@@ -17,3 +17,6 @@ export function parseAddress(text: string): Address | undefined {
   if (colon < 1 || host === '' || text.length === colon + 1) return undefined
   return Number.isInteger(port) && port >= 0 && port <= 65_535 ? { host, port } : undefined
 }
+
+/** "::ffff:10.0.0.1" → "10.0.0.1": how an IPv4 peer looks to a socket that takes both. */
+export const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/, '')

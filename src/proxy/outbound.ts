@@ -1,6 +1,7 @@
 import { formatAddress } from '../base/address.ts'
 import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
+import { edgeHeaders } from './edge-headers.ts'
 import { authorize } from './filter/authorize.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
@@ -32,6 +33,7 @@ export function outbound(parts: HttpStackParts): Service {
       shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too
       log('outbound', terminal, shared), // the same for the log; undefined when it is off
       normalize, // one form of the path for all that follows
+      edgeHeaders(terminal.edge), // what strangers may not say; undefined where none come
       requestHeaders(terminal, () => shared.self.principal), // what a hop adds; below the log, which shows what the caller said
       ...filters(terminal, shared), // the listener's own, before any route is known
     ],

@@ -12,7 +12,7 @@ import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
 import type { Fault } from './http/fault.ts'
 import { serveHttp1 } from './http/http1/server.ts'
-import { edgeLimits, meshLimits } from './http/http2/limits.ts'
+import { edgeLimits, meshLimits, type Http2Limits } from './http/http2/limits.ts'
 import { serveHttp2 } from './http/http2/server.ts'
 import type { Call, Peer, Service } from './http/service.ts'
 import { inbound } from './inbound.ts'
@@ -126,6 +126,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     tracked.become({ drain: () => one.drain(), destroy: () => one.destroy() })
     return one
   }
+  const limitsFor = ({ principal }: Peer, { edge }: HttpTerminal): Http2Limits => {
+    if (edge !== undefined) return { ...edgeLimits, ...edge }
+    return principal !== undefined || direction === 'outbound' ? meshLimits : edgeLimits
+  }
   const serveHttp = (socket: Socket, tracked: Tracked, one: Served, opened: Opened): void => {
     const { peer } = one
     const { terminal } = one.chain
@@ -151,7 +155,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
             ...common,
             random: shared.random,
             // Our own program, and whoever has proven to be of the mesh, may have more open at once than a stranger.
-            limits: peer.principal !== undefined || direction === 'outbound' ? meshLimits : edgeLimits,
+            limits: limitsFor(peer, terminal),
             keepAliveMs,
           })
         : serveHttp1(socket, {

@@ -91,8 +91,20 @@ export interface HttpTerminal {
   /** xDS: forward_client_cert_details; sets `x-forwarded-client-cert` from the proven identity. */
   readonly forwardClientCert: 'sanitize' | 'sanitize-set'
   readonly generateRequestId: boolean
+  /** Absent: whoever connects is of the mesh, or our own program. */
+  readonly edge?: Edge
   /** Undefined: off. */
   readonly accessLog: AccessLog | undefined
+}
+
+/** Strangers connect here. xDS: use_remote_address. */
+export interface Edge {
+  /** False: they get a new x-request-id whatever they bring along. xDS: preserve_external_request_id. */
+  readonly keepRequestId: boolean
+  /** For their HTTP/2. xDS: http2_protocol_options. */
+  readonly streams: number
+  readonly streamWindowBytes: number
+  readonly connectionWindowBytes: number
 }
 
 export interface TcpTerminal {

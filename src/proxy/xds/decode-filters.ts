@@ -1,7 +1,4 @@
-import {
-  Http2ProtocolOptionsSchema,
-  HttpProtocolOptionsSchema,
-} from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
@@ -24,6 +21,7 @@ import type {
 } from '../config.ts'
 import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
+import { decodeEdge } from './decode-edge.ts'
 import { durationMs, mustBeAds } from './decode-parts.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
@@ -83,10 +81,9 @@ const networkRbacFields = fieldNames('rules stat_prefix')
 
 const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filters common_http_protocol_options
   http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
-  set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id`)
+  set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
+  use_remote_address preserve_external_request_id`)
 const httpOptionFields = fieldNames('idle_timeout')
-/** Extended CONNECT is always offered. */
-const http2OptionFields = fieldNames('allow_connect')
 
 const hourMs = 3_600_000
 
@@ -96,12 +93,10 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
   const options = manager.commonHttpProtocolOptions
   const optionsPath = join(path, 'common_http_protocol_options')
   if (options !== undefined) knowOnly(HttpProtocolOptionsSchema, options, httpOptionFields, optionsPath, refused)
-  const http2 = manager.http2ProtocolOptions
-  if (http2 !== undefined)
-    knowOnly(Http2ProtocolOptionsSchema, http2, http2OptionFields, join(path, 'http2_protocol_options'), refused)
   for (const [index, { upgradeType }] of manager.upgradeConfigs.entries())
     if (upgradeType.toLowerCase() !== 'websocket')
       refused.add(join(path, `upgrade_configs[${index}]`), `${upgradeType} is not supported`)
+  const edge = decodeEdge(manager, path, refused)
   return {
     kind: 'http',
     statPrefix: manager.statPrefix,
@@ -112,6 +107,7 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     streamIdleTimeoutMs: durationMs(manager.streamIdleTimeout, 300_000, join(path, 'stream_idle_timeout'), refused),
     forwardClientCert: decodeForward(manager, path, refused),
     generateRequestId: manager.generateRequestId ?? true,
+    ...(edge && { edge }),
     accessLog: decodeAccessLog(manager.accessLog, join(path, 'access_log'), refused),
   }
 }
