@@ -12,8 +12,8 @@ type Gateway = ResourceOf<'Gateway'>
 
 /** What is spoken at listeners that can be served, and which routes they take. */
 const protocols: Readonly<Record<string, { readonly protocol: 'http' | 'https'; readonly kinds: readonly Kind[] }>> = {
-  HTTP: { protocol: 'http', kinds: ['HTTPRoute'] },
-  HTTPS: { protocol: 'https', kinds: ['HTTPRoute'] },
+  HTTP: { protocol: 'http', kinds: ['HTTPRoute', 'GRPCRoute'] },
+  HTTPS: { protocol: 'https', kinds: ['HTTPRoute', 'GRPCRoute'] },
 }
 
 /** A listener as it was written, and what could be made of it. */

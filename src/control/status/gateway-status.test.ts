@@ -97,7 +97,7 @@ test('listeners each for themselves; with a good one the Gateway is accepted', (
           'ResolvedRefs=True ResolvedRefs',
           'Conflicted=False NoConflicts',
         ],
-        [httpRoute],
+        [httpRoute, { ...httpRoute, kind: 'GRPCRoute' }],
         1,
       ],
       [
