@@ -32,6 +32,10 @@ export interface ClusterChoice {
     readonly candidate: boolean
     readonly health: string
     readonly ejected: boolean
+    /** The rule of outlier detection by which it was, while it is. */
+    readonly ejectedFor?: string | undefined
+    /** How long it will be, ms. */
+    readonly ejectedForMs?: number
     readonly activeCalls: number
     readonly mtls: boolean
   }[]
@@ -75,6 +79,10 @@ export function explainCluster(
       candidate: candidates.has(state),
       health: healthOf(state),
       ejected: state.ejected,
+      ...(state.ejected && {
+        ejectedFor: state.ejectedFor,
+        ejectedForMs: Math.ceil(state.ejectedUntilMs - balancer.nowMs()),
+      }),
       activeCalls: state.activeCalls,
       mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
     })),

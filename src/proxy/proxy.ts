@@ -10,6 +10,7 @@ import type { Watchable } from '../base/watchable.ts'
 import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
+import { describeClusters } from './describe-clusters.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
@@ -23,12 +24,13 @@ import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createSnapshots } from './snapshot.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { createOutlierMetrics } from './telemetry/record-outliers.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
 import { createUdpMetrics } from './telemetry/record-udp.ts'
 import { createCallMetrics } from './telemetry/record.ts'
 import type { Dialed } from './upstream/connect.ts'
 import { serveUdp, type UdpService } from './udp.ts'
-import { createUpstream, poolKey } from './upstream/upstream.ts'
+import { createUpstream } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
 export interface ProxyParts {
@@ -105,10 +107,17 @@ export function createProxy(parts: ProxyParts): Proxy {
     'Authorization rules that matched; with action "allow" and no policy: calls that none allowed.',
     ['action', 'policy'],
   )
+  const outliers = createOutlierMetrics(parts.metrics)
   const shared: Shared = {
     policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
     upstream,
-    states: createEndpointStates(),
+    states: createEndpointStates({
+      judged(cluster, address, reason, outcome) {
+        outliers.judged(cluster, reason, outcome)
+        if (outcome === 'ejected') log.info('an endpoint was ejected', { cluster, address, reason })
+      },
+      ejected: (cluster, count) => outliers.ejected(cluster, count),
+    }),
     budgets: createRetryBudgets(),
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
@@ -236,7 +245,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         ownNamespace: self.namespace,
         workload: self.workload,
       }),
-    describeClusters: () => describe(shared, snapshot.config),
+    describeClusters: () => describeClusters(shared, snapshot.config),
     findService: (host) => snapshot.findService(host, self.namespace),
   }
 }
@@ -244,30 +253,3 @@ export function createProxy(parts: ProxyParts): Proxy {
 /** What changes only with another socket. */
 const socketOf = ({ address, udp }: Listener): string =>
   `${udp === undefined ? 'tcp' : 'udp'} ${formatAddress(address)}`
-
-function describe({ upstream, states }: Shared, { clusters }: ProxyConfig): unknown {
-  const connections = upstream.describe()
-  return [...clusters.values()].map((cluster) => ({
-    name: cluster.name,
-    discovery: cluster.discovery,
-    origin: cluster.origin,
-    limits: cluster.limits,
-    ...connections[cluster.name],
-    endpoints: cluster.endpoints.map((endpoint) => {
-      const address = formatAddress(endpoint.address)
-      const state = states.clusters.get(cluster.name)?.endpoints.get(address)
-      const pool = connections[cluster.name]?.endpoints[poolKey(endpoint, cluster.upstreamProtocol)]
-      return {
-        address,
-        workload: endpoint.workload,
-        health: endpoint.health,
-        transport: endpoint.transport,
-        weight: endpoint.weight,
-        ejected: state?.ejected ?? false,
-        activeCalls: state?.activeCalls ?? 0,
-        connections: pool?.connections ?? 0,
-        idle: pool?.idle ?? 0,
-      }
-    }),
-  }))
-}

@@ -121,7 +121,7 @@ async function reach(
     }
     state.activeCalls--
     if (upstream.retry !== 'safe') break
-    balancer.report(state, 'gateway-failure')
+    balancer.report(state, 'local-failure')
     tried.push(formatAddress(endpoint.address))
   }
   return last

@@ -98,7 +98,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
         socket.send(datagram, port, host, ignore)
       },
       failed(cause) {
-        balancer.report(state, 'gateway-failure')
+        balancer.report(state, 'local-failure')
         const { address: endpoint } = state.endpoint
         end(key, session, { kind: 'connect-failed', side: 'upstream', retry: 'safe', endpoint, cause })
       },

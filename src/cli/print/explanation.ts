@@ -48,14 +48,19 @@ function triedRows(title: string, tried: readonly Tried[]): string {
 }
 
 function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings }: ClusterChoice): string {
-  const lines = endpoints.map(({ address, workload, candidate, health, ejected, activeCalls, mtls }) => {
-    const state = ejected ? 'ejected' : health
-    const hashed = address === byHash ? ', by the hash of this request' : ''
-    return row(
-      '',
-      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
-    )
-  })
+  const lines = endpoints.map(
+    ({ address, workload, candidate, health, ejectedFor, ejectedForMs, activeCalls, mtls }) => {
+      const state =
+        ejectedForMs === undefined
+          ? health
+          : `ejected by ${ejectedFor} for another ${Math.max(1, Math.ceil(ejectedForMs / 1000))} s`
+      const hashed = address === byHash ? ', by the hash of this request' : ''
+      return row(
+        '',
+        `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
+      )
+    },
+  )
   return (
     row(
       'share',

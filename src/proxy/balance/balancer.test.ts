@@ -10,11 +10,15 @@ import { createEndpointStates } from './endpoint-state.ts'
 import { select } from './select.ts'
 
 const outlierDetection: OutlierDetection = {
-  consecutive5xx: 5,
-  consecutiveGatewayFailure: 0,
+  consecutive5xx: { limit: 5, enforcingPercent: 100 },
+  consecutiveGatewayFailure: { limit: 5, enforcingPercent: 0 },
+  consecutiveLocalOriginFailure: { limit: 5, enforcingPercent: 100 },
+  split: false,
   baseEjectionMs: 30_000,
   maxEjectionMs: 300_000,
+  jitterMs: 0,
   maxEjectionPercent: 10,
+  alwaysEjectOne: true,
   intervalMs: 10_000,
 }
 const endpoint = (port: number, more: Partial<Endpoint> = {}): Endpoint => ({

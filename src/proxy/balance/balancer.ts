@@ -6,7 +6,8 @@ import type { BalancerMetadata, Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
 import type { EndpointState, EndpointStates } from './endpoint-state.ts'
 import { buildTable, type EndpointTable } from './endpoint-table.ts'
-import { noteAnswer, returnEjected, type Verdict } from './outlier.ts'
+import { noteAnswer, returnEjected } from './outlier.ts'
+import type { Verdict } from './outlier-window.ts'
 import { noteLatency } from './peak-ewma.ts'
 import { subsetOf } from './subset.ts'
 
@@ -37,12 +38,13 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const shared = states.adopt(cluster, nowMs())
   const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
   const { loadBalancing, outlierDetection: rules, subsets, localityWeighted = false } = cluster
+  const outliers = rules && { shared, endpoints: own, rules, random, nowMs }
+
   const common: Pick<Balancer, 'all' | 'report' | 'timed' | 'nowMs' | 'within'> = {
     all: own,
     nowMs,
     report(state, verdict) {
-      if (rules === undefined || (verdict === 'success' && state.consecutive5xx === 0)) return
-      noteAnswer(shared, own, state, verdict, rules, nowMs())
+      if (outliers !== undefined) noteAnswer(outliers, state, verdict)
     },
     timed:
       loadBalancing.kind === 'peak-ewma'

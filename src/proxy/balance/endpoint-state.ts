@@ -1,5 +1,6 @@
 import { formatAddress } from '../../base/address.ts'
 import type { Cluster, Endpoint } from '../config.ts'
+import { emptyWindow, type Window } from './window.ts'
 
 /** What is known about one endpoint of one cluster beyond its configuration. Outlives configurations. */
 export interface EndpointState {
@@ -16,7 +17,15 @@ export interface EndpointState {
   latencyAtMs: number
   consecutive5xx: number
   consecutiveGatewayFailures: number
+  /** Where they are told apart from failures that were answered. */
+  consecutiveLocalFailures: number
+  /** What is counted in the interval that is running. */
+  readonly window: Window
+  /** Share of good answers in the last interval that was judged, percent; -1: there was none. */
+  successRate: number
   ejected: boolean
+  /** While it is ejected. */
+  ejectedFor: EjectionReason | undefined
   /** When the last ejection ends or ended, by the monotonic clock; 0: there was none. */
   ejectedUntilMs: number
   /** How long the next ejection is, in multiples of the base; sinks again while all goes well. */
@@ -28,6 +37,29 @@ export function healthOf({ endpoint, ejected }: EndpointState): Endpoint['health
   return ejected && endpoint.health !== 'draining' ? 'unhealthy' : endpoint.health
 }
 
+/** The rule by which an endpoint was ejected. */
+export type EjectionReason =
+  | 'consecutive-5xx'
+  | 'consecutive-gateway-failure'
+  | 'consecutive-local-origin-failure'
+  | 'success-rate'
+  | 'failure-percentage'
+  | 'local-origin-success-rate'
+  | 'local-origin-failure-percentage'
+
+/** Hears of ejections. */
+export interface EjectionObserver {
+  /** A rule has found an endpoint out; `overflow`: too many are out already. */
+  judged(
+    cluster: string,
+    address: string,
+    reason: EjectionReason,
+    outcome: 'ejected' | 'not-enforced' | 'overflow',
+  ): void
+  /** So many of the cluster's endpoints are ejected now. */
+  ejected(cluster: string, count: number): void
+}
+
 /** The endpoints of one cluster. */
 export interface ClusterState {
   readonly endpoints: Map<string, EndpointState>
@@ -35,6 +67,11 @@ export interface ClusterState {
   version: number
   /** When the next ejected endpoint comes back, by the monotonic clock; Infinity: none is ejected. */
   nextReturnMs: number
+  /** When the interval of statistics ends; 0: none has begun. */
+  windowEndMs: number
+  judged(state: EndpointState, reason: EjectionReason, outcome: 'ejected' | 'not-enforced' | 'overflow'): void
+  /** To be called when the number of ejected ones may have changed. */
+  counted(): void
 }
 
 /** All that balancing remembers, by cluster name and address: one per process, handed to every balancer. */
@@ -48,15 +85,14 @@ export interface EndpointStates {
 }
 
 /** Empty at first. */
-export function createEndpointStates(): EndpointStates {
+export function createEndpointStates(observer: EjectionObserver = nobody): EndpointStates {
   const clusters = new Map<string, ClusterState>()
   return {
     clusters,
     adopt({ name, endpoints }, nowMs) {
       let state = clusters.get(name)
       if (state === undefined) {
-        state = { endpoints: new Map(), version: 0, nextReturnMs: Infinity }
-        clusters.set(name, state)
+        clusters.set(name, (state = newCluster(name, observer)))
       }
       const left = new Set(state.endpoints.keys())
       for (const endpoint of endpoints) {
@@ -68,10 +104,37 @@ export function createEndpointStates(): EndpointStates {
       }
       for (const address of left) state.endpoints.delete(address)
       state.version++
+      state.counted()
       return state
     },
     retain(names) {
-      for (const name of clusters.keys()) if (!names.has(name)) clusters.delete(name)
+      for (const [name, state] of clusters)
+        if (!names.has(name)) {
+          clusters.delete(name)
+          state.endpoints.clear()
+          state.counted()
+        }
+    },
+  }
+}
+
+const nobody: EjectionObserver = { judged() {}, ejected() {} }
+
+function newCluster(name: string, observer: EjectionObserver): ClusterState {
+  let known = 0
+  return {
+    endpoints: new Map(),
+    version: 0,
+    nextReturnMs: Infinity,
+    windowEndMs: 0,
+    judged({ address }, reason, outcome) {
+      observer.judged(name, address, reason, outcome)
+      if (outcome === 'ejected') this.counted()
+    },
+    counted() {
+      let count = 0
+      for (const { ejected } of this.endpoints.values()) if (ejected) count++
+      if (count !== known) observer.ejected(name, (known = count))
     },
   }
 }
@@ -86,7 +149,11 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     latencyAtMs: 0,
     consecutive5xx: 0,
     consecutiveGatewayFailures: 0,
+    consecutiveLocalFailures: 0,
+    window: emptyWindow(),
+    successRate: -1,
     ejected: false,
+    ejectedFor: undefined,
     ejectedUntilMs: 0,
     ejections: 0,
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import type { EndpointState } from './endpoint-state.ts'
+import { emptyWindow } from './window.ts'
 import { expectedWaitMs, noteLatency, peakEwma } from './peak-ewma.ts'
 
 const rules = { defaultRttMs: 30, decayMs: 10_000 }
@@ -22,7 +23,11 @@ const state = (port: number): EndpointState => ({
   latencyAtMs: 0,
   consecutive5xx: 0,
   consecutiveGatewayFailures: 0,
+  consecutiveLocalFailures: 0,
+  window: emptyWindow(),
+  successRate: -1,
   ejected: false,
+  ejectedFor: undefined,
   ejectedUntilMs: 0,
   ejections: 0,
 })

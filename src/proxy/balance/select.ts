@@ -3,7 +3,7 @@ import type { Fault } from '../http/fault.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply, type Service } from '../http/service.ts'
 import type { Balancer } from './balancer.ts'
 import type { EndpointState } from './endpoint-state.ts'
-import type { Verdict } from './outlier.ts'
+import type { Verdict } from './outlier-window.ts'
 
 /** Sends one attempt to one endpoint: pool and codec. */
 export type Send = (call: Call, to: EndpointState) => Promise<Reply | Fault>
@@ -61,7 +61,7 @@ export function verdictOf(answer: Reply | Fault): Verdict | undefined {
     if (answer.status < 500) return verdictOfGrpc(trailersOnlyStatus(answer))
     return answer.status >= 502 && answer.status <= 504 ? 'gateway-failure' : '5xx'
   }
-  return answer.side === 'upstream' && answer.kind !== 'no-endpoint' ? 'gateway-failure' : undefined
+  return answer.side === 'upstream' && answer.kind !== 'no-endpoint' ? 'local-failure' : undefined
 }
 
 /** What an error of the server's own says, as its HTTP counterpart does; other statuses are answers to the caller's mistakes. */

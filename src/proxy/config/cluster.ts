@@ -95,12 +95,45 @@ export interface Limits {
 
 /** Defaults of Envoy's .proto where absent. */
 export interface OutlierDetection {
-  readonly consecutive5xx: number
-  readonly consecutiveGatewayFailure: number
+  /** Failures of any kind in a row. */
+  readonly consecutive5xx: ConsecutiveRule
+  /** 502, 503, 504 and answers that did not come. */
+  readonly consecutiveGatewayFailure: ConsecutiveRule
+  /** Answers that did not come; only with `split`. */
+  readonly consecutiveLocalOriginFailure: ConsecutiveRule
+  /** Answers that did not come are counted for themselves. xDS: split_external_local_origin_errors. */
+  readonly split: boolean
+  /** How long answers are counted for statistics; and how long an endpoint does well until an ejection is forgotten. */
+  readonly intervalMs: number
+  /** > 0. */
   readonly baseEjectionMs: number
   readonly maxEjectionMs: number
+  readonly jitterMs: number
   readonly maxEjectionPercent: number
-  readonly intervalMs: number
+  /** One may be ejected even if that is a larger share. */
+  readonly alwaysEjectOne: boolean
+  /** Absent: endpoints are not compared with each other. */
+  readonly statistics?: OutlierStatistics
+}
+
+/** So many in a row; when that happens, it ejects with this chance. */
+export interface ConsecutiveRule {
+  readonly limit: number
+  readonly enforcingPercent: number
+}
+
+/** Endpoints with at least so many calls in an interval are compared, if there are so many of them. */
+export interface OutlierStatistics {
+  readonly successRate: StatisticRule & { readonly stdevFactor: number }
+  readonly failurePercentage: StatisticRule & { readonly threshold: number }
+}
+interface StatisticRule {
+  readonly minimumHosts: number
+  readonly requestVolume: number
+  /** 0: off. */
+  readonly enforcingPercent: number
+  /** The same for answers that did not come; 0 without `split`. */
+  readonly enforcingLocalPercent: number
 }
 
 export interface Endpoint {

@@ -78,11 +78,15 @@ test('CDS: limits, outliers, balancing, protocol, transports', () => {
     [5, 10, 3],
   )
   assert.deepEqual(cluster.outlierDetection, {
-    consecutive5xx: 7,
-    consecutiveGatewayFailure: 0,
+    consecutive5xx: { limit: 7, enforcingPercent: 100 },
+    consecutiveGatewayFailure: { limit: 5, enforcingPercent: 0 },
+    consecutiveLocalOriginFailure: { limit: 5, enforcingPercent: 100 },
+    split: false,
     baseEjectionMs: 30_000,
     maxEjectionMs: 300_000,
+    jitterMs: 0,
     maxEjectionPercent: 50,
+    alwaysEjectOne: true,
     intervalMs: 10_000,
   })
   assert.deepEqual([cluster.upstreamProtocol, cluster.idleTimeoutMs], ['h2', 90])

@@ -9,7 +9,6 @@ import {
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import { OutlierDetectionSchema } from '../../xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
 import {
   Http2ProtocolOptionsSchema,
   HttpProtocolOptionsSchema as CommonOptionsSchema,
@@ -18,10 +17,11 @@ import {
   HttpProtocolOptionsSchema,
   type HttpProtocolOptions,
 } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
-import type { Cluster, Limits, OutlierDetection, UpstreamTls } from '../config.ts'
+import type { Cluster, Limits, UpstreamTls } from '../config.ts'
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
+import { decodeOutlierDetection } from './decode-outlier.ts'
 import { decodeProxyTransport } from './decode-proxy-transport.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -66,7 +66,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     limits: decodeLimits(cluster, refused),
     upstreamProtocol: protocol,
     idleTimeoutMs,
-    outlierDetection: decodeOutlierDetection(cluster, refused),
+    outlierDetection: decodeOutlierDetection(cluster.outlierDetection, refused),
     origin: originOf(cluster.metadata),
     ...settingsOf(cluster.metadata),
   }
@@ -170,49 +170,4 @@ function decodeProtocol(
     protocol: explicit === 'http2ProtocolOptions' ? 'h2' : 'http/1.1',
     idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000, join(commonPath, 'idle_timeout'), refused),
   }
-}
-
-const outlierFields = fieldNames(`consecutive_5xx interval base_ejection_time max_ejection_percent
-  enforcing_consecutive_5xx consecutive_gateway_failure enforcing_consecutive_gateway_failure max_ejection_time
-  always_eject_one_host enforcing_success_rate enforcing_failure_percentage success_rate_minimum_hosts
-  success_rate_request_volume success_rate_stdev_factor failure_percentage_threshold failure_percentage_minimum_hosts
-  failure_percentage_request_volume consecutive_local_origin_failure enforcing_consecutive_local_origin_failure
-  enforcing_local_origin_success_rate enforcing_failure_percentage_local_origin`)
-
-/** Consecutive failures only: statistics over the cluster are off, which Envoy's .proto allows to say by `enforcing_…: 0`. */
-function decodeOutlierDetection({ outlierDetection: o }: XdsCluster, refused: Refusals): OutlierDetection | undefined {
-  if (o === undefined) return undefined
-  const path = 'outlier_detection'
-  knowOnly(OutlierDetectionSchema, o, outlierFields, path, refused)
-  if ((o.enforcingSuccessRate ?? 0) > 0) refused.add(`${path}.enforcing_success_rate`, 'is not supported, expected 0')
-  if ((o.enforcingFailurePercentage ?? 0) > 0)
-    refused.add(`${path}.enforcing_failure_percentage`, 'is not supported, expected 0')
-  const baseEjectionMs = durationMs(o.baseEjectionTime, 30_000, `${path}.base_ejection_time`, refused)
-  return {
-    consecutive5xx: enforced(
-      o.consecutive5xx ?? 5,
-      o.enforcingConsecutive5xx ?? 100,
-      `${path}.enforcing_consecutive_5xx`,
-      refused,
-    ),
-    consecutiveGatewayFailure: enforced(
-      o.consecutiveGatewayFailure ?? 5,
-      o.enforcingConsecutiveGatewayFailure ?? 0,
-      `${path}.enforcing_consecutive_gateway_failure`,
-      refused,
-    ),
-    baseEjectionMs,
-    maxEjectionMs: Math.max(
-      baseEjectionMs,
-      durationMs(o.maxEjectionTime, 300_000, `${path}.max_ejection_time`, refused),
-    ),
-    maxEjectionPercent: o.maxEjectionPercent ?? 10,
-    intervalMs: durationMs(o.interval, 10_000, `${path}.interval`, refused),
-  }
-}
-
-/** 0 switches a rule off. */
-function enforced(count: number, percent: number, path: string, refused: Refusals): number {
-  if (percent !== 0 && percent !== 100) refused.add(path, `${percent} is not supported, expected 0 or 100`)
-  return percent === 0 ? 0 : count
 }
