@@ -18,13 +18,6 @@ export interface TimerWheel {
   after(delayMs: number, fire: () => void): WheelTimer
 }
 
-interface Node extends WheelTimer {
-  previous: Node
-  following: Node
-  dueTick: number
-  readonly fire: () => void
-}
-
 /** 512 slots of `tickMs` each; what is further away waits for more rounds. The wheel does not keep the process alive. */
 export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
   const slots: (Node | undefined)[] = Array.from({ length: slotCount })
@@ -59,6 +52,8 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
       node.following.previous = node.previous
       if (slots[slot] === node) slots[slot] = node.following
     }
+    // Or an old one that is gone would keep every later one of its slot from the collector's short way, one after the other.
+    node.previous = node.following = node
   }
 
   function arm(node: Node, delayMs: number): void {
@@ -107,25 +102,12 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
       }
   }
 
-  function timer(fire: () => void): Node {
-    const node: Node = {
-      previous: nobody,
-      following: nobody,
-      dueTick: -1,
-      fire,
-      start: (delayMs) => arm(node, delayMs),
-      cancel: () => disarm(node),
-      get armed() {
-        return node.dueTick >= 0
-      },
-    }
-    return node
-  }
+  const wheel: Wheel = { arm, disarm }
 
   return {
-    timer,
+    timer: (fire) => new Node(wheel, fire),
     after(delayMs, fire) {
-      const node = timer(fire)
+      const node = new Node(wheel, fire)
       arm(node, delayMs)
       return node
     },
@@ -134,17 +116,34 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
 
 const slotCount = 512
 
-/** Stands in the links of a timer that is in no slot; never followed. */
-const nobody: Node = {
-  get previous() {
-    return this
-  },
-  get following() {
-    return this
-  },
-  dueTick: -1,
-  armed: false,
-  fire() {},
-  start() {},
-  cancel() {},
+interface Wheel {
+  arm(node: Node, delayMs: number): void
+  disarm(node: Node): void
+}
+
+/** Calls have timers, so that one costs one object. */
+class Node implements WheelTimer {
+  previous: Node = this
+  following: Node = this
+  /** Negative: not set. */
+  dueTick = -1
+  readonly fire: () => void
+  readonly #wheel: Wheel
+
+  constructor(wheel: Wheel, fire: () => void) {
+    this.#wheel = wheel
+    this.fire = fire
+  }
+
+  get armed(): boolean {
+    return this.dueTick >= 0
+  }
+
+  start(delayMs: number): void {
+    this.#wheel.arm(this, delayMs)
+  }
+
+  cancel(): void {
+    this.#wheel.disarm(this)
+  }
 }
