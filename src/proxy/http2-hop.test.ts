@@ -235,14 +235,17 @@ test('a WebSocket that the program refuses stays an ordinary reply', async (t) =
 })
 
 test('a drain of the receiver loses no call', async (t) => {
-  const { outboundAt, inbound } = await mesh(
-    t,
-    await webServer(t, (_request, response) => void setTimeout(() => response.end('late'), 150)),
-  )
+  const waiting: (() => void)[] = []
+  const arrived = Promise.withResolvers<void>()
+  const program = await webServer(t, (_request, response) => {
+    if (waiting.push(() => response.end('late')) === 10) arrived.resolve()
+  })
+  const { outboundAt, inbound } = await mesh(t, program)
   const client = session(t, outboundAt)
   const calls = Array.from({ length: 10 }, () => ask(client, { ':path': '/' }))
-  await new Promise<void>((resolve) => setTimeout(resolve, 60))
+  await arrived.promise
   const drained = inbound.proxy.drain(5000)
+  for (const answer of waiting) answer()
   for (const { status, text } of await Promise.all(calls)) assert.deepEqual([status, text], [200, 'late'])
   await drained
   assert.equal((await ask(client, { ':path': '/' })).status, 503)
