@@ -114,6 +114,25 @@ test('apply, get, describe and delete', async (context) => {
   assert.match((await weft(['get', 'servises'], env)).err, /did you mean Service\?/)
 })
 
+test('apply --wait says who serves it, who refused it and why, and who is behind', async (context) => {
+  const env = at(await apiWorld(context))
+  assert.deepEqual(await weft(['apply', '--wait', '-f', '-'], env, service), {
+    status: 0,
+    out: 'Service default/web created\nrevision 1: 1 proxy serves it\n',
+    err: '',
+  })
+  assert.deepEqual(await weft(['apply', '--wait', '--timeout', '0s', '-f', '-'], env, service), {
+    status: 1,
+    out: 'Service default/web unchanged\nrevision 1: 0 proxies serve it, 2 do not\n',
+    err:
+      'default/a refused RDS default/web/80: no such thing\n' +
+      'default/b does not serve it after 0s; it has not acknowledged CDS default/web/80\n',
+  })
+  const { status, err } = await weft(['apply', '--wait', '--timeout', '10', '-f', '-'], env, service)
+  assert.equal(status, 2)
+  assert.match(err, /--timeout: expected a duration up to 1h such as "30s", got "10"/)
+})
+
 test('problems name file and line, and nothing is written', async (context) => {
   const world = await apiWorld(context, {
     check: (text) => ({
@@ -152,7 +171,10 @@ test('delete -f reads kinds and names, last first', async (context) => {
 
 test('proxies, config and token over the socket; --server with the token of the data directory', async (context) => {
   const world = await apiWorld(context)
-  assert.match((await weft(['proxies'], at(world))).out, /^PROXY +STATE +LDS.*\ndefault\/web-1 +connected 0s/)
+  assert.match(
+    (await weft(['proxies'], at(world))).out,
+    /^PROXY +STATE +REVISION +LDS.*\ndefault\/web-1 +connected 0s +3/,
+  )
   assert.equal((await weft(['config', 'web', 'certs'], at(world))).out, 'what: certs\n')
   assert.match((await weft(['config', 'nobody'], at(world))).err, /no proxy default\/nobody; there are default\/web-1/)
   assert.equal((await weft(['config', 'web', 'wrong'], at(world))).status, 2)

@@ -99,11 +99,14 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     add('apply', 'write resources: all of them or none', [
       'weft apply -f examples/split.yaml',
       'weft apply -f mesh/ --dry-run',
+      'weft apply -f route.yaml --wait --timeout 10s',
       'weft get httproute reviews -o yaml | weft apply -f -',
     ]),
   )
     .requiredOption('-f, --filename <file|dir|->', 'what to apply; may be repeated', collect)
     .option('--dry-run', 'say what would happen, write nothing')
+    .option('--wait', 'return when every proxy concerned serves it, or say which does not and why (exit 1)')
+    .option('--timeout <duration>', 'how long to wait at most', '30s')
     .addOption(output())
     .action((flags) => ended(import('./commands/apply.ts').then(({ apply }) => apply(flags, terminal))))
 

@@ -27,7 +27,7 @@ export function apiParts({
   readonly store: Store
   readonly inventory: Inventory
   readonly live: LiveModel
-  readonly ads: Pick<Ads, 'proxies' | 'metrics' | 'acknowledged'>
+  readonly ads: Pick<Ads, 'proxies' | 'served' | 'metrics' | 'acknowledged'>
   readonly sessions: AgentSessions
   readonly info: () => Info
   readonly issueToken: ApiParts['issueToken']
@@ -70,6 +70,7 @@ export function apiParts({
       return () => stops.forEach((stop) => stop())
     },
     proxies: () => ads.proxies(),
+    served: (revision, deadlineMs) => ads.served(revision, deadlineMs),
     async ask(proxy, what, detail = {}) {
       const known = sessions.list().some((session) => session.workload === proxy)
       if (!known) return { kind: 'unknown-proxy' }

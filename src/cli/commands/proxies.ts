@@ -26,6 +26,7 @@ export function proxyTable(states: readonly ProxyState[]): string {
   const rows = shown.map((state) => [
     state.proxy,
     `${state.connected ? 'connected' : 'GONE'} ${formatAge(state.forMs)}`,
+    state.revision === 0 ? '-' : String(state.revision),
     ...types.map((type) => cell(state, type)),
   ])
   const refused = shown.flatMap(({ proxy, types: all }) =>
@@ -33,7 +34,9 @@ export function proxyTable(states: readonly ProxyState[]): string {
       rejected.map(({ name, reason }) => `${proxy} refused ${type} ${name}: ${reason}\n`),
     ),
   )
-  return formatTable(['PROXY', 'STATE', ...types], rows) + (refused.length === 0 ? '' : `\n${refused.join('')}`)
+  return (
+    formatTable(['PROXY', 'STATE', 'REVISION', ...types], rows) + (refused.length === 0 ? '' : `\n${refused.join('')}`)
+  )
 }
 
 function cell({ types: all, connected }: ProxyState, type: string): string {

@@ -52,6 +52,7 @@ test('proxies: synced, stale, rejected with the reason', () => {
       proxy: 'default/b',
       connected: true,
       forMs: 3000,
+      revision: 12,
       types: [
         { type: 'LDS', resources: 2, synced: true, rejected: [] },
         { type: 'RDS', resources: 1, synced: false, rejected: [] },
@@ -62,12 +63,13 @@ test('proxies: synced, stale, rejected with the reason', () => {
       proxy: 'default/a',
       connected: false,
       forMs: 1000,
+      revision: 0,
       types: [{ type: 'LDS', resources: 1, synced: true, rejected: [] }],
     },
   ])
   assert.match(
     table,
-    /^PROXY[^\n]*\ndefault\/a +GONE 1s +-[^\n]*\ndefault\/b +connected 3s +SYNCED 2 +STALE 1 +REJECTED 1\/4/,
+    /^PROXY[^\n]*\ndefault\/a +GONE 1s +- +-[^\n]*\ndefault\/b +connected 3s +12 +SYNCED 2 +STALE 1 +REJECTED 1\/4/,
   )
   assert.match(table, /default\/b refused CDS c: no such thing\n$/)
 })

@@ -10,8 +10,8 @@ import { ok, refuse, type ApiReply } from './reply.ts'
 /** `valid` looks at the documents alone, `dry-run` at what is stored too; only `write` writes. */
 export type ApplyMode = 'write' | 'dry-run' | 'valid'
 
-/** All documents of `text` or none. Problems are told together; a lost race is 409. */
-export async function apply(parts: ApiParts, text: string, mode: ApplyMode): Promise<ApiReply> {
+/** All documents of `text` or none. Problems are told together; a lost race is 409. With `waitMs` the answer comes when they are served. */
+export async function apply(parts: ApiParts, text: string, mode: ApplyMode, waitMs?: number): Promise<ApiReply> {
   const checked = await parts.check(text, 'API')
   const documents = checked.documents.map(withNamespace)
   const owned = mode === 'valid' ? [] : await Promise.all(documents.map((document) => ownedElsewhere(parts, document)))
@@ -32,9 +32,12 @@ export async function apply(parts: ApiParts, text: string, mode: ApplyMode): Pro
   }
   const result = await parts.store.write(documents.map(toChange))
   if (result.kind === 'conflict') return conflict(result)
+  // Asked for at once, before the proxies are told: later nobody could say whom it concerned.
+  const served = waitMs === undefined ? undefined : await parts.served(result.revision, waitMs)
   return done(
     documents.map((document, index) => [document, action(result.outcomes[index])]),
     problems,
+    { revision: result.revision, ...(served && { served }) },
   )
 }
 
@@ -101,10 +104,15 @@ function twice(documents: readonly Document[]): readonly Problem[] {
 
 type Action = ApplyResult['results'][number]['action']
 
-function done(results: readonly (readonly [Document, Action])[], problems: readonly Problem[]): ApiReply {
+function done(
+  results: readonly (readonly [Document, Action])[],
+  problems: readonly Problem[],
+  more: Pick<ApplyResult, 'revision' | 'served'> = {},
+): ApiReply {
   const body: ApplyResult = {
     results: results.map(([document, what]) => ({ resource: formatKey(keyOf(document)), action: what })),
     problems,
+    ...more,
   }
   return ok(body)
 }

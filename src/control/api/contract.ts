@@ -8,7 +8,7 @@ import type { Problem } from '../../base/problem.ts'
  *   GET    /healthz                                   "ok"
  *   GET    /metrics                                   Prometheus text
  *   GET    /v1/info                                   Info
- *   POST   /v1/apply?dryRun=true                      YAML or JSON documents → ApplyResult
+ *   POST   /v1/apply?dryRun=true&waitMs=30000         YAML or JSON documents → ApplyResult; with waitMs (up to 1 h) when it is served
  *   POST   /v1/validate                               the same without the store's leave to write → ApplyResult
  *   GET    /v1/resources/KIND?namespace=NS&watch=true ResourceList; with watch: one JSON line a change
  *   GET    /v1/resources/KIND/NS/NAME                 a document with status ("-" as NS where a kind has no namespace)
@@ -36,6 +36,31 @@ export interface ApplyResult {
   }[]
   /** With an error among them nothing was written. */
   readonly problems: readonly Problem[]
+  /** Of the store, with these documents in it; absent: nothing was to be written. */
+  readonly revision?: number
+  /** Present when the caller waited for it. */
+  readonly served?: Served
+}
+
+/** Who serves a revision: of all proxies for which it changed something. */
+export interface Served {
+  readonly revision: number
+  /** `<namespace>/<workload>`, sorted. */
+  readonly served: readonly string[]
+  /** Refused parts, with the proxy's own reason: there the last good configuration stays. */
+  readonly refused: readonly {
+    readonly proxy: string
+    readonly type: string
+    readonly name: string
+    readonly reason: string
+  }[]
+  /** Had not acknowledged it when the time was over. */
+  readonly laggards: readonly {
+    readonly proxy: string
+    readonly connected: boolean
+    /** "RDS default/web/80". */
+    readonly waitingFor: readonly string[]
+  }[]
 }
 
 export interface ResourceList {
@@ -64,6 +89,8 @@ export interface ProxyState {
   readonly connected: boolean
   /** ms since it connected, or since it went. */
   readonly forMs: number
+  /** Of the store: everything up to here it has acknowledged; 0: not known yet. */
+  readonly revision: number
   readonly types: readonly {
     /** "LDS", "RDS", "CDS", "EDS", "SDS", "NDS". */
     readonly type: string

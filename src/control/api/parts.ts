@@ -1,7 +1,7 @@
 import type { Problem } from '../../base/problem.ts'
 import type { Store, StoredDocument } from '../collect/store.ts'
 import type { Document, ResourceKey } from '../decode/resource.ts'
-import type { ConfigQuestion, Info, ProxyState, TokenRequest, TokenResult } from './contract.ts'
+import type { ConfigQuestion, Info, ProxyState, Served, TokenRequest, TokenResult } from './contract.ts'
 
 /** The rest of the control plane, as the API needs it. Everything is handed in, so that the API can be tested with the real store alone. */
 export interface ApiParts {
@@ -16,6 +16,8 @@ export interface ApiParts {
   /** Calls `changed` after anything that `list` shows may have changed. Returns how to stop. */
   readonly watch: (changed: () => void) => () => void
   readonly proxies: () => readonly ProxyState[]
+  /** Resolves once every proxy serves this revision of the store, or after `deadlineMs`. Never rejects. */
+  readonly served: (revision: number, deadlineMs: number) => Promise<Served>
   /** Asks a sidecar about itself, through its agent's session. `proxy` is `<namespace>/<workload>`. Never rejects for a silent peer. */
   readonly ask: (proxy: string, what: ConfigQuestion | 'explain', detail?: unknown) => Promise<Asked>
   readonly issueToken: (

@@ -30,10 +30,7 @@ export async function route(parts: ApiParts, request: ApiRequest, clock: Clock):
     if (what === 'proxies') return only('GET', request, () => ok(parts.proxies()))
     if (what === 'tokens') return only('POST', request, () => issueToken(parts, request.body))
     if (what === 'validate') return only('POST', request, () => apply(parts, request.body, 'valid'))
-    if (what === 'apply')
-      return only('POST', request, () =>
-        apply(parts, request.body, isTrue(request.query, 'dryRun') ? 'dry-run' : 'write'),
-      )
+    if (what === 'apply') return only('POST', request, () => applyAndWait(parts, request))
   }
   if (version === 'v1' && what === 'resources') return resources(parts, request, rest, clock)
   if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'config')
@@ -53,6 +50,17 @@ function only(
 ): ApiReply | Promise<ApiReply> {
   const same = request.method === method || (method === 'GET' && request.method === 'HEAD')
   return same ? answer() : refuse(405, `only ${method} works here, not ${request.method}`)
+}
+
+const maxWaitMs = 3_600_000
+
+function applyAndWait(parts: ApiParts, { body, query }: ApiRequest): ApiReply | Promise<ApiReply> {
+  const mode = isTrue(query, 'dryRun') ? 'dry-run' : 'write'
+  const waitMs = query.get('waitMs')
+  if (waitMs === null) return apply(parts, body, mode)
+  if (!/^\d{1,7}$/.test(waitMs) || Number(waitMs) > maxWaitMs)
+    return refuse(400, `waitMs must be from 0 to ${maxWaitMs}`)
+  return apply(parts, body, mode, Number(waitMs))
 }
 
 const isTrue = (query: URLSearchParams, name: string): boolean => ['true', '1', ''].includes(query.get(name) ?? 'false')

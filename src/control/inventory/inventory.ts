@@ -52,6 +52,7 @@ export async function createInventory({
     problems: [],
   }
   let revision = 0
+  let storeRevision = 0
   let stopStore = (): void => {}
   let scheduled = false
   let closed = false
@@ -82,10 +83,15 @@ export async function createInventory({
     fromFiles = { entries, problems: wrong }
   }
   const build = (): ReturnType<typeof buildSnapshot> =>
-    buildSnapshot([...stored.values(), ...fromFiles.entries], { revision: ++revision, health: new Map(health) })
+    buildSnapshot([...stored.values(), ...fromFiles.entries], {
+      revision: ++revision,
+      storeRevision,
+      health: new Map(health),
+    })
 
   const { items, revision: from } = await store.list()
   items.forEach(takeStored)
+  storeRevision = from
   if (files !== undefined) takeFiles(files.documents.value)
   const first = build()
   const current = settable(first.snapshot)
@@ -111,6 +117,7 @@ export async function createInventory({
   }
   const heard = (events: readonly StoreEvent[]): void => {
     for (const event of events) {
+      storeRevision = event.revision
       if (event.kind === 'put') takeStored(event.document)
       else {
         stored.delete(keyText(event.key))
@@ -148,7 +155,7 @@ export async function createInventory({
         document: documentOf(resource, undefined),
         owner: { kind: 'store' },
       }))
-      return buildSnapshot([...hypothetical, ...kept, ...fromFiles.entries], { revision, health })
+      return buildSnapshot([...hypothetical, ...kept, ...fromFiles.entries], { revision, storeRevision, health })
     },
     close() {
       closed = true

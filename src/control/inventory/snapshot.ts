@@ -13,6 +13,8 @@ export type WorkloadState = 'ready' | 'not-ready' | 'draining'
 export interface InventorySnapshot {
   /** Grows by one with every snapshot of a process. */
   readonly revision: number
+  /** Everything that was written to the store up to this revision is in here. */
+  readonly storeRevision: number
   /** By `keyText`. */
   readonly entries: ReadonlyMap<string, Entry>
   /** By `<namespace>/<workload>`; one that is under a lease and not in here is not ready. */
@@ -52,7 +54,11 @@ export function stateOf({ metadata }: ResourceOf<'Workload'>, { health }: Invent
  */
 export function buildSnapshot(
   sources: readonly Entry[],
-  { revision, health }: { revision: number; health: ReadonlyMap<string, WorkloadState> },
+  {
+    revision,
+    storeRevision = 0,
+    health,
+  }: { revision: number; storeRevision?: number; health: ReadonlyMap<string, WorkloadState> },
 ): { readonly snapshot: InventorySnapshot; readonly problems: readonly Problem[] } {
   const entries = new Map<string, Entry>()
   const problems: Problem[] = []
@@ -65,7 +71,7 @@ export function buildSnapshot(
   for (const entry of inferServices(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
   const { addresses, problems: claimed } = virtualIps(entries)
   return {
-    snapshot: { revision, entries, health, virtualIps: addresses },
+    snapshot: { revision, storeRevision, entries, health, virtualIps: addresses },
     problems: [...problems, ...claimed],
   }
 }

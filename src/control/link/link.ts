@@ -48,6 +48,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   return {
     value: {
       revision: snapshot.revision,
+      storeRevision: snapshot.storeRevision,
       trustDomain,
       services: new Map(services),
       workloads: new Map(workloads),

@@ -17,6 +17,8 @@ export type * from './authorization.ts'
 export interface Model {
   /** Grows with every inventory change; the same inventory gives the same model otherwise. */
   readonly revision: number
+  /** Everything that was written to the store up to this revision is in here: the number that people see. */
+  readonly storeRevision: number
   readonly trustDomain: string
   /** By `<namespace>/<name>`. */
   readonly services: ReadonlyMap<string, Service>

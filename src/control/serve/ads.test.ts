@@ -1,80 +1,19 @@
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
 import http2 from 'node:http2'
 import net from 'node:net'
-import os from 'node:os'
-import path from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
-import { systemClock, type Clock } from '../../base/clock.ts'
-import { silentLog } from '../../base/log.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
-import { settable, type Settable } from '../../base/watchable.ts'
 import { DeltaDiscoveryRequestSchema } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { typeUrls } from '../../xds/type-urls.ts'
-import type { Model } from '../model/model.ts'
-import { completeModel, type LooseModel } from '../render/testing/model-yaml.ts'
-import { createAds, type Ads } from './ads.ts'
-import { startGrpcEndpoint } from './grpc-endpoint.ts'
-import { deltaClient, type DeltaClient } from './testing/delta-client.ts'
+import { completeModel } from '../render/testing/model-yaml.ts'
+import { adsWorld, client, me, mesh, service } from './testing/ads-world.ts'
 
-const me = 'default/client-1'
-
-interface World {
-  readonly ads: Ads
-  readonly unixPath: string
-  readonly model: Settable<Model>
-  readonly connect: (options?: Partial<Parameters<typeof deltaClient>[1]>) => DeltaClient
-}
-
-/** A real endpoint on a Unix socket (its callers are local: any identity) with a real ADS behind it. */
-async function world(t: TestContext, loose: LooseModel, clock: Clock = systemClock): Promise<World> {
-  const model = settable(completeModel(loose))
-  const ads = createAds({ model, trustBundlePem: settable('bundle'), clock, log: silentLog })
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-ads-'))
-  const unixPath = path.join(folder, 'x.sock')
-  const endpoint = await startGrpcEndpoint({
-    unixPath,
-    serverCertificate: settable({ keyPem: '', chainPem: '' }),
-    clientTrustPem: settable(''),
-    services: [ads.service],
-    log: silentLog,
-  })
-  const clients: DeltaClient[] = []
-  t.after(async () => {
-    for (const client of clients) client.close()
-    ads.close()
-    await endpoint.close()
-    fs.rmSync(folder, { recursive: true })
-  })
-  return {
-    ads,
-    unixPath,
-    model,
-    connect(options) {
-      const client = deltaClient(`unix:${unixPath}`, { id: me, ...options })
-      clients.push(client)
-      return client
-    },
-  }
-}
-
-const service = (name: string, ...workloads: readonly string[]): NonNullable<LooseModel['services']>[number] => ({
-  name,
-  ports: [
-    {
-      rules: [{ action: { kind: 'forward', backends: [{ service: `default/${name}` }] } }],
-      endpoints: workloads.map((workload, index) => ({ workload, address: { host: '127.0.0.1', port: 1000 + index } })),
-    },
-  ],
-})
-const client = { name: 'client-1', inbound: [{}], outbound: { host: '127.0.0.1', port: 15_001 } }
-const mesh = (...services: NonNullable<LooseModel['services']>): LooseModel => ({ services, workloads: [client] })
 const [web, db] = ['default/web/80', 'default/db/80']
 
 test('a wildcard gives all that is this workload’s, an explicit name gives that one', async (t) => {
-  const { connect } = await world(t, mesh(service('web', 'default/web-1')))
+  const { connect } = await adsWorld(t, mesh(service('web', 'default/web-1')))
   const proxy = connect()
   proxy.send('LDS')
   assert.deepEqual((await proxy.next()).names, ['inbound/http', 'outbound/explicit'])
@@ -85,14 +24,14 @@ test('a wildcard gives all that is this workload’s, an explicit name gives tha
 })
 
 test('a foreign proxy’s wildcard covers every service', async (t) => {
-  const { connect } = await world(t, mesh(service('web'), service('db')))
+  const { connect } = await adsWorld(t, mesh(service('web'), service('db')))
   const envoy = connect({ weft: false })
   envoy.send('CDS')
   assert.deepEqual((await envoy.next()).names, [db, web, 'inbound/8080', 'outbound/passthrough'])
 })
 
 test('a changed endpoint is one EDS response to those who asked, and nothing to anybody else', async (t) => {
-  const { connect, model } = await world(t, mesh(service('web', 'default/web-1'), service('db', 'default/db-1')))
+  const { connect, model } = await adsWorld(t, mesh(service('web', 'default/web-1'), service('db', 'default/db-1')))
   const interested = connect()
   const bystander = connect()
   for (const [proxy, name] of [
@@ -124,7 +63,7 @@ test('a changed endpoint is one EDS response to those who asked, and nothing to 
 })
 
 test('reconnecting with the versions held sends nothing; with an old one, that one', async (t) => {
-  const { connect } = await world(t, mesh(service('web', 'default/web-1'), service('db', 'default/db-1')))
+  const { connect } = await adsWorld(t, mesh(service('web', 'default/web-1'), service('db', 'default/db-1')))
   const first = connect()
   first.send('EDS', { resourceNamesSubscribe: [web, db] })
   const { response } = await first.next()
@@ -141,7 +80,7 @@ test('reconnecting with the versions held sends nothing; with an old one, that o
 })
 
 test('what disappeared while a wildcard client was away is removed when it comes back', async (t) => {
-  const { connect } = await world(t, mesh(service('web')))
+  const { connect } = await adsWorld(t, mesh(service('web')))
   const proxy = connect()
   proxy.send('NDS', { initialResourceVersions: { 'default/old': '1' } })
   const said = await proxy.next()
@@ -149,7 +88,7 @@ test('what disappeared while a wildcard client was away is removed when it comes
 })
 
 test('an unknown name is answered at once as removed, and sent when it comes to be', async (t) => {
-  const { connect, model } = await world(t, mesh())
+  const { connect, model } = await adsWorld(t, mesh())
   const proxy = connect()
   proxy.send('CDS', { resourceNamesSubscribe: [web] })
   const absent = await proxy.next()
@@ -161,7 +100,7 @@ test('an unknown name is answered at once as removed, and sent when it comes to 
 })
 
 test('an empty wildcard is answered, so that the client does not wait', async (t) => {
-  const { connect } = await world(t, { workloads: [{ name: 'client-1' }] })
+  const { connect } = await adsWorld(t, { workloads: [{ name: 'client-1' }] })
   const proxy = connect()
   proxy.send('LDS')
   const said = await proxy.next()
@@ -169,7 +108,7 @@ test('an empty wildcard is answered, so that the client does not wait', async (t
 })
 
 test('unsubscribing a name that the wildcard covers gives the resource, one that it does not its removal', async (t) => {
-  const { connect } = await world(t, mesh(service('web')))
+  const { connect } = await adsWorld(t, mesh(service('web')))
   const proxy = connect()
   proxy.send('CDS', { resourceNamesSubscribe: ['*', 'inbound/8080', web] })
   await proxy.next()
@@ -179,7 +118,7 @@ test('unsubscribing a name that the wildcard covers gives the resource, one that
 })
 
 test('an unsubscribed name is not sent again, a subscribed one is, even when it is known', async (t) => {
-  const { connect, model } = await world(t, mesh(service('web', 'default/web-1')))
+  const { connect, model } = await adsWorld(t, mesh(service('web', 'default/web-1')))
   const proxy = connect()
   proxy.send('EDS', { resourceNamesSubscribe: [web] })
   await proxy.next()
@@ -194,7 +133,7 @@ test('an unsubscribed name is not sent again, a subscribed one is, even when it 
 })
 
 test('one response in flight: changes meanwhile are one response after the ACK; a stale nonce settles nothing', async (t) => {
-  const { connect, model } = await world(t, mesh(service('web', 'default/web-1')))
+  const { connect, model } = await adsWorld(t, mesh(service('web', 'default/web-1')))
   const proxy = connect({ acks: false })
   proxy.send('EDS', { resourceNamesSubscribe: [web] })
   const first = await proxy.next()
@@ -214,7 +153,7 @@ test('one response in flight: changes meanwhile are one response after the ACK; 
 })
 
 test('a refusal is kept with its reason and not answered with the same bytes; a new version heals it', async (t) => {
-  const { ads, connect, model } = await world(t, mesh(service('web'), service('db')))
+  const { ads, connect, model } = await adsWorld(t, mesh(service('web'), service('db')))
   const proxy = connect({ acks: false })
   proxy.send('CDS', { resourceNamesSubscribe: [web, db] })
   proxy.nack(await proxy.next(), `Error adding/updating cluster(s) ${db}: no`)
@@ -240,7 +179,7 @@ test('a refusal is kept with its reason and not answered with the same bytes; a 
 })
 
 test('order: clusters, endpoints again without waiting, listeners and routes after the ACK, removals last', async (t) => {
-  const { connect, model } = await world(t, mesh(service('web', 'default/web-1')))
+  const { connect, model } = await adsWorld(t, mesh(service('web', 'default/web-1')))
   const proxy = connect({ weft: false, acks: false })
   const take = async (): Promise<string> => {
     const said = await proxy.next()
@@ -282,7 +221,7 @@ test('order: clusters, endpoints again without waiting, listeners and routes aft
 
 test('a proxy must be the workload that it says it is', async (t) => {
   const clock = manualClock()
-  const { connect } = await world(t, mesh(), clock)
+  const { connect } = await adsWorld(t, mesh(), clock)
   const stranger = connect({ id: 'default/nobody' })
   stranger.send('LDS')
   while (clock.pending === 0) await new Promise(setImmediate)
@@ -296,7 +235,7 @@ test('a proxy must be the workload that it says it is', async (t) => {
 })
 
 test('a workload that is registered a moment later is served then', async (t) => {
-  const { connect, model } = await world(t, {})
+  const { connect, model } = await adsWorld(t, {})
   const proxy = connect()
   proxy.send('LDS')
   await new Promise((resolve) => setTimeout(resolve, 20))
@@ -305,7 +244,7 @@ test('a workload that is registered a moment later is served then', async (t) =>
 })
 
 test('a workload that disappears keeps its listeners; one that changes its identity loses the stream', async (t) => {
-  const { connect, model } = await world(t, mesh())
+  const { connect, model } = await adsWorld(t, mesh())
   const proxy = connect()
   proxy.send('LDS')
   await proxy.next()
@@ -318,7 +257,7 @@ test('a workload that disappears keeps its listeners; one that changes its ident
 })
 
 test('a removal is acknowledged when the last proxy that could call the workload has said so', async (t) => {
-  const { ads, connect, model } = await world(
+  const { ads, connect, model } = await adsWorld(
     t,
     mesh(service('web', 'default/web-1', 'default/web-2'), service('db', 'default/db-1')),
   )
@@ -343,7 +282,7 @@ test('a removal is acknowledged when the last proxy that could call the workload
 })
 
 test('a proxy that does not acknowledge in time is named; one that goes is not waited for', async (t) => {
-  const { ads, connect, model } = await world(t, mesh(service('web', 'default/web-1')))
+  const { ads, connect, model } = await adsWorld(t, mesh(service('web', 'default/web-1')))
   const slow = connect({ acks: false })
   slow.send('EDS', { resourceNamesSubscribe: [web] })
   slow.ack(await slow.next())
@@ -358,7 +297,7 @@ test('a proxy that does not acknowledge in time is named; one that goes is not w
 test('a client that never reads is dropped', async (t) => {
   const clock = manualClock()
   const many = Array.from({ length: 500 }, (_, index) => service(`service-${index}`))
-  const { ads, unixPath } = await world(t, mesh(...many), clock)
+  const { ads, unixPath } = await adsWorld(t, mesh(...many), clock)
   const deaf = http2.connect('http://local', { createConnection: () => net.connect(unixPath) })
   t.after(() => deaf.destroy())
   deaf.on('error', () => {})
@@ -388,7 +327,7 @@ test('a client that never reads is dropped', async (t) => {
 
 test('proxies that went are remembered for ten minutes', async (t) => {
   const clock = manualClock()
-  const { ads, connect } = await world(t, mesh(), clock)
+  const { ads, connect } = await adsWorld(t, mesh(), clock)
   const proxy = connect()
   proxy.send('LDS')
   await proxy.next()
@@ -408,7 +347,7 @@ test('proxies that went are remembered for ten minutes', async (t) => {
 })
 
 test('a change reaches a proxy within milliseconds', async (t) => {
-  const { connect, model } = await world(t, mesh(service('web', 'default/web-0')))
+  const { connect, model } = await adsWorld(t, mesh(service('web', 'default/web-0')))
   const proxy = connect()
   proxy.send('EDS', { resourceNamesSubscribe: [web] })
   await proxy.next()

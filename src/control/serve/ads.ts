@@ -9,7 +9,7 @@ import type {
 } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { weftNodeMetadata } from '../../xds/names.ts'
 import { typeUrls, type XdsType } from '../../xds/type-urls.ts'
-import type { ProxyState } from '../api/contract.ts'
+import type { ProxyState, Served } from '../api/contract.ts'
 import type { Model } from '../model/model.ts'
 import { createRenderer, type Proxy, type Rendering } from '../render/render.ts'
 import { createAdsMetrics } from './ads-metrics.ts'
@@ -17,6 +17,7 @@ import { admit, type Admitted } from './admission.ts'
 import { boundedWriter, type BoundedWriter } from './bounded-writer.ts'
 import { DeltaStream, type View } from './delta-stream.ts'
 import { createRemovalWaits } from './removal-waits.ts'
+import { createServeWaits } from './serve-waits.ts'
 import { hostedService, refuse, type Caller, type HostedService, type Refusal } from './service.ts'
 
 /** The control plane's side of xDS: who is connected, what each was told, what each has acknowledged. */
@@ -31,6 +32,8 @@ export interface Ads {
   removalAcked(workload: string, deadlineMs: number): Promise<{ readonly laggards: readonly string[] }>
   /** The newest model, when `<namespace>/<name>` has acknowledged all that it gives; else undefined. */
   acknowledged(workload: string): Model | undefined
+  /** Resolves once every proxy serves what the store holds up to `revision`, or after `deadlineMs`; says who does, and who does not. */
+  served(revision: number, deadlineMs: number): Promise<Served>
   /** Lines in the Prometheus text format. */
   metrics(): string
   /** Ends every stream; the clients keep what they have and come back. */
@@ -54,6 +57,7 @@ interface Connected {
   proxy: Proxy
 }
 interface Gone {
+  readonly servedRevision: number
   readonly types: ProxyState['types']
   readonly goneMs: number
 }
@@ -77,6 +81,12 @@ export function createAds(parts: {
     connected: () => connected,
     mayCall: ({ stream }, workload) => stream.mayCall(workload),
   })
+  const serveWaits = createServeWaits<Connected>({
+    clock,
+    revision: () => rendering.model.storeRevision,
+    connected: () => connected,
+    away: () => [...gone.keys()].filter((id) => rendering.model.workloads.has(id)),
+  })
   let rendering: Rendering = renderer.render(model.value, trustBundlePem.value)
   let changedMs = clock.nowMs()
   let scheduled = false
@@ -87,6 +97,8 @@ export function createAds(parts: {
     if (closed) return
     rendering = renderer.render(model.value, trustBundlePem.value)
     for (const one of connected) guarded(one, () => refresh(one))
+    forgetOld()
+    serveWaits.pushed(rendering.model.storeRevision)
   }
   const schedule = (): void => {
     if (scheduled) return
@@ -123,6 +135,7 @@ export function createAds(parts: {
 
   const viewOf = (proxy: Proxy): View => ({
     sinceMs: changedMs,
+    revision: rendering.model.storeRevision,
     type: (type) => ({
       wildcard: () => rendering.wildcard(type, proxy),
       resource: (name) => rendering.resource(type, name, proxy),
@@ -149,6 +162,7 @@ export function createAds(parts: {
     connected.add(one)
     gone.delete(id)
     waits.connected(one)
+    serveWaits.connected(one)
     log.debug('proxy connected', { proxy: id, kind })
     return one
   }
@@ -157,8 +171,13 @@ export function createAds(parts: {
     if (!connected.delete(one)) return
     one.writes.stop()
     waits.left(one)
+    serveWaits.left(one)
     forgetOld()
-    gone.set(one.id, { types: typeStates(one.stream), goneMs: clock.nowMs() })
+    gone.set(one.id, {
+      types: typeStates(one.stream),
+      servedRevision: one.stream.servedRevision,
+      goneMs: clock.nowMs(),
+    })
     log.debug('proxy disconnected', { proxy: one.id })
   }
 
@@ -192,6 +211,7 @@ export function createAds(parts: {
     const take = (target: Connected, request: DeltaDiscoveryRequest): void => {
       guarded(target, () => target.stream.request(request))
       waits.progressed(target)
+      serveWaits.progressed(target)
       if (target.stream.explicitCount > maxNames) {
         fail({ code: status.RESOURCE_EXHAUSTED, details: `more than ${maxNames} names on one stream` })
       }
@@ -239,12 +259,13 @@ export function createAds(parts: {
       forgetOld()
       const nowMs = clock.nowMs()
       const states = new Map<string, ProxyState>()
-      for (const [proxy, { types, goneMs }] of gone) {
-        states.set(proxy, { proxy, connected: false, forMs: nowMs - goneMs, types })
+      for (const [proxy, { types, goneMs, servedRevision }] of gone) {
+        states.set(proxy, { proxy, connected: false, forMs: nowMs - goneMs, revision: servedRevision, types })
       }
       // A proxy that reconnects may have two streams for a moment: the later one speaks.
       for (const { id, stream, sinceMs } of connected) {
-        states.set(id, { proxy: id, connected: true, forMs: nowMs - sinceMs, types: typeStates(stream) })
+        const { servedRevision: revision } = stream
+        states.set(id, { proxy: id, connected: true, forMs: nowMs - sinceMs, revision, types: typeStates(stream) })
       }
       return Array.from(states.values()).toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1))
     },
@@ -261,11 +282,13 @@ export function createAds(parts: {
       }
       return undefined
     },
+    served: (revision, deadlineMs) => serveWaits.wait(revision, deadlineMs),
     metrics: () => metrics.text(connected.size),
     close() {
       closed = true
       for (const stop of stopWatching) stop()
       waits.close()
+      serveWaits.close()
       for (const one of connected) {
         refuse(one.call, { code: status.UNAVAILABLE, details: 'the control plane is stopping' })
         leave(one)

@@ -11,8 +11,19 @@ import { Subscription, type Plan, type TypeView } from './subscription.ts'
 /** What one proxy can see of the mesh now. */
 export interface View {
   readonly type: (type: XdsType) => TypeView
+  /** Of the store: everything up to it is in here. */
+  readonly revision: number
   /** When this state of the mesh came to be, on the monotonic clock. */
   readonly sinceMs: number
+}
+
+/** One resource that a client is to have; `version` "": that is to go. */
+export interface Unserved {
+  readonly type: XdsType
+  readonly name: string
+  readonly version: string
+  /** Of the mesh, as the stream counts them. */
+  readonly state: number
 }
 
 export interface DeltaStreamEvents {
@@ -36,6 +47,8 @@ export class DeltaStream {
   readonly #events: DeltaStreamEvents
   #view: View
   #nonce = 0
+  #state = 1
+  #served = 0
   readonly #subscriptions: Readonly<Record<XdsType, Subscription>> = {
     LDS: new Subscription(),
     RDS: new Subscription(),
@@ -65,6 +78,7 @@ export class DeltaStream {
   /** The mesh has changed. */
   update(view: View): void {
     this.#view = view
+    this.#state++
     this.#pump(view.sinceMs)
   }
 
@@ -74,6 +88,27 @@ export class DeltaStream {
     if (!subscription.active) return undefined
     const { upserts, absent, removals } = subscription.plan(this.#view.type(type))
     return { subscription, synced: !subscription.inFlight && upserts.length + absent.length + removals.length === 0 }
+  }
+
+  /** What the client has not acknowledged yet of the present state; empty: it serves all of it. */
+  unserved(): readonly Unserved[] {
+    return types.flatMap((type) => {
+      const subscription = this.#subscriptions[type]
+      if (!subscription.active) return []
+      const names = subscription.unserved(this.#view.type(type))
+      return Array.from(names, ([name, version]) => ({ type, name, version, state: this.#state }))
+    })
+  }
+
+  /** The last revision of the store of which the client has acknowledged everything; 0: none yet. */
+  get servedRevision(): number {
+    return this.#served
+  }
+
+  /** Whether the client serves that now, or something newer in its place; else why it refused it, or false. */
+  serves({ type, name, version, state }: Unserved): boolean | { readonly refused: string } {
+    const there = this.#view.type(type).resource(name) !== undefined
+    return this.#subscriptions[type].serves(name, there ? version : '', state)
   }
 
   /** Every name that the client asks for one by one, all types together. */
@@ -100,6 +135,11 @@ export class DeltaStream {
     if (LDS.inFlight || RDS.inFlight) return
     if (say('CDS', everything)) return
     if (!EDS.inFlight) say('EDS', everything)
+    const settled = types.every((type) => {
+      const { inFlight, rejected } = this.#subscriptions[type]
+      return !inFlight && rejected.length === 0
+    })
+    if (settled) this.#served = this.#view.revision
   }
 
   /** Sends what `parts` takes of the plan, if the type is free and there is something. True: a response left. */
@@ -110,11 +150,12 @@ export class DeltaStream {
     if (upserts.length === 0 && removed.length === 0 && !subscription.owesAnswer) return false
     const nonce = String(++this.#nonce)
     const nowMs = this.#events.nowMs()
-    subscription.sent(nonce, upserts, removed, nowMs)
+    subscription.sent(nonce, upserts, removed, { nowMs, state: this.#state })
     if (type === 'CDS') for (const { name } of upserts) this.#subscriptions.EDS.repeat(name)
     this.#events.send(
       create(DeltaDiscoveryResponseSchema, {
         typeUrl: typeUrls[type],
+        systemVersionInfo: String(this.#view.revision),
         nonce,
         resources: upserts.map(({ message }) => message),
         removedResources: Array.from(removed),

@@ -21,6 +21,8 @@ export interface Plan {
 /** What the client was told about one name. `version` "": that there is no such resource. */
 interface Told {
   readonly version: string
+  /** Grows with every state of the mesh that this stream has seen: which one it was told of. */
+  readonly state: number
   /** Undefined: the client said that it holds this version, and it is not the present one. */
   readonly resource: RenderedResource | undefined
 }
@@ -57,8 +59,8 @@ export class Subscription {
     for (const name of unwanted) this.#unsubscribe(name)
     for (const [name, version] of claimed) {
       if (!this.#wildcard && !this.#explicit.has(name)) continue
-      this.#told.set(name, { version, resource: undefined })
-      this.#acked.set(name, { version, resource: undefined })
+      this.#told.set(name, { version, state: 0, resource: undefined })
+      this.#acked.set(name, { version, state: 0, resource: undefined })
       this.#due.delete(name)
     }
     if (first && this.#wildcard && claimed.length === 0) this.#mustAnswer = true
@@ -123,7 +125,7 @@ export class Subscription {
 
   /** The version that the client brought along is the present one. */
   #recognize(name: string, resource: RenderedResource): void {
-    const known: Told = { version: resource.version, resource }
+    const known: Told = { version: resource.version, state: this.#told.get(name)?.state ?? 0, resource }
     this.#told.set(name, known)
     if (this.#acked.has(name)) this.#acked.set(name, known)
   }
@@ -134,10 +136,15 @@ export class Subscription {
   }
 
   /** A response is out; the next one has to wait until it is settled. */
-  sent(nonce: string, upserts: readonly RenderedResource[], removed: readonly string[], nowMs: number): void {
+  sent(
+    nonce: string,
+    upserts: readonly RenderedResource[],
+    removed: readonly string[],
+    { nowMs, state }: { readonly nowMs: number; readonly state: number },
+  ): void {
     const told = new Map<string, Told>()
-    for (const resource of upserts) told.set(resource.name, { version: resource.version, resource })
-    for (const name of removed) told.set(name, { version: '', resource: undefined })
+    for (const resource of upserts) told.set(resource.name, { version: resource.version, state, resource })
+    for (const name of removed) told.set(name, { version: '', state, resource: undefined })
     for (const [name, one] of told) {
       this.#due.delete(name)
       this.#told.set(name, one)
@@ -176,6 +183,30 @@ export class Subscription {
   /** Between a response and its ACK or NACK. */
   get inFlight(): boolean {
     return this.#inFlight !== undefined
+  }
+
+  /** What the client does not serve yet as `view` has it: name → version, "" for what is to go. */
+  unserved(view: TypeView): ReadonlyMap<string, string> {
+    const { upserts, absent, removals } = this.plan(view)
+    return new Map([
+      ...Array.from(this.#inFlight?.told ?? [], ([name, { version }]) => [name, version] as const),
+      ...upserts.map(({ name, version }) => [name, version] as const),
+      ...[...absent, ...removals].map((name) => [name, ''] as const),
+    ])
+  }
+
+  /** Whether the client has this version by its own word, or one of the state `since` or newer; else why it refused it, or false. */
+  serves(name: string, version: string, since: number): boolean | { readonly refused: string } {
+    if (!this.#wildcard && !this.#explicit.has(name)) return true
+    const meets = (one: Told | undefined): boolean =>
+      one !== undefined && (one.version === version || one.state >= since)
+    if (meets(this.#acked.get(name))) return true
+    if (this.#inFlight?.told.has(name) === true) return false
+    const told = this.#told.get(name)
+    const reason = this.#rejected.get(name)
+    if (reason !== undefined) return meets(told) ? { refused: reason } : false
+    // What is gone leaves nothing behind, or the knowledge that it is not there.
+    return told === undefined ? version === '' : told.version === '' && meets(told)
   }
 
   /** Ever asked for on this stream. */

@@ -43,7 +43,7 @@ export function createConfigFlow(parts: {
   const config = settable(warming.config())
   const ready = Promise.withResolvers<void>()
   const demands = createDemands({ resources, warming, clock, gaveUp: () => advance() })
-  let awaited: { readonly tables: readonly string[]; readonly inForce: () => void }[] = []
+  let awaited: { readonly type: XdsType; readonly names: readonly string[]; readonly inForce: () => void }[] = []
   let limit: { readonly atMs: number; readonly timer: Timer } | undefined
   let wanted = new Map<XdsType, ReadonlySet<string>>()
 
@@ -55,13 +55,17 @@ export function createConfigFlow(parts: {
   })
 
   function receive(type: XdsType, response: Parameters<typeof resources.apply>[1]): Reception {
-    const names = wanted.get(type)
-    const { problems, accepted } = resources.apply(type, response, names?.has('*') ? undefined : names)
+    const asked = wanted.get(type)
+    const { problems, accepted } = resources.apply(type, response, asked?.has('*') ? undefined : asked)
     advance()
-    const waiting = warming.waitingTables()
-    const open = type === 'RDS' ? accepted.filter((name) => waiting.has(name)) : []
-    if (open.length === 0) return { problems }
-    return { problems, inForce: new Promise((resolve) => awaited.push({ tables: open, inForce: resolve })) }
+    const names = accepted.filter((name) => isWaiting(type, name))
+    if (names.length === 0) return { problems }
+    return { problems, inForce: new Promise((resolve) => awaited.push({ type, names, inForce: resolve })) }
+  }
+
+  function isWaiting(type: XdsType, name: string): boolean {
+    if (type === 'LDS') return warming.waitingListeners().has(name)
+    return type === 'RDS' && warming.waitingTables().has(name)
   }
 
   /** From what is held to what is in force, and to what must be asked for; until neither changes the other. */
@@ -72,8 +76,7 @@ export function createConfigFlow(parts: {
     } while (forgetUnneeded() || demands.answer())
     config.set(warming.config())
     for (const [type, names] of wanted) client.subscribe(type, names)
-    const waiting = warming.waitingTables()
-    const done = awaited.filter(({ tables }) => !tables.some((name) => waiting.has(name)))
+    const done = awaited.filter(({ type, names }) => !names.some((name) => isWaiting(type, name)))
     awaited = awaited.filter((one) => !done.includes(one))
     for (const { inForce } of done) inForce()
     const { listeners } = config.value

@@ -97,7 +97,16 @@ function partsOver(store: Store, others: readonly ResourceView[]): ApiParts {
       })
       return () => stop()
     },
-    proxies: () => [{ proxy: 'default/web-1', connected: true, forMs: 1, types: [] }],
+    proxies: () => [{ proxy: 'default/web-1', connected: true, revision: 3, forMs: 1, types: [] }],
+    served: async (revision, deadlineMs) =>
+      deadlineMs > 0
+        ? { revision, served: ['default/web-1'], refused: [], laggards: [] }
+        : {
+            revision,
+            served: [],
+            refused: [{ proxy: 'default/a', type: 'RDS', name: 'default/web/80', reason: 'no such thing' }],
+            laggards: [{ proxy: 'default/b', connected: true, waitingFor: ['CDS default/web/80'] }],
+          },
     ask: async (proxy, what) =>
       proxy === 'default/web-1' ? { kind: 'answer', json: { what } } : { kind: 'unknown-proxy' },
     issueToken: async ({ ttlMs = 0 }) =>

@@ -28,6 +28,7 @@ type Loose<T> = T extends readonly (infer Item)[]
 /** A model as tests write it: lists instead of maps, and only what matters. */
 export interface LooseModel {
   readonly revision?: number
+  readonly storeRevision?: number
   readonly mesh?: Loose<MeshSettings>
   readonly services?: readonly Loose<Service>[]
   readonly workloads?: readonly Loose<Workload>[]
@@ -43,6 +44,7 @@ export const modelFromYaml = (text: string): Model => completeModel(parse(text) 
 /** For tests: fills in everything that is not said. */
 export function completeModel({
   revision = 1,
+  storeRevision = 0,
   mesh = {},
   services = [],
   workloads = [],
@@ -52,6 +54,7 @@ export function completeModel({
 }: LooseModel): Model {
   return {
     revision,
+    storeRevision,
     trustDomain: 'weft.local',
     mesh: {
       outboundTraffic: 'allow-any',
