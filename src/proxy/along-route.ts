@@ -15,6 +15,7 @@ import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.t
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
 import { hashing } from './route/hash-policy.ts'
+import { isVirtualIp } from './route/names.ts'
 import { pickCluster } from './route/split.ts'
 import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
@@ -61,7 +62,6 @@ function alongCluster(
     const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
     return () => Promise.resolve(fault)
   }
-  if (cluster.discovery === 'dynamic-forward') return forward(cluster, shared)
   const { upstream, budgets, random, wheel } = shared
   return stack(
     [
@@ -71,12 +71,14 @@ function alongCluster(
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
     ],
-    select({
-      cluster: name,
-      balancer: balancerOf(cluster).within(subset), // chooses the endpoint, counts it as active until the answer ends
-      furtherPicks: policy?.hostSelectionAttempts,
-      send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
-    }),
+    cluster.discovery === 'dynamic-forward'
+      ? forward(cluster, shared) // there is nothing to choose from
+      : select({
+          cluster: name,
+          balancer: balancerOf(cluster).within(subset), // chooses the endpoint, counts it as active until the answer ends
+          furtherPicks: policy?.hostSelectionAttempts,
+          send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
+        }),
   )
 }
 
@@ -109,10 +111,12 @@ const mirrorParts = ({ random, log }: Shared): MirrorParts => ({
   failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
 })
 
-/** Hosts outside of the mesh: where the connection was for, else where the call says. Never retried: nothing is known about them. */
+/** Hosts outside of the mesh: where the connection was for, else where the call says. A virtual IP is no place to go to. */
 function forward(cluster: Cluster, { upstream }: Shared): Service {
   return (call) => {
-    const address = call.peer.destination ?? authorityAddress(call.authority, 80)
+    const { destination } = call.peer
+    const caught = destination !== undefined && !isVirtualIp(destination.host)
+    const address = caught ? destination : authorityAddress(call.authority, 80)
     call.trace.cluster = cluster.name
     call.trace.endpoint = address
     call.trace.attempts++

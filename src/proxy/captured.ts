@@ -4,11 +4,13 @@ import { formatAddress } from '../base/address.ts'
 import { passthroughCluster } from '../xds/names.ts'
 import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal } from './config.ts'
+import { readClientHello } from './detect/client-hello.ts'
 import { peek } from './detect/peek.ts'
-import { allowsOthers, httpVersion, looksLikeHttp1, protocolOf, serverFirstPorts, silenceMs } from './explicit.ts'
+import { httpVersion, looksLikeHttp1, protocolOf, serverFirstPorts, silenceMs } from './explicit.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isVirtualIp } from './route/names.ts'
+import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp, tunnelPlan } from './tcp.ts'
@@ -25,8 +27,8 @@ export interface CapturedParts {
 }
 
 /**
- * A virtual IP is its service, on a port that it has: HTTP takes the path of every call, raw bytes go to the service as they are. An
- * address outside of the mesh is gone on to as it is, unless HTTP names a service of the mesh or the mesh forwards to nobody else.
+ * A virtual IP is its service, on a port that it has: HTTP takes the path of every call, raw bytes go to the service as they are. Any
+ * other address is gone on to as it is, unless HTTP or TLS names a service that is known or the mesh forwards to nobody else.
  */
 export function serveCaptured(
   socket: Socket,
@@ -44,9 +46,12 @@ export function serveCaptured(
     const plan = { ...tunnelPlan, clusters, accessLog: parts.terminal.accessLog }
     await serveTcp(socket, { direction: 'outbound', peer, plan, target: destination, snapshot: current(), shared })
   }
-  const outside = (): void => {
-    if (allowsOthers(parts.terminal)) void raw(undefined)
-    else parts.refuse('not-registered', `${formatAddress(destination)} is no service of the mesh`)
+  /** `named`: the host that the client says it is for. */
+  const outside = (named: string): void => {
+    if (allowsOthers(parts.terminal)) return void raw(undefined)
+    const place = formatAddress(destination)
+    shared.unregistered(named === '' ? place : `${named} (${place})`)
+    parts.refuse('unknown-host', `${place} is no service of the mesh`)
   }
   const look = <T>(at: (bytes: Buffer) => T | 'more', timeoutMs: number, then: (seen: T | undefined) => void): void =>
     void peek(socket, at, timeoutMs, shared.clock).then((peeked) => {
@@ -59,25 +64,28 @@ export function serveCaptured(
     if (protocolOf(name, current()) === 'tcp') return void raw(name)
     // A declared HTTP port: the client speaks first, whenever that is.
     return look(httpVersion, 0, (seen) =>
-      seen === 1 || seen === 2 ? parts.serveHttp(socket, seen, authorityOf(name)) : void raw(name),
+      seen === 1 || seen === 2 ? parts.serveHttp(socket, seen, formatAddress(destination)) : void raw(name),
     )
   }
   if (isVirtualIp(host))
     return parts.refuse('unknown-virtual-ip', `nothing of the mesh is at ${formatAddress(destination)}`)
-  if (serverFirstPorts.has(port)) return outside()
-  look(hostOfHttp1, silenceMs, (seen) => {
-    const isMesh = (authority: string): boolean =>
-      current().nameOf(authorityAddress(authority, port).host, port, ownNamespace) !== undefined
-    if (seen === undefined || seen === 'raw') return outside()
-    if (isMesh(seen.host) || !allowsOthers(parts.terminal)) return parts.serveHttp(socket, 1, undefined)
-    outside()
+  if (serverFirstPorts.has(port)) return outside('')
+  look(namedHost, silenceMs, (seen) => {
+    if (seen === undefined || seen === 'raw') return outside('')
+    const named = current().nameOf(authorityAddress(seen.host, port).host, port, ownNamespace)
+    if (seen.by === 'tls') return named === undefined ? outside(seen.host) : void raw(named)
+    if (named !== undefined || !allowsOthers(parts.terminal)) return parts.serveHttp(socket, 1, undefined)
+    outside(seen.host)
   })
 }
 
-/** `default/web/80` → `web.default.svc.cluster.local:80`. */
-function authorityOf(name: string): string {
-  const [namespace, service, port] = name.split('/')
-  return `${service}.${namespace}.svc.cluster.local:${port}`
+/** The host that a client names in its first bytes: by the Host of a request, or by the server name of TLS; "" when it names none. */
+export function namedHost(bytes: Buffer): { readonly by: 'http' | 'tls'; readonly host: string } | 'raw' | 'more' {
+  const hello = readClientHello(bytes)
+  if (hello === 'more') return 'more'
+  if (hello !== 'other') return { by: 'tls', host: hello.serverName ?? '' }
+  const http = hostOfHttp1(bytes)
+  return typeof http === 'string' ? http : { by: 'http', host: http.host }
 }
 
 /** A head that is longer than this is not waited for. */

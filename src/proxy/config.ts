@@ -23,7 +23,7 @@ export interface ProxyConfig {
   readonly routes: ReadonlyMap<string, RouteTable>
   /** Complete with their endpoints: an EDS cluster appears here only once its endpoints have come (it is warm). */
   readonly clusters: ReadonlyMap<string, Cluster>
-  /** Every service of the mesh by `<namespace>/<service>`. */
+  /** Every service that has a name, by `<namespace>/<service>`. */
   readonly names: ReadonlyMap<string, NamedService>
   /** Trust bundles by secret name (PEM, one or more certificates). */
   readonly trust: ReadonlyMap<string, string>
@@ -36,6 +36,11 @@ export interface NamedService {
   readonly namespace: string
   readonly name: string
   readonly ports: readonly { readonly port: number; readonly protocol: 'http' | 'tcp' }[]
-  /** The IPv4 address that DNS answers with, the same everywhere; absent: none has been given. */
+  /** The IPv4 address that DNS answers with, the same everywhere; absent: it has none. */
   readonly virtualIp?: string
+  /**
+   * Outside of the mesh: it is known by these alone, lower case: host names, IP addresses, "*.suffix". Without a virtual IP connections
+   * go on to the addresses that the hosts really have. Absent: a service of the mesh.
+   */
+  readonly hosts?: readonly string[]
 }

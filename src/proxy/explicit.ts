@@ -10,6 +10,7 @@ import type { ConnectTaker } from './http/http1/server-parts.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isOwnListener, wrongPort } from './outbound.ts'
+import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp, tunnelPlan } from './tcp.ts'
@@ -82,18 +83,8 @@ function refuseTunnel(authority: string, peer: Peer, { terminal, shared, current
   if (nameOf(host, port, shared.ownNamespace) !== undefined) return undefined
   const fault = wrongPort(host, port, shared.ownNamespace, config)
   if (fault !== undefined || allowsOthers(terminal)) return fault
+  shared.unregistered(formatAddress({ host, port }))
   return { kind: 'unknown-host', side: 'self', retry: 'never', authority }
-}
-
-/** The fallback routes lead out of the mesh. */
-export function allowsOthers({ routes }: HttpTerminal): boolean {
-  if (!('inline' in routes)) return false
-  return routes.inline.virtualHosts.some((host) =>
-    host.routes.some(
-      ({ action }) =>
-        action.kind === 'forward' && action.clusters.some(({ cluster }) => cluster === passthroughCluster),
-    ),
-  )
 }
 
 const methods = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']

@@ -7,6 +7,7 @@ import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
 import { normalize, requestHeaders } from './request-headers.ts'
 import { serviceOfHost } from './route/names.ts'
+import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
@@ -23,6 +24,8 @@ export interface HttpStackParts {
   readonly demand: (name: string) => Promise<boolean>
   /** Where a tunnel was opened to: what is asked inside goes there, whatever Host says. */
   readonly tunnelTarget: (peer: Peer) => string | undefined
+  /** Counts a request that was refused before it became a call to anybody. */
+  readonly refused: (reason: Fault['kind']) => void
 }
 
 /** The path of one outbound call, outermost layer first. Built once per filter chain, never per call. */
@@ -59,7 +62,7 @@ export function filters({ filters: list }: HttpTerminal, { self, policyMatched }
 
 /** Finds the route in the newest configuration, which the call keeps from then on. */
 export function route(parts: HttpStackParts): Service {
-  const { terminal, current } = parts
+  const { terminal, shared, current } = parts
   const toRoute = (call: Call, table: RouteTable, snapshot: Snapshot): Promise<Reply | Fault> => {
     const found = snapshot.routerOf(table)(call)
     if (found === undefined) {
@@ -79,15 +82,16 @@ export function route(parts: HttpStackParts): Service {
     return table === undefined ? onDemand(call, name) : toRoute(call, table, snapshot)
   }
   const onDemand = async (call: Call, name: string): Promise<Reply | Fault> => {
-    const startedMs = parts.shared.clock.nowMs()
+    const startedMs = shared.clock.nowMs()
     const here = await parts.demand(name)
     const snapshot = current()
     const table = here ? snapshot.config.routes.get(name) : undefined
     if (table !== undefined) return toRoute(call, table, snapshot)
-    const timeoutMs = Math.round(parts.shared.clock.nowMs() - startedMs)
+    const timeoutMs = Math.round(shared.clock.nowMs() - startedMs)
     return refuse({ kind: 'config-timeout', side: 'self', retry: 'never', name, timeoutMs })
   }
   if (!parts.routeByName) return (call) => fallback(call, current())
+  const registeredOnly = !allowsOthers(terminal)
   return (call) => {
     const snapshot = current()
     const target = parts.tunnelTarget(call.peer)
@@ -98,17 +102,22 @@ export function route(parts: HttpStackParts): Service {
       const cause = `${formatAddress({ host, port })} is this proxy itself`
       return refuse({ kind: 'bad-request', side: 'downstream', retry: 'never', status: 400, cause })
     }
-    const name = snapshot.nameOf(host, port, parts.shared.ownNamespace)
+    const name = snapshot.nameOf(host, port, shared.ownNamespace)
     if (name !== undefined) return byName(call, name, snapshot)
-    const fault = wrongPort(host, port, parts.shared.ownNamespace, snapshot.config)
-    return fault === undefined ? fallback(call, snapshot) : refuse(fault)
+    const fault = wrongPort(host, port, shared.ownNamespace, snapshot.config)
+    if (fault !== undefined) return refuse(fault)
+    if (registeredOnly) {
+      shared.unregistered(formatAddress({ host, port }))
+      parts.refused('unknown-host')
+    }
+    return fallback(call, snapshot)
   }
 }
 
-/** A host of the mesh is never looked for outside because of a port that it lacks. */
+/** A host of the mesh is never looked for outside because of a port that it lacks; one that is outside is there with all its ports. */
 export function wrongPort(host: string, port: number, ownNamespace: string, { names }: ProxyConfig): Fault | undefined {
   const service = serviceOfHost(names, host, ownNamespace)
-  if (service === undefined) return undefined
+  if (service === undefined || service.hosts !== undefined) return undefined
   const offered = service.ports.map((one) => one.port)
   return {
     kind: 'no-port',

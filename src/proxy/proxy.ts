@@ -17,6 +17,7 @@ import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
+import { createUnregisteredLog } from './outside.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
@@ -127,6 +128,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       workload: self.workload,
       service: `${self.namespace}/${self.service}`,
     },
+    unregistered: createUnregisteredLog(log, clock, self.spiffeId),
     ownNamespace: self.namespace,
     accessLog: parts.accessLog,
     clock,

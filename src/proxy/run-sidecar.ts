@@ -250,6 +250,8 @@ function startDns(find: (host: string) => NamedService | undefined, metrics: Met
   return createDnsServer({
     lookup(name) {
       const service = find(name)
+      // What has addresses of its own outside is looked up there.
+      if (service?.hosts !== undefined && service.virtualIp === undefined) return undefined
       return service && { address: service.virtualIp }
     },
     forward: createForward({ resolvers: hostResolvers(clock), clock }),

@@ -87,7 +87,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       const tunnelTarget = (peer: Peer): string | undefined => targets.get(peer)
       const { routeByName } = listener
       const { demand } = parts
-      const stackParts = { terminal, routeByName, shared, current, demand, tunnelTarget }
+      const refused = (reason: Fault['kind']): void => parts.refused(listener.name, reason)
+      const stackParts = { terminal, routeByName, shared, current, demand, tunnelTarget, refused }
       service = direction === 'inbound' ? inbound(stackParts) : outbound(stackParts)
       services.set(chain, service)
     }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { startChild, type Child } from '../world/child.ts'
+import { canCapture, captured, inside, machine, ordinary, ourselves, type Who } from '../world/capturing.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld, type Finished, type World } from '../world/world.ts'
@@ -12,63 +11,12 @@ import { createWorld, type Finished, type World } from '../world/world.ts'
 // Programs that know nothing of a mesh, in network namespaces of their own: nothing in their environment names a proxy.
 
 const programs = path.join(import.meta.dirname, '../world/programs')
-const nobody = 65_534
-
-/** Who runs `weft`: whoever runs the tests, or an ordinary user. */
-interface Who {
-  readonly title: string
-  readonly prefix: readonly string[]
-  readonly uid: number
-}
-const ourselves: Who = { title: 'as the one who runs the tests', prefix: [], uid: process.getuid?.() ?? 0 }
-const ordinary: Who = {
-  title: 'as an ordinary user',
-  prefix: ['setpriv', '--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--'],
-  uid: nobody,
-}
-
-/** Skips aloud where this system forbids what capture needs; a missing tool is a failure with CI=true. */
-function canCapture(t: TestContext, { prefix, uid }: Who): boolean {
-  if (
-    !requires(
-      t,
-      'linux',
-      'curl',
-      'python3',
-      'unshare',
-      'setpriv',
-      'nft',
-      'ip',
-      ...(uid === nobody ? ['root' as const] : []),
-    )
-  )
-    return false
-  const flags = uid === 0 ? ['--net'] : ['--user', '--map-current-user', '--keep-caps', '--net']
-  for (const command of [
-    [process.execPath, '-e', `fs.readFileSync(${JSON.stringify(import.meta.filename)})`],
-    ['unshare', ...flags, '--', 'true'],
-  ]) {
-    const [file = '', ...args] = [...prefix, ...command]
-    const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' })
-    if (status === 0) continue
-    t.skip(`this system does not let user ${uid} do it: ${command[0]}: ${stderr.trim().split('\n')[0]}`)
-    return false
-  }
-  return true
-}
-
 async function meshFor(t: TestContext, { prefix, uid }: Who): Promise<World> {
   const world = createWorld(t)
   fs.chownSync(world.dir, uid, uid)
   await world.up({ prefix })
   return world
 }
-
-const captured = ['--capture', 'namespace'] as const
-
-/** A program to its end, with its sidecar, in a namespace. */
-const inside = (world: World, { prefix }: Who, ...command: string[]): Promise<Finished> =>
-  world.weft(['run', '--service', 'client', ...captured, '--', ...command], { prefix })
 
 for (const who of [ourselves, ordinary]) {
   test(`strangers call services by their names ${who.title}`, async (t) => {
@@ -170,21 +118,6 @@ for (const who of [ourselves, ordinary]) {
     await until('the program has gone', () => !fs.existsSync(`/proc/${web.programPid}`))
     // The end of the test checks that no process is left; a namespace without processes is none.
   })
-}
-
-/** A machine with an address of its own, besides loopback. */
-function machine(t: TestContext, address: string): readonly string[] {
-  const name = `weft${randomInt(0x10000).toString(16)}c`
-  const ip = (...args: readonly string[]): void => {
-    const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
-    const { status, stderr } = spawnSync('ip', args, { env, encoding: 'utf8' })
-    assert.equal(status, 0, `ip ${args.join(' ')}: ${stderr}`)
-  }
-  t.after(() => spawnSync('ip', ['netns', 'delete', name]))
-  ip('netns', 'add', name)
-  ip('-n', name, 'link', 'set', 'lo', 'up')
-  ip('-n', name, 'address', 'add', `${address}/32`, 'dev', 'lo')
-  return ['ip', 'netns', 'exec', name]
 }
 
 test('what is outside of the mesh is reached as before, or refused where the mesh says so', async (t) => {

@@ -26,6 +26,14 @@ const byKind: Readonly<Record<string, Columns>> = {
       identity(workload),
     ],
   },
+  ExternalService: {
+    heading: ['HOSTS', 'PORTS', 'RESOLUTION'],
+    cells: (external) => [
+      dash(listAt(external, 'spec', 'hosts').map(String).join(',')),
+      ports(external),
+      textAt(external, 'spec', 'resolution'),
+    ],
+  },
   HTTPRoute: routeColumns,
   GRPCRoute: routeColumns,
   AuthorizationPolicy: {

@@ -36,7 +36,30 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, GatewayClass, Gateway, HTTPRoute, GRPCRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, ExternalService, GatewayClass, Gateway, HTTPRoute, GRPCRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
+    ],
+  ],
+  [
+    'an ExternalService of which nothing fits',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: [a.example, A.example, "x.*.y"]\n' +
+      '  resolution: None\n  location: MESH_EXTERNAL\n  ports: [{port: 80, protocol: http}, {port: 80, protocol: udp}]',
+    [
+      'a.yaml:7: ExternalService default/pay: spec.location: an ExternalService is outside of the mesh; instances of the mesh are Workloads',
+      'a.yaml:5: ExternalService default/pay: spec.hosts[2]: expected a host name, "*." and the end of host names, or an IP address, got "x.*.y"',
+      'a.yaml:8: ExternalService default/pay: spec.ports[1].protocol: expected one of "http", "http2", "grpc", "tcp", "https", "tls", got "udp"',
+    ],
+  ],
+  [
+    'an ExternalService whose parts contradict each other',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: [a.example, A.example]\n' +
+      '  resolution: None\n  ports: [{port: 80, protocol: http, targetPort: 81}, {port: 80, name: x, protocol: tcp}]\n' +
+      '  endpoints: [{address: 192.0.2.1, ports: {y: 1}}]',
+    [
+      'a.yaml:5: ExternalService default/pay: spec.hosts[1]: the host "a.example" is there twice',
+      'a.yaml:7: ExternalService default/pay: spec.ports[0].targetPort: with resolution None connections go on to the port that they were for',
+      'a.yaml:7: ExternalService default/pay: spec.ports[1].port: port 80 is there twice',
+      'a.yaml:8: ExternalService default/pay: spec.endpoints: resolution None has no endpoints: connections go on to where they were going; say Static',
+      'a.yaml:8: ExternalService default/pay: spec.endpoints[0].ports.y: no port is called "y"',
     ],
   ],
   [
@@ -147,7 +170,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'parents that nothing attaches to',
     'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec:\n  parentRefs:\n    - {kind: Bucket, name: b}\n    - {group: x.example, kind: Service, name: b}',
     [
-      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: a route attaches to a Gateway or a Service (group ""), got "Bucket"',
+      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: a route attaches to a Gateway, a Service (group "") or an ExternalService (group "weft.dev"), got "Bucket"',
       'a.yaml:7: HTTPRoute default/web: spec.parentRefs[1].group: a Service is of group "", got "x.example"',
     ],
   ],

@@ -155,7 +155,7 @@ function checkScope(kind: Kind, { namespace, name }: WrittenMetadata, issues: Is
       path: 'metadata.name',
       message: `there is one MeshConfig, called "default", got ${JSON.stringify(name)}`,
     })
-  if (kind === 'Service' || kind === 'Namespace') {
+  if (kind === 'Service' || kind === 'ExternalService' || kind === 'Namespace') {
     const found: Issue[] = []
     label(name, 'metadata.name', found)
     issues.push(...found)

@@ -1,6 +1,7 @@
 import { nearest, type Decoder } from '../../base/decode.ts'
 import { authorizationPolicySpec } from './authorization-policy.ts'
 import { configMapBody, configMapSpec } from './config-map.ts'
+import { externalServiceSpec } from './external-service.ts'
 import { gatewayClassSpec } from './gateway-class.ts'
 import { gatewaySpec } from './gateway.ts'
 import { grpcRouteSpec } from './grpc-route.ts'
@@ -60,6 +61,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['wl'],
     namespaced: true,
     spec: workloadSpec,
+  },
+  ExternalService: {
+    kind: 'ExternalService',
+    apiVersions: [own],
+    plural: 'externalservices',
+    shortNames: ['es'],
+    namespaced: true,
+    spec: externalServiceSpec,
   },
   GatewayClass: {
     kind: 'GatewayClass',

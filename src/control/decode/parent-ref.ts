@@ -1,19 +1,22 @@
 import { invalid, object, optional, refine, string, withDefault, type Decoder } from '../../base/decode.ts'
 import { label, portNumber, subdomain } from './names.ts'
+import { destinationGroups, type DestinationKind } from './service-ref.ts'
 
 /** API group of Gateways and routes. */
 export const gatewayGroup = 'gateway.networking.k8s.io'
 
-/** What a route attaches to: a Service (GAMMA) or a Gateway; without a namespace of the route's own. */
+/** What a route attaches to: a Service (GAMMA), an ExternalService, or a Gateway; without a namespace of the route's own. */
 export interface ParentRef {
   readonly group: string
-  readonly kind: 'Service' | 'Gateway'
+  readonly kind: 'Gateway' | DestinationKind
   readonly namespace?: string
   readonly name: string
   /** Name of the port or the listener; with `port` both must fit. Without either all of them. */
   readonly sectionName?: string
   readonly port?: number
 }
+
+const groups: Readonly<Record<ParentRef['kind'], string>> = { Gateway: gatewayGroup, ...destinationGroups }
 
 interface Written extends Omit<ParentRef, 'kind'> {
   readonly kind: string
@@ -33,19 +36,16 @@ export const parentRef: Decoder<ParentRef> = refine(
     // Whoever names a Service and no group means a Service.
     if (kind === 'Service' && (group === '' || group === 'core' || group === gatewayGroup))
       return { group: '', kind, ...ref }
-    if (kind === 'Gateway' && group === gatewayGroup) return { group, kind, ...ref }
-    const known = kind === 'Service' || kind === 'Gateway'
-    issues.push(
-      known
-        ? {
-            path: `${path}.group`,
-            message: `a ${kind} is of group ${JSON.stringify(kind === 'Service' ? '' : gatewayGroup)}, got ${JSON.stringify(group)}`,
-          }
-        : {
-            path: `${path}.kind`,
-            message: `a route attaches to a Gateway or a Service (group ""), got ${JSON.stringify(kind)}`,
-          },
-    )
+    if (!Object.hasOwn(groups, kind)) {
+      const message = `a route attaches to a Gateway, a Service (group "") or an ExternalService (group "weft.dev"), got ${JSON.stringify(kind)}`
+      issues.push({ path: `${path}.kind`, message })
+      return invalid
+    }
+    const known = kind as ParentRef['kind'] // one of the table's own keys
+    if (groups[known] === group) return { group, kind: known, ...ref }
+    const a = known === 'ExternalService' ? 'an' : 'a'
+    const message = `${a} ${kind} is of group ${JSON.stringify(groups[known])}, got ${JSON.stringify(group)}`
+    issues.push({ path: `${path}.group`, message })
     return invalid
   },
 )

@@ -1,6 +1,7 @@
 import type { Place } from '../../base/problem.ts'
 import type { AuthorizationPolicySpec } from './authorization-policy.ts'
 import type { ConfigMapSpec } from './config-map.ts'
+import type { ExternalServiceSpec } from './external-service.ts'
 import type { GatewayClassSpec } from './gateway-class.ts'
 import type { GatewaySpec } from './gateway.ts'
 import type { GrpcRouteSpec } from './grpc-route.ts'
@@ -21,6 +22,7 @@ export interface Specs {
   Namespace: NamespaceSpec
   Service: ServiceSpec
   Workload: WorkloadSpec
+  ExternalService: ExternalServiceSpec
   GatewayClass: GatewayClassSpec
   Gateway: GatewaySpec
   HTTPRoute: HttpRouteSpec

@@ -11,14 +11,27 @@ import {
 } from '../../base/decode.ts'
 import { label, portNumber, subdomain } from './names.ts'
 
-/** One port of a Service; without a namespace that of the route. Link says what cannot be a backend. */
+/** What routes may lead from and to, each with its API group. */
+export const destinationGroups = { Service: '', ExternalService: 'weft.dev' } as const
+export type DestinationKind = keyof typeof destinationGroups
+
+/** Undefined: it is neither of them. */
+export function destinationKind({
+  group,
+  kind,
+}: Pick<BackendObjectRef, 'group' | 'kind'>): DestinationKind | undefined {
+  if (kind !== 'Service' && kind !== 'ExternalService') return undefined
+  return destinationGroups[kind] === group ? kind : undefined
+}
+
+/** One port of a service; without a namespace that of the route. Link says what cannot be a backend. */
 export interface BackendObjectRef {
   /** "" is the core group. */
   readonly group: string
   readonly kind: string
   readonly namespace?: string
   readonly name: string
-  /** 0: a resource of another kind than Service, and nothing was said. */
+  /** 0: a resource of another kind, and nothing was said. */
   readonly port: number
 }
 
@@ -37,14 +50,14 @@ export const backendObjectFields: {
   port: withDefault(portNumber, 0),
 }
 
-/** A Service is nothing without a port. */
+/** A service is nothing without a port. */
 export function withPort<T extends BackendObjectRef>(
   written: T,
   path: string,
   issues: { path: string; message: string }[],
 ): T | typeof invalid {
   const ref = written.group === 'core' ? { ...written, group: '' } : written
-  if (ref.group !== '' || ref.kind !== 'Service' || ref.port !== 0) return ref
+  if (destinationKind(ref) === undefined || ref.port !== 0) return ref
   return portNumber(undefined, `${path}.port`, issues) === invalid ? invalid : ref
 }
 

@@ -57,7 +57,7 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     'targetRefs: [{kind: Gateway, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',
     [
-      'targetRefs[0].kind: expected one of GRPCRoute, HTTPRoute, Service, Namespace, MeshConfig, got "Gateway"',
+      'targetRefs[0].kind: expected one of GRPCRoute, HTTPRoute, Service, ExternalService, Namespace, MeshConfig, got "Gateway"',
       'targetRefs[1].group: a Service is of group "", got "apps"',
       'targetRefs[2].namespace: a policy is for its own namespace only; write it there, and remove this',
     ],

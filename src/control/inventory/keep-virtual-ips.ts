@@ -37,7 +37,9 @@ export function keepVirtualIps({
     for (const service of underWay) if (entries.has(`VirtualIP/${service}`)) underWay.delete(service)
     const missing = [...virtualIps].filter(
       ([service]) =>
-        !underWay.has(service) && !entries.has(`VirtualIP/${service}`) && entries.has(`Service/${service}`),
+        !underWay.has(service) &&
+        !entries.has(`VirtualIP/${service}`) &&
+        (entries.has(`Service/${service}`) || entries.has(`ExternalService/${service}`)),
     )
     if (missing.length === 0) return
     const services = missing.map(([service]) => service)

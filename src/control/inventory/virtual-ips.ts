@@ -1,6 +1,6 @@
 import type { Problem } from '../../base/problem.ts'
 import { formatKey } from '../decode/resource.ts'
-import type { ResourceOf } from '../decode/resource-types.ts'
+import type { Resource, ResourceOf } from '../decode/resource-types.ts'
 import { keyOfResource, type Entry } from './entry.ts'
 
 /** 240.0.0.0/5: reserved, so that no network has these addresses; above lie 255.255.255.255 and what looks like it. */
@@ -8,7 +8,7 @@ const first = 240 * 2 ** 24
 const count = 2 ** 27
 
 /**
- * The virtual IP of every Service, by `<namespace>/<name>`: what a VirtualIP resource says, else an address that follows from the name,
+ * The virtual IP of every service, by `<namespace>/<name>`: what a VirtualIP resource says, else an address that follows from the name,
  * or the next one that is free. The same names give the same addresses on every machine, but for the rare two that want the same one;
  * what is written down decides there. Pure.
  */
@@ -20,7 +20,7 @@ export function virtualIps(entries: ReadonlyMap<string, Entry>): {
   const services: string[] = []
   for (const { resource } of entries.values()) {
     if (resource.kind === 'VirtualIP') written.push(resource)
-    if (resource.kind === 'Service') services.push(`${resource.metadata.namespace}/${resource.metadata.name}`)
+    if (hasVirtualIp(resource)) services.push(`${resource.metadata.namespace}/${resource.metadata.name}`)
   }
   const addresses = new Map<string, string>()
   const owners = new Map<string, string>()
@@ -36,7 +36,7 @@ export function virtualIps(entries: ReadonlyMap<string, Entry>): {
     owners.set(address, `${namespace}/${name}`)
     addresses.set(`${namespace}/${name}`, address)
   }
-  for (const service of services.toSorted()) {
+  for (const service of [...new Set(services)].toSorted()) {
     if (addresses.has(service)) continue
     let index = hash(service) % count
     while (owners.has(format(first + index))) index = (index + 1) % count
@@ -45,6 +45,10 @@ export function virtualIps(entries: ReadonlyMap<string, Entry>): {
   }
   return { addresses, problems }
 }
+
+/** What goes on to where it was going needs the addresses that it really has. */
+const hasVirtualIp = (resource: Resource): boolean =>
+  resource.kind === 'Service' || (resource.kind === 'ExternalService' && resource.spec.resolution !== 'None')
 
 const byAge = (a: ResourceOf<'VirtualIP'>, b: ResourceOf<'VirtualIP'>): number => (ageKey(a) < ageKey(b) ? -1 : 1)
 const ageKey = ({ metadata }: ResourceOf<'VirtualIP'>): string =>

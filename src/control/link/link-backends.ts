@@ -3,13 +3,13 @@ import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
 import { gatewayGroup } from '../decode/parent-ref.ts'
-import type { BackendObjectRef } from '../decode/service-ref.ts'
+import { destinationGroups, destinationKind, type BackendObjectRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, Mirror } from '../model/model.ts'
 import { linkHeaderEdits } from './link-filters.ts'
+import { findDestination, type DestinationRef } from './find-destination.ts'
 import { isGranted } from './reference-grants.ts'
 import { conditionAt, originOf } from './linked.ts'
-import { findService } from './select-workloads.ts'
 
 /** What callers are told in the place of a backend that cannot be used. Source: Gateway API, HTTPBackendRef and GRPCBackendRef. */
 export const saidInstead = ({ kind }: Route): string => (kind === 'GRPCRoute' ? 'UNAVAILABLE' : '500')
@@ -51,7 +51,7 @@ export function linkMirrors(
   })
 }
 
-/** `<namespace>/<name>` of the Service that has this port; undefined, with a problem, when it cannot be used. */
+/** `<namespace>/<name>` of the service that has this port; undefined, with a problem, when it cannot be used. */
 function resolve(
   route: Route,
   ref: BackendObjectRef,
@@ -65,40 +65,48 @@ function resolve(
       conditionAt(route, `${field}.${part}`, { type: 'ResolvedRefs', reason }, `${message}${share}${remedy}`),
     )
   }
-  if (ref.group !== '' || ref.kind !== 'Service') {
-    const what = `${JSON.stringify(ref.kind)} of group ${JSON.stringify(ref.group)}`
-    return refuse('kind', `a backend is a Service (group ""), got ${what}`, '', 'InvalidKind')
+  const kind = destinationKind(ref)
+  if (kind === undefined) {
+    const got = `${JSON.stringify(ref.kind)} of group ${JSON.stringify(ref.group)}`
+    const wanted = 'a backend is a Service (group "") or an ExternalService (group "weft.dev")'
+    return refuse('kind', `${wanted}, got ${got}`, '', 'InvalidKind')
   }
-  if (!mayRefer(route, namespace, ref.name, snapshot)) {
+  const to: DestinationRef = { kind, namespace, name: ref.name }
+  const what = `${kind} ${namespace}/${ref.name}`
+  if (!mayRefer(route, to, snapshot)) {
     return refuse(
       'namespace',
-      `no ReferenceGrant in ${namespace} lets ${route.kind}s of ${route.metadata.namespace} refer to Service ${namespace}/${ref.name}`,
-      '; write one there, or move the route or the Service',
+      `no ReferenceGrant in ${namespace} lets ${route.kind}s of ${route.metadata.namespace} refer to ${what}`,
+      `; write one there, or move the route or the ${kind}`,
       'RefNotPermitted',
     )
   }
-  const service = findService(snapshot, namespace, ref.name)
+  const service = findDestination(snapshot, to)
   if (service === undefined)
-    return refuse('name', `there is no Service ${namespace}/${ref.name}`, didYouMean(ref.name, snapshot, namespace))
+    return refuse('name', `there is no ${what}`, didYouMean(kind, ref.name, snapshot, namespace))
   const ports = service.spec.ports.map((port) => port.port)
-  if (!ports.includes(ref.port))
-    return refuse('port', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${ports.join(', ')})`)
+  if (!ports.includes(ref.port)) return refuse('port', `${what} has no port ${ref.port} (it has ${ports.join(', ')})`)
   return `${namespace}/${ref.name}`
 }
 
-/** What a route is about it need not be permitted to use: its callers may call that Service without it. */
-function mayRefer(route: Route, namespace: string, name: string, snapshot: InventorySnapshot): boolean {
+/** What a route is about it need not be permitted to use: its callers may call that service without it. */
+function mayRefer(route: Route, to: DestinationRef, snapshot: InventorySnapshot): boolean {
   const own = route.metadata.namespace
   const isParent = route.spec.parentRefs.some(
-    (ref) => ref.kind === 'Service' && (ref.namespace ?? own) === namespace && ref.name === name,
+    (ref) => ref.kind === to.kind && (ref.namespace ?? own) === to.namespace && ref.name === to.name,
   )
   const from = { group: gatewayGroup, kind: route.kind, namespace: own }
-  return isParent || isGranted(from, { group: '', kind: 'Service', namespace, name }, snapshot)
+  return isParent || isGranted(from, { group: destinationGroups[to.kind], ...to }, snapshot)
 }
 
-/** What to add to "there is no such Service": one of nearly that name, or of that name elsewhere. */
-export function didYouMean(name: string, snapshot: InventorySnapshot, namespace: string): string {
-  const services = resourcesOf(snapshot, 'Service')
+/** What to add to "there is no such service": one of nearly that name, or of that name elsewhere. */
+export function didYouMean(
+  kind: DestinationRef['kind'],
+  name: string,
+  snapshot: InventorySnapshot,
+  namespace: string,
+): string {
+  const services = resourcesOf(snapshot, kind)
   const near = nearest(
     name,
     services.filter((one) => one.metadata.namespace === namespace).map((one) => one.metadata.name),

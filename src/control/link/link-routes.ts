@@ -2,12 +2,13 @@ import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
-import type { RouteRule } from '../model/model.ts'
+import type { RouteRule, ServicePort } from '../model/model.ts'
+import { findDestination, type Destination } from './find-destination.ts'
 import { didYouMean } from './link-backends.ts'
 import { inOrder, type Attaching, type NamedRule } from './link-rules.ts'
 import { mergeRecovery } from './merge-settings.ts'
-import { conditionAt, nameOf, problemAt, type Linked } from './linked.ts'
-import { findService } from './select-workloads.ts'
+import type { TrafficPolicy } from './link-traffic.ts'
+import { conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
 /** The rules of one service port, each list in order of precedence. */
 export interface PortRoutes {
@@ -17,12 +18,39 @@ export interface PortRoutes {
   readonly consumers: ReadonlyMap<string, readonly RouteRule[]>
 }
 
+/** The rules of one port of a service: without routes of its own everything goes to its own endpoints. */
+export function portRules(
+  service: Destination,
+  index: number,
+  own: PortRoutes | undefined,
+  policies: readonly TrafficPolicy[],
+): Pick<ServicePort, 'rules' | 'consumerRules'> {
+  const { port = 0, protocol = 'tcp' } = service.spec.ports[index] ?? {}
+  if (!isHttp(protocol)) return { rules: [] }
+  const none = own === undefined || own.producer.length === 0
+  const rules = none ? [mergeRecovery(toItself(service, port, index), policies)] : own.producer
+  return { rules, ...(own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }) }
+}
+
+function toItself(service: Destination, port: number, index: number): RouteRule {
+  const origin = originOf(service, `spec.ports[${index}]`)
+  return {
+    name: 'default',
+    match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [] },
+    action: {
+      kind: 'forward',
+      backends: [{ weight: 1, service: `${service.metadata.namespace}/${service.metadata.name}`, port, origin }],
+    },
+    origin,
+  }
+}
+
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
 export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
   const byPort = new Map<string, Written>()
   const problems: Problem[] = []
   for (const [route, rules] of rulesOf) {
-    if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => kind === 'Service')) {
+    if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => kind !== 'Gateway')) {
       problems.push(
         problemAt(
           route,
@@ -88,17 +116,18 @@ interface Parent {
 function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlyMap<string, Parent> {
   const ports = new Map<string, Parent>()
   route.spec.parentRefs.forEach((ref, index) => {
-    if (ref.kind !== 'Service') return
+    const { kind } = ref
+    if (kind === 'Gateway') return
     const field = `spec.parentRefs[${index}]`
     const namespace = ref.namespace ?? route.metadata.namespace
-    const service = findService(snapshot, namespace, ref.name)
+    const service = findDestination(snapshot, { kind, namespace, name: ref.name })
     if (service === undefined) {
       problems.push(
         conditionAt(
           route,
           `${field}.name`,
           noParent,
-          `there is no Service ${namespace}/${ref.name}, so the route has no effect there${didYouMean(ref.name, snapshot, namespace)}`,
+          `there is no ${kind} ${namespace}/${ref.name}, so the route has no effect there${didYouMean(kind, ref.name, snapshot, namespace)}`,
         ),
       )
       return
@@ -117,7 +146,7 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
           route,
           `${field}.${wrongName ? 'sectionName' : ref.port === undefined ? 'name' : 'port'}`,
           noParent,
-          `Service ${namespace}/${ref.name} has no ${route.kind === 'GRPCRoute' ? 'gRPC' : 'HTTP'} port${wanted}${offered === '' ? '' : `; it has ${offered}`}${undeclared}`,
+          `${kind} ${namespace}/${ref.name} has no ${route.kind === 'GRPCRoute' ? 'gRPC' : 'HTTP'} port${wanted}${offered === '' ? '' : `; it has ${offered}`}${undeclared}`,
         ),
       )
     }

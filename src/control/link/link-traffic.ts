@@ -3,9 +3,9 @@ import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
 import type { TrafficTarget } from '../decode/traffic-target.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
+import { destinationNamed, findDestination } from './find-destination.ts'
 import { didYouMean } from './link-backends.ts'
 import { byAge, nameOf, problemAt, rootNamespace, type Linked } from './linked.ts'
-import { findService } from './select-workloads.ts'
 
 /** A policy that is in force somewhere. */
 export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
@@ -41,8 +41,9 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
       ofPort(port) {
         if (byTarget.size === 0) return []
         const [namespace = '', name = '', number = ''] = port.split('/')
-        const section = findService(snapshot, namespace, name)?.spec.ports.find((one) => one.port === Number(number))
-        const service: TrafficTarget = { kind: 'Service', name }
+        const found = destinationNamed(snapshot, namespace, name)
+        const section = found?.spec.ports.find((one) => one.port === Number(number))
+        const service: TrafficTarget = { kind: found?.kind ?? 'Service', name }
         return at([
           targetKey(namespace, { ...service, sectionName: section?.name ?? '' }),
           targetKey(namespace, service),
@@ -74,7 +75,7 @@ const targetKey = (namespace: string, { kind, name, sectionName = '' }: TrafficT
 function targetName(namespace: string, { kind, name, sectionName }: TrafficTarget): string {
   const whole = kind === 'Namespace' || kind === 'MeshConfig' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
   if (sectionName === undefined) return whole
-  return `${kind === 'Service' ? 'port' : 'rule'} ${sectionName} of ${whole}`
+  return `${kind === 'HTTPRoute' || kind === 'GRPCRoute' ? 'rule' : 'port'} ${sectionName} of ${whole}`
 }
 
 /** Source: GEP-713, "Conflict resolution": the older one wins, by name where they are of one age. */
@@ -104,10 +105,11 @@ function targetProblem(
         return problemAt(policy, `${field}.name`, `a policy of ${namespace} may be for that namespace only`, 'error')
       if (resourcesOf(snapshot, 'Service').some((one) => one.metadata.namespace === name)) return undefined
       return missing('name', `there is no Service in namespace ${name}`)
-    case 'Service': {
-      const service = findService(snapshot, namespace, name)
+    case 'Service':
+    case 'ExternalService': {
+      const service = findDestination(snapshot, { kind, namespace, name })
       if (service === undefined)
-        return missing('name', `there is no Service ${namespace}/${name}`, didYouMean(name, snapshot, namespace))
+        return missing('name', `there is no ${kind} ${namespace}/${name}`, didYouMean(kind, name, snapshot, namespace))
       return wrongSection(service.spec.ports.map((port) => port.name))
     }
     case 'HTTPRoute':
@@ -124,7 +126,7 @@ function targetProblem(
 
   function wrongSection(known: readonly string[]): Problem | undefined {
     if (sectionName === undefined || known.includes(sectionName)) return undefined
-    const what = kind === 'Service' ? 'port' : 'rule'
+    const what = kind === 'HTTPRoute' || kind === 'GRPCRoute' ? 'rule' : 'port'
     return missing(
       'sectionName',
       `${kind} ${namespace}/${name} has no ${what} ${sectionName}`,

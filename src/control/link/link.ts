@@ -1,16 +1,16 @@
-import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import { defaultMeshConfig } from '../decode/mesh-config.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { InboundPort, MeshSettings, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
+import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { linkExternalServices } from './link-external.ts'
 import { linkGateways } from './link-gateways.ts'
-import { linkRoutes, type PortRoutes } from './link-routes.ts'
+import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
-import { mergeRecovery, mergeTraffic } from './merge-settings.ts'
+import { mergeTraffic } from './merge-settings.ts'
 import { originOf, type Linked } from './linked.ts'
 
 /**
@@ -36,6 +36,9 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
     problems.push(...linked.problems)
     return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
   })
+  const external = linkExternalServices(snapshot, { mesh, routes: routes.value, policies: policies.value })
+  problems.push(...external.problems)
+  for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
   const workloads = resourcesOf(snapshot, 'Workload')
     .filter(hasSidecar)
     .map(
@@ -92,19 +95,12 @@ function linkService(
     problems.push(...linked.problems)
     const origin = originOf(service, `spec.ports[${index}]`)
     const key = `${namespace}/${name}/${spec.port}`
-    const own = routes.get(key)
     const ofPort = policies.ofPort(key)
-    const written =
-      own === undefined || own.producer.length === 0
-        ? [mergeRecovery(toItself(service, spec.port, index), ofPort)]
-        : own.producer
-    const consumers = own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }
-    const routed = isHttp(spec.protocol) ? { rules: written, ...consumers } : { rules: [] }
     return {
       port: spec.port,
       name: spec.name,
       protocol: spec.protocol,
-      ...routed,
+      ...portRules(service, index, routes.get(key), ofPort),
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
       ...mergeTraffic(ofPort),
@@ -112,20 +108,6 @@ function linkService(
     }
   })
   return { value: { namespace, name, ports, origin: originOf(service, 'spec') }, problems }
-}
-
-/** What holds for a service without routes: everything to its own endpoints. */
-function toItself(service: ResourceOf<'Service'>, port: number, index: number): RouteRule {
-  const origin = originOf(service, `spec.ports[${index}]`)
-  return {
-    name: 'default',
-    match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [] },
-    action: {
-      kind: 'forward',
-      backends: [{ weight: 1, service: `${service.metadata.namespace}/${service.metadata.name}`, port, origin }],
-    },
-    origin,
-  }
 }
 
 const hasSidecar = ({ spec }: ResourceOf<'Workload'>): boolean =>

@@ -11,7 +11,17 @@ export interface Service {
   readonly namespace: string
   readonly name: string
   readonly ports: readonly ServicePort[]
+  /** Outside of the mesh; absent: it has a name of the mesh, and workloads. */
+  readonly external?: External
   readonly origin: Origin
+}
+
+/** Known by names of its own, and nobody there can prove an identity. */
+export interface External {
+  /** Lower case: host names, IP addresses, or "*.suffix" for any labels before it. */
+  readonly hosts: readonly string[]
+  /** `none`: each connection goes on to where it was going. */
+  readonly resolution: 'static' | 'none'
 }
 
 export interface ServicePort {
@@ -34,7 +44,8 @@ export interface ServicePort {
 
 /** One instance of a service on one port, as clients reach it: the sidecar's inbound listener. */
 export interface Endpoint {
-  readonly workload: string
+  /** `<namespace>/<name>`; undefined: it is none of the mesh. */
+  readonly workload: string | undefined
   readonly address: Address
   /** Clients use mTLS to this one: it has a sidecar. */
   readonly mtls: boolean

@@ -18,6 +18,7 @@ import { defaultConnectTimeoutMs, renderTraffic } from './traffic.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
+type TransportMatch = MessageInitShape<typeof Cluster_TransportSocketMatchSchema>
 
 /**
  * HTTP/2 where the programs speak it, and where every endpoint has a sidecar, so that a few connections carry all calls. Else, with
@@ -52,7 +53,16 @@ function renderHop(http2: boolean, idleMs?: number): Pick<Cluster, 'typedExtensi
 }
 
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
-export function renderServiceCluster(service: Service, port: ServicePort): Cluster {
+export const renderServiceCluster = (service: Service, port: ServicePort): Cluster =>
+  balancedCluster(service, port, [meshTransport(service, port)])
+
+/** One port of a service outside of the mesh: plain text to its endpoints, or to where the call was going. */
+export function renderExternalCluster(service: Service, port: ServicePort): Cluster {
+  if (service.external?.resolution !== 'none') return balancedCluster(service, port, [])
+  return forwardCluster(servicePortName(service.namespace, service.name, port.port), port)
+}
+
+function balancedCluster(service: Service, port: ServicePort, transports: TransportMatch[]): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
   const byLatency = port.loadBalancing === 'peak-ewma' && isHttp(port.protocol)
   return {
@@ -62,7 +72,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
     ...loadBalancing(port.loadBalancing),
     ...renderTraffic(port.traffic),
     ...renderHop(hopOf(port) === 'h2', port.traffic?.idleTimeoutMs),
-    transportSocketMatches: [meshTransport(service, port)],
+    transportSocketMatches: transports,
     transportSocket: plainText,
     metadata: weft(port.origin, {
       ...(byLatency ? { load_balancing: 'peak-ewma' } : {}),
@@ -74,10 +84,7 @@ export function renderServiceCluster(service: Service, port: ServicePort): Clust
 /** Endpoint metadata that chooses mTLS; under Envoy's key `envoy.transport_socket_match`. */
 export const meshEndpointMatch: JsonObject = { weft: mtlsTransport }
 
-const meshTransport = (
-  service: Service,
-  port: ServicePort,
-): MessageInitShape<typeof Cluster_TransportSocketMatchSchema> => ({
+const meshTransport = (service: Service, port: ServicePort): TransportMatch => ({
   name: mtlsTransport,
   match: meshEndpointMatch,
   transportSocket: {
@@ -155,9 +162,23 @@ export const dnsCache: MessageInitShape<typeof DnsCacheConfigSchema> = {
   dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
 }
 
-/** Hosts outside the mesh: wherever the request's authority points. */
-export const renderPassthroughCluster = (): Cluster => ({
-  name: passthroughCluster,
+/** Hosts that nobody registered. */
+export const renderPassthroughCluster = (): Cluster => forwardCluster(passthroughCluster, undefined)
+
+/** Limits hold for such a cluster too; with nothing to choose from, nothing is ejected. */
+function forwardSettings(port: ServicePort): Pick<Cluster, 'circuitBreakers' | 'connectTimeout' | 'metadata'> {
+  const { circuitBreakers, connectTimeout } = renderTraffic(port.traffic)
+  return {
+    circuitBreakers,
+    connectTimeout,
+    ...renderHop(isHttp2(port.protocol), port.traffic?.idleTimeoutMs),
+    metadata: weft(port.origin, settingsJson(port.traffic?.settings)),
+  }
+}
+
+/** Wherever the connection was going or the request's authority points. */
+const forwardCluster = (name: string, port: ServicePort | undefined): Cluster => ({
+  name,
   clusterDiscoveryType: {
     case: 'clusterType',
     value: {
@@ -168,5 +189,6 @@ export const renderPassthroughCluster = (): Cluster => ({
     },
   },
   connectTimeout: duration(defaultConnectTimeoutMs),
+  ...(port && forwardSettings(port)),
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
 })

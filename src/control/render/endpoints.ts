@@ -35,11 +35,15 @@ const renderEndpoint = (endpoint: Endpoint): MessageInitShape<typeof LbEndpointS
   metadata: {
     filterMetadata: {
       ...(endpoint.mtls ? { [transportSocketMatchMetadata]: meshEndpointMatch } : {}),
-      [weftMetadata]: { workload: endpoint.workload },
+      ...(endpoint.workload === undefined ? {} : { [weftMetadata]: { workload: endpoint.workload } }),
     },
   },
 })
 
 /** The workloads (`<namespace>/<name>`) that a client with these endpoints may call. */
 export const healthyWorkloads = (port: ServicePort): ReadonlySet<string> =>
-  new Set(port.endpoints.filter(({ health }) => health === 'healthy').map(({ workload }) => workload))
+  new Set(
+    port.endpoints.flatMap(({ health, workload }) =>
+      health === 'healthy' && workload !== undefined ? [workload] : [],
+    ),
+  )

@@ -9,11 +9,12 @@ export const serviceEntryName = ({ namespace, name }: Pick<Service, 'namespace' 
 
 /** One service as every Weft proxy knows it, whether it uses it or not. */
 export const renderServiceEntry = (
-  { namespace, name, ports }: Service,
+  { namespace, name, ports, external }: Service,
   virtualIp: string | undefined,
 ): MessageInitShape<typeof ServiceEntrySchema> => ({
   namespace,
   name,
   ports: ports.map(({ port, protocol }) => ({ port, protocol: isHttp(protocol) ? 'http' : 'tcp' })),
   virtualIp: virtualIp ?? '',
+  hosts: [...(external?.hosts ?? [])],
 })

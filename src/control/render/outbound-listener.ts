@@ -37,7 +37,7 @@ export const renderOutboundListener = (
         renderHttp({
           statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
-          filters: [corsByRoute, ...(mesh.outboundTraffic === 'allow-any' ? [resolveAuthority] : [])],
+          filters: [corsByRoute, resolveAuthority],
           routes: {
             name: outboundListenerName(capture),
             validateClusters: false,
@@ -51,7 +51,7 @@ export const renderOutboundListener = (
   metadata: weft(mesh.origin, { routing: 'names', ...(capture === 'namespace' ? { destination: 'original' } : {}) }),
 })
 
-/** Resolves the host for the passthrough cluster; our proxy needs no filter for that. */
+/** Resolves the host for clusters that lead to wherever a call was going; our proxy needs no filter for that. */
 const resolveAuthority = {
   name: 'envoy.filters.http.dynamic_forward_proxy',
   isOptional: true,

@@ -12,6 +12,7 @@ import {
   hopOf,
   inboundClusterName,
   parseInboundClusterName,
+  renderExternalCluster,
   renderInboundCluster,
   renderPassthroughCluster,
   renderServiceCluster,
@@ -161,9 +162,10 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
       `CDS ${name}`,
       name,
       // Not the endpoints: they come and go without a change of the cluster, unless the hop becomes another.
-      [hopOf(port), port.identities, port.loadBalancing, port.traffic, port.origin],
+      [hopOf(port), service.external, port.identities, port.loadBalancing, port.traffic, port.origin],
       ClusterSchema,
-      () => renderServiceCluster(service, port),
+      () =>
+        service.external === undefined ? renderServiceCluster(service, port) : renderExternalCluster(service, port),
     ),
   )
 }
@@ -173,7 +175,7 @@ function serviceEntry(name: string, model: Model, cache: ResourceCache): Rendere
   if (service === undefined || serviceEntryName(service) !== name) return undefined
   const virtualIp = model.virtualIps.get(name)
   const ports = service.ports.flatMap(({ port, protocol }) => [port, protocol])
-  return cache.get(`NDS ${name}`, name, [virtualIp, ...ports], ServiceEntrySchema, () =>
+  return cache.get(`NDS ${name}`, name, [virtualIp, service.external, ...ports], ServiceEntrySchema, () =>
     renderServiceEntry(service, virtualIp),
   )
 }

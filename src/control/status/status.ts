@@ -4,7 +4,7 @@ import { selects } from '../link/link-policies.ts'
 import { nameOf } from '../link/linked.ts'
 import { inferredAnnotation, type Entry } from '../inventory/entry.ts'
 import { resourcesOf, stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Model } from '../model/model.ts'
+import type { Endpoint, Model } from '../model/model.ts'
 import { controllerName } from '../link/gateway-classes.ts'
 import { settingsStatus, trafficStatus } from './traffic-status.ts'
 import { condition, sentence } from './condition.ts'
@@ -46,6 +46,8 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
       return gatewayStatus(resource, problems, model, servingOf(resource, context))
     case 'Service':
       return { ...serviceStatus(resource, model), ...settingsStatus(resource, model) }
+    case 'ExternalService':
+      return { ...externalStatus(resource, model), ...settingsStatus(resource, model) }
     case 'Workload':
       return workloadStatus(resource, snapshot, model)
     case 'PeerAuthentication':
@@ -73,8 +75,16 @@ function serviceStatus({ metadata }: ResourceOf<'Service'>, { services }: Model)
     inferred: metadata.annotations[inferredAnnotation] === 'true',
   }
 }
-const instances = (endpoints: readonly { readonly workload: string }[]): number =>
-  new Set(endpoints.map((one) => one.workload)).size
+const instances = (endpoints: readonly Endpoint[]): number =>
+  new Set(endpoints.map(({ workload, address }) => workload ?? address.host)).size
+
+/** The hosts under which it is reached, and the address that the mesh's DNS gives for them. */
+function externalStatus({ metadata }: ResourceOf<'ExternalService'>, { services, virtualIps }: Model): object {
+  const key = `${metadata.namespace}/${metadata.name}`
+  const hosts = services.get(key)?.external?.hosts
+  const virtualIp = virtualIps.get(key)
+  return { ...(hosts && { hosts }), ...(hosts && virtualIp !== undefined && { virtualIp }) }
+}
 
 /** Only a workload with a sidecar can prove an identity. */
 function workloadStatus(workload: ResourceOf<'Workload'>, snapshot: InventorySnapshot, model: Model): object {

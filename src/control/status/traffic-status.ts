@@ -26,8 +26,8 @@ function reasonOf({ field, severity }: Problem, reference: string): string {
   return field === reference ? 'Conflicted' : 'TargetNotFound'
 }
 
-/** What holds for each port of a Service, as policies made it: by port number, each setting with the policy that gave it. */
-export function settingsStatus(service: ResourceOf<'Service'>, { services }: Model): object {
+/** What holds for each port of a service, as policies made it: by port number, each setting with the policy that gave it. */
+export function settingsStatus(service: ResourceOf<'Service' | 'ExternalService'>, { services }: Model): object {
   const ports = services.get(`${service.metadata.namespace}/${service.metadata.name}`)?.ports ?? []
   const lines = ports.flatMap((port) =>
     Object.entries(settingsOf(port)).map(([setting, from]) => ({ port: port.port, setting, from })),

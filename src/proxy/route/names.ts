@@ -1,4 +1,5 @@
 import type { NamedService } from '../config.ts'
+import { externalHosts } from './external-hosts.ts'
 
 /** The cluster and route name `<namespace>/<service>/<port>` for a host that a program asked for; undefined: not of the mesh. */
 export type NameIndex = (host: string, port: number, ownNamespace: string) => string | undefined
@@ -8,10 +9,12 @@ export type ServiceFinder = (host: string, ownNamespace: string) => NamedService
 
 /**
  * Finds services by the names that programs use: `web` and `web.mesh` (in the asker's namespace), `web.shop`,
- * `web.shop.svc` and `web.shop.svc.cluster.local`, any case, one trailing dot allowed; and by their virtual IPs.
+ * `web.shop.svc` and `web.shop.svc.cluster.local`, any case, one trailing dot allowed; by their virtual IPs; and those outside of the
+ * mesh by their own hosts, after the names of the mesh.
  */
 export function serviceFinder(names: ReadonlyMap<string, NamedService>): ServiceFinder {
   let byAddress: ReadonlyMap<string, NamedService> | undefined
+  let external: ReturnType<typeof externalHosts> | undefined
   return (written, ownNamespace) => {
     const host = written.toLowerCase()
     if (isVirtualIp(host)) {
@@ -20,9 +23,10 @@ export function serviceFinder(names: ReadonlyMap<string, NamedService>): Service
     }
     for (const key of serviceKeys(host, ownNamespace)) {
       const service = names.get(key)
-      if (service !== undefined) return service
+      if (service !== undefined && service.hosts === undefined) return service
     }
-    return undefined
+    external ??= externalHosts(names.values())
+    return external(host.endsWith('.') ? host.slice(0, -1) : host)
   }
 }
 

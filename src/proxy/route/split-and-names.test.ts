@@ -69,3 +69,21 @@ test('services are found by the names that programs use', () => {
   ])
     assert.equal(find(host, 80, 'shop'), undefined, host)
 })
+
+test('services outside of the mesh are found by their own hosts alone, after the names of the mesh', () => {
+  const ports = [{ port: 443, protocol: 'tcp' as const }]
+  const find = nameIndex(
+    new Map([
+      ['a/pay', { namespace: 'a', name: 'pay', ports, hosts: ['api.pay.example', '*.pay.example', '192.0.2.1'] }],
+      ['a/eu', { namespace: 'a', name: 'eu', ports, hosts: ['*.eu.pay.example', 'web.shop'], virtualIp: '240.0.0.7' }],
+      ['shop/web', { namespace: 'shop', name: 'web', ports }],
+    ]),
+  )
+  for (const host of ['api.pay.example', 'API.Pay.Example.', 'x.y.pay.example', '192.0.2.1'])
+    assert.equal(find(host, 443, 'a'), 'a/pay/443', host)
+  assert.equal(find('api.pay.example', 80, 'a'), undefined)
+  for (const host of ['b.eu.pay.example', '240.0.0.7']) assert.equal(find(host, 443, 'a'), 'a/eu/443', host)
+  for (const host of ['pay.example', 'pay', 'pay.a', 'pay.a.svc', 'xpay.example', '.pay.example', '192.0.2.11'])
+    assert.equal(find(host, 443, 'a'), undefined, host)
+  assert.equal(find('web.shop', 443, 'a'), 'shop/web/443')
+})

@@ -6,7 +6,7 @@ import type { Refusals } from './refusals.ts'
 
 /** One entry of the name table. A protocol that we do not know is carried as bytes. */
 export function decodeNds(bytes: Uint8Array, refused: Refusals): NamedService {
-  const { namespace, name, ports, virtualIp } = fromBinary(ServiceEntrySchema, bytes)
+  const { namespace, name, ports, virtualIp, hosts } = fromBinary(ServiceEntrySchema, bytes)
   if (namespace === '' || name === '') refused.add('name', 'the namespace or the name is empty')
   if (virtualIp !== '' && !isIPv4(virtualIp)) refused.add('virtual_ip', 'is no IPv4 address')
   return {
@@ -14,5 +14,6 @@ export function decodeNds(bytes: Uint8Array, refused: Refusals): NamedService {
     name,
     ports: ports.map(({ port, protocol }) => ({ port, protocol: protocol === 'http' ? 'http' : 'tcp' })),
     ...(virtualIp === '' ? {} : { virtualIp }),
+    ...(hosts.length === 0 ? {} : { hosts }),
   }
 }

@@ -5,6 +5,7 @@ import type {
   AuthorizationRule,
   AuthorizationSource,
   Endpoint,
+  External,
   Gateway,
   InboundPort,
   MeshSettings,
@@ -90,6 +91,7 @@ function service(given: Loose<Service>): Service {
     namespace,
     name,
     ports: ports.map((port) => servicePort(port, resource)),
+    ...(given.external && { external: given.external as External }),
     origin: origin(resource, given.origin),
   }
 }
@@ -138,6 +140,8 @@ const endpoint = (given: Loose<Endpoint>): Endpoint =>
     health: 'healthy',
     weight: 1,
     ...given,
+    // YAML has no undefined.
+    ...(given.workload === null ? { workload: undefined } : {}),
   }) as Endpoint
 
 function workload(given: Loose<Workload>): Workload {
