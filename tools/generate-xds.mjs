@@ -36,7 +36,7 @@ const run = spawnSync(process.execPath, [plugin], {
   input: toBinary(CodeGeneratorRequestSchema, request),
   maxBuffer: 1 << 28,
 })
-if (run.status !== 0) throw new Error(`protoc-gen-es failed: ${run.stderr}`)
+if (run.status !== 0) throw new Error(`protoc-gen-es failed: ${String(run.stderr)}`)
 const response = fromBinary(CodeGeneratorResponseSchema, run.stdout)
 if (response.error) throw new Error(response.error)
 
