@@ -196,7 +196,7 @@ function explainInbound(
       : 'plain text is refused here (PeerAuthentication STRICT): the connection is closed'
     return { side: 'inbound', filters: [], refused: { status: 0, sentence } }
   }
-  const rules = chain.terminal.kind === 'http' ? chain.terminal.filters : []
+  const rules = chain.terminal.kind === 'http' ? chain.terminal.filters.filter((one) => one.kind === 'authorize') : []
   const filters = rules.map(({ rules: { action, policies } }) => ({
     action,
     tried: policies.map((rule) => triedRule({ action, policies: [rule] }, call, workload)),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import http from 'node:http'
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { test, type TestContext } from 'node:test'
 import type { Address } from '../base/address.ts'
@@ -171,3 +172,64 @@ test('a status that the policy names is tried again; another one is not', async 
   const not = await call(t, at, { 'x-fail': '13' })
   assert.deepEqual([not.head['grpc-status'], calls], ['13', 3])
 })
+
+/** A frame of a message; of the trailers with the highest bit set. */
+const frame = (text: string, flags = 0): Buffer => {
+  const head = Buffer.alloc(5)
+  head[0] = flags
+  head.writeUInt32BE(text.length, 1)
+  return Buffer.concat([head, Buffer.from(text)])
+}
+
+test('gRPC-Web, in bytes and as text: what a browser sends reaches the program as gRPC, and trailers come back as a frame', async (t) => {
+  const seen: unknown[] = []
+  const echo = await server(t, (stream, headers) => {
+    seen.push(headers['content-type'])
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'x-more': 'a' }))
+    stream.on('data', (chunk: Buffer) => void stream.write(chunk))
+    stream.on('end', () => stream.end())
+  })
+  const { at, inbound } = await mesh(t, [echo], { filters: [{ kind: 'grpc-web' }] })
+  const post = async (type: string, body: Uint8Array<ArrayBuffer> | string): Promise<Response> => {
+    const url = new URL(`http://${at.host}:${at.port}/shop.Orders/List`)
+    return fetchAs(url, 'web', type, body)
+  }
+  const expected = Buffer.concat([frame('hello'), frame('grpc-status: 0\r\nx-more: a\r\n', 0x80)])
+  const bytes = await post('application/grpc-web+proto', new Uint8Array(frame('hello')))
+  assert.equal(bytes.headers.get('content-type'), 'application/grpc-web+proto')
+  assert.deepEqual(Buffer.from(await bytes.arrayBuffer()), expected)
+  // Two pieces, each padded.
+  const pieces = [frame('hello').subarray(0, 4), frame('hello').subarray(4)]
+  const text = await post('application/grpc-web-text', pieces.map((one) => one.toString('base64')).join(''))
+  assert.equal(text.headers.get('content-type'), 'application/grpc-web-text+proto')
+  const decoded = ((await text.text()).match(/[^=]+=*/g) ?? []).map((one) => Buffer.from(one, 'base64'))
+  assert.deepEqual(Buffer.concat(decoded), expected)
+  const odd = await post('application/grpc-web-text', 'AAA!')
+  assert.deepEqual([odd.status, odd.headers.get('grpc-status')], [200, '13'])
+  assert.deepEqual(seen.slice(0, 2), ['application/grpc', 'application/grpc'])
+  assert.match(inbound.metrics.exposition(), /weft_requests_total\{[^}]*grpc_status="0"[^}]*\} 2/)
+})
+
+/** A browser's fetch, through the proxy that an absolute URL is sent to. */
+async function fetchAs(at: URL, host: string, type: string, body: Uint8Array<ArrayBuffer> | string): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+  const request = http.request({
+    host: at.hostname,
+    port: at.port,
+    method: 'POST',
+    path: `http://${host}${at.pathname}`,
+    headers: { host, 'content-type': type, 'content-length': Buffer.byteLength(body) },
+  })
+  request.on('error', reject)
+  request.on('response', (reply) => {
+    const chunks: Buffer[] = []
+    reply.on('data', (chunk: Buffer) => void chunks.push(chunk))
+    reply.on('end', () => {
+      const headers = Object.entries(reply.headers).map(([name, value]): [string, string] => [name, String(value)])
+      resolve(new Response(Buffer.concat(chunks), { status: reply.statusCode ?? 0, headers }))
+    })
+  })
+  request.end(body)
+  return promise
+}

@@ -3,6 +3,7 @@ import { authorityAddress } from './along-route.ts'
 import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
 import { edgeHeaders } from './edge-headers.ts'
 import { authorize } from './filter/authorize.ts'
+import { grpcWeb } from './filter/grpc-web.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
 import { normalize, requestHeaders } from './request-headers.ts'
@@ -56,6 +57,8 @@ export function filters({ filters: list }: HttpTerminal, { self, policyMatched }
     switch (filter.kind) {
       case 'authorize':
         return authorize(filter.rules, { workload: self.workload, matched: policyMatched })
+      case 'grpc-web':
+        return grpcWeb
     }
   })
 }

@@ -3,7 +3,7 @@ import { upstreamFaultHeader } from '../xds/names.ts'
 import { bytesBody, emptyBody } from './http/body.ts'
 import { faultGrpcStatus, faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
-import { isGrpc, type Call, type Peer, type Reply } from './http/service.ts'
+import { grpcWebType, isGrpc, type Call, type Peer, type Reply } from './http/service.ts'
 
 const plainText = headerField('content-type', 'text/plain; charset=utf-8')
 const grpcType = headerField('content-type', 'application/grpc')
@@ -22,15 +22,22 @@ export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: P
     if (fault.kind === 'reset') headers.push(reset)
   }
   const sentence = faultSentence(fault)
-  if (call !== undefined && isGrpc(call)) return grpcReply(faultGrpcStatus(fault), sentence, headers)
+  const web = call && grpcWebType(call)
+  if (web !== undefined || (call !== undefined && isGrpc(call)))
+    return grpcReply(faultGrpcStatus(fault), sentence, headers, web?.type)
   return { status: faultStatus(fault), headers: [plainText, ...headers], body: bytesBody(Buffer.from(`${sentence}\n`)) }
 }
 
-/** A reply of our own to a call of gRPC: "trailers-only". Source: gRPC over HTTP2, "Responses". */
-export const grpcReply = (status: number, message: string, more: readonly HeaderField[] = []): Reply => ({
+/** A reply of our own to a call of gRPC (`type`: of gRPC-Web): "trailers-only". Source: gRPC over HTTP2, "Responses". */
+export const grpcReply = (
+  status: number,
+  message: string,
+  more: readonly HeaderField[] = [],
+  type?: string,
+): Reply => ({
   status: 200,
   headers: [
-    grpcType,
+    type === undefined ? grpcType : headerField('content-type', type),
     headerField('grpc-status', String(status)),
     ...(message === '' ? [] : [headerField('grpc-message', formatGrpcMessage(message))]),
     ...more,

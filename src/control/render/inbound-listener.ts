@@ -4,6 +4,7 @@ import { isHttp } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { GrpcWebSchema } from '../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
@@ -89,13 +90,19 @@ const foreignTlsChain = (parts: Parts): FilterChain => ({
 
 const filter = (name: string, value: Any): Filter => ({ name, configType: { case: 'typedConfig', value } })
 
+/** Browsers, which cannot speak gRPC, may call too. */
+const grpcWeb = {
+  name: 'envoy.filters.http.grpc_web',
+  configType: { case: 'typedConfig' as const, value: typed(GrpcWebSchema, {}) },
+}
+
 function httpFilters({ port, accessLog }: Parts): Filter[] {
   const cluster = inboundClusterName(port)
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
-      filters: httpAuthorization(port),
+      filters: [...httpAuthorization(port), ...(port.protocol === 'grpc' ? [grpcWeb] : [])],
       routes: {
         name: cluster,
         validateClusters: false,

@@ -122,4 +122,7 @@ export interface TcpTerminal {
 
 export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Authorization }
 
-export type HttpFilter = { readonly kind: 'authorize'; readonly rules: Authorization }
+export type HttpFilter =
+  | { readonly kind: 'authorize'; readonly rules: Authorization }
+  /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
+  | { readonly kind: 'grpc-web' }

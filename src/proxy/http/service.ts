@@ -106,6 +106,17 @@ export const isGrpc = ({ protocol, method, headers }: Pick<Call, 'protocol' | 'm
 const isGrpcType = (type: string | undefined): boolean =>
   type !== undefined && /^application\/grpc(?:[+;]|$)/.test(type)
 
+/** What a call of gRPC-Web says that it is, and whether its body is text (base64); undefined: it is none. Source: grpc PROTOCOL-WEB.md. */
+export function grpcWebType({
+  method,
+  headers,
+}: Pick<Call, 'method' | 'headers'>): { readonly type: string; readonly text: boolean } | undefined {
+  if (method !== 'POST') return undefined
+  const type = headerValue(headers, 'content-type')
+  const found = type === undefined ? null : /^application\/grpc-web(-text)?(?:[+;]|$)/.exec(type)
+  return found === null ? undefined : { type: found.input, text: found[1] !== undefined }
+}
+
 /** The status of a gRPC reply that consists of a head alone ("trailers-only"), as most errors do; undefined: it is none. */
 export function trailersOnlyStatus({ status, body, headers }: Reply): number | undefined {
   if (status !== 200 || body.length !== 0) return undefined

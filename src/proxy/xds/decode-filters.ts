@@ -138,6 +138,7 @@ function decodeForward(
   return 'sanitize'
 }
 
+const webFilter = 'type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'
 const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
 
 /** In the order given. A filter that says `is_optional` may be unknown to us; the router is the end of the list and no filter here. */
@@ -162,7 +163,8 @@ function decodeHttpFilters(
       const rules: Authorization | undefined =
         rbac.rules && decodeAuthorization(rbac.rules, origins, join(at, 'rules'), refused)
       if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
-    } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
+    } else if (any?.typeUrl === webFilter) decoded.push({ kind: 'grpc-web' })
+    else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
   }
   if (!routed) refused.add(path, 'expected the router at the end')
   return decoded

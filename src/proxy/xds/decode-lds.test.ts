@@ -128,7 +128,9 @@ test('LDS: an inbound listener as our control plane writes it', () => {
   assert.ok(terminal?.kind === 'http')
   assert.deepEqual(terminal.accessLog, { path: '/dev/stdout' })
   assert.equal(terminal.forwardClientCert, 'sanitize-set')
-  assert.deepEqual(terminal.filters[0]?.rules, {
+  const [first] = terminal.filters
+  assert.ok(first?.kind === 'authorize')
+  assert.deepEqual(first.rules, {
     action: 'deny',
     policies: [
       {
