@@ -9,7 +9,7 @@ import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { isGrpc, stack, type Reply, type Service } from './http/service.ts'
-import { deadline } from './recovery/deadline.ts'
+import { deadline, idleLimit } from './recovery/deadline.ts'
 import { grpcDeadline } from './recovery/grpc-deadline.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
@@ -40,6 +40,7 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
       cors(route.cors), // preflights are answered here
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
+      idleLimit(action.idleTimeoutMs),
       grpcDeadline(action, shared.wheel), // what the caller says itself, within that
     ],
     (call) => {

@@ -52,6 +52,7 @@ async function mesh(
 interface Forward {
   readonly timeoutMs: number
   readonly grpcTimeoutMaxMs: number
+  readonly idleTimeoutMs: number
   readonly retry: RetryPolicy
 }
 const withForward = (table: RouteTable, more: Partial<Forward>): RouteTable => ({
@@ -142,12 +143,28 @@ test('the status in trailers is what metrics show', async (t) => {
 
 test('the deadline of the caller, within that of the route, is told on and kept', async (t) => {
   const told: unknown[] = []
-  const silent = await server(t, (_stream, headers) => void told.push(headers['grpc-timeout']))
-  const { at } = await mesh(t, [silent], { route: { grpcTimeoutMaxMs: 100, timeoutMs: 60_000 } })
-  const { head } = await call(t, at, { 'grpc-timeout': '1H' })
-  assert.deepEqual([head['grpc-status'], head['x-weft-fault']], ['4', 'timeout'])
-  assert.equal((await call(t, at, { 'grpc-timeout': '50m' })).head['grpc-status'], '4')
-  assert.deepEqual(told, ['100m', '50m'])
+  const noting = await server(t, (stream, headers) => {
+    told.push(headers['grpc-timeout'])
+    answerOk(stream, headers)
+  })
+  const bounded = await mesh(t, [noting], { route: { grpcTimeoutMaxMs: 60_000 } })
+  for (const asked of ['1H', '30S']) await call(t, bounded.at, { 'grpc-timeout': asked })
+  assert.deepEqual(told, ['60000m', '30S'])
+
+  const silent = await server(t, () => {})
+  for (const grpcTimeoutMaxMs of [0, 20]) {
+    const { at } = await mesh(t, [silent], { route: { grpcTimeoutMaxMs, timeoutMs: 60_000 } })
+    const { head } = await call(t, at, { 'grpc-timeout': grpcTimeoutMaxMs === 0 ? '20m' : '1H' })
+    assert.deepEqual([head['grpc-status'], head['x-weft-fault']], ['4', 'timeout'])
+  }
+})
+
+test('how long a stream may be silent is for the route to say', async (t) => {
+  const { at } = await mesh(t, [await server(t, () => {})], { route: { idleTimeoutMs: 20 } })
+  const { head } = await call(t, at)
+  assert.deepEqual([head['grpc-status'], head['x-weft-fault']], ['14', 'timeout'])
+  assert.match(String(head['grpc-message']), /idle timeout of 20 ms/)
+  assert.equal((await call(t, at, { 'content-type': 'text/plain' })).head[':status'], 504)
 })
 
 test('a status that the policy names is tried again; another one is not', async (t) => {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
-import { isHttp } from '../../base/app-protocol.ts'
+import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -116,7 +116,11 @@ function httpFilters({ port, accessLog }: Parts): Filter[] {
                 match: { pathSpecifier: { case: 'prefix', value: '/' } },
                 action: {
                   case: 'route',
-                  value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) },
+                  value: {
+                    clusterSpecifier: { case: 'cluster', value: cluster },
+                    timeout: duration(0),
+                    ...(isHttp2(port.protocol) ? { idleTimeout: duration(0) } : {}),
+                  },
                 },
               },
             ],

@@ -40,7 +40,8 @@ type PathSpecifier = NonNullable<MessageInitShape<typeof RouteMatchSchema>['path
  */
 export function renderRoutes(service: Service, port: ServicePort): MessageInitShape<typeof RouteConfigurationSchema> {
   const name = servicePortName(service.namespace, service.name, port.port)
-  const called = { port: port.port, http2: isHttp2(port.protocol) }
+  const http2 = isHttp2(port.protocol)
+  const called = { port: port.port, http2, mayBeSilent: http2 }
   return renderTable(name, [{ name, domains: ['*'], rules: port.rules, origin: port.origin }], called, port.origin)
 }
 
@@ -57,6 +58,8 @@ interface Called {
   readonly port: number
   /** Callers may speak HTTP/2, and so gRPC. */
   readonly http2: boolean
+  /** Calls are streams that nobody cuts because no byte passes; absent: the listener decides. */
+  readonly mayBeSilent?: boolean
 }
 
 /** A route configuration; the narrowest domain that covers a request's host decides. */
@@ -136,16 +139,16 @@ const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSche
 const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
   kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
 
-function renderAction({ action, match }: RouteRule, { port, http2 }: Called): Action {
+function renderAction({ action, match }: RouteRule, called: Called): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
-  if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, port) }
+  if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, called.port) }
   const [first, ...rest] = action.backends
   // Only weights of 0: Gateway API answers 500.
   const { missingStatus = 500 } = action
   if (first === undefined) return answer(missingStatus, 'no backend of this route has a weight')
   if (rest.length === 0 && first.service === undefined)
     return answer(missingStatus, 'the backend of this route does not exist')
-  return { case: 'route', value: renderForward([first, ...rest], action, match, http2) }
+  return { case: 'route', value: renderForward([first, ...rest], action, match, called) }
 }
 
 const answer = (status: number, sentence: string): Action => ({
@@ -160,7 +163,7 @@ function renderForward(
   backends: readonly [Backend, ...Backend[]],
   action: Forward,
   match: RouteMatch,
-  http2: boolean,
+  { http2, mayBeSilent = false }: Called,
 ): MessageInitShape<typeof RouteActionSchema> {
   const [first] = backends
   return {
@@ -183,6 +186,7 @@ function renderForward(
     requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
+    ...(mayBeSilent ? { idleTimeout: duration(0) } : {}),
     // A gRPC caller's own deadline ends the call, within that of the rule.
     ...(http2 ? { maxStreamDuration: { grpcTimeoutHeaderMax: duration(timeoutMs(action)) } } : {}),
     retryPolicy: renderRetry(action),

@@ -96,6 +96,8 @@ export type RouteAction =
       readonly mirrors?: readonly Mirror[]
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
+      /** How long no byte may pass in either direction, ms; 0: for ever. Absent: as the listener says. xDS: idle_timeout. */
+      readonly idleTimeoutMs?: number
       /** The most that a gRPC caller may ask for by `grpc-timeout`, ms; 0: whatever it asks. Absent: what it asks is the program's business alone. */
       readonly grpcTimeoutMaxMs?: number
       readonly retry: RetryPolicy | undefined

@@ -19,6 +19,7 @@ export class Exchange implements Call {
   readonly peer: Peer
   readonly startedMs: number
   readonly trace: Trace = { tried: noneTried, attempts: 0, bytesSent: 0, bytesReceived: 0 }
+  idleTimeoutMs: number | undefined
   onInformational: ((status: number, headers: Headers) => void) | undefined
   #outcome: Outcome | undefined
   #fault: Fault | undefined

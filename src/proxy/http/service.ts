@@ -71,6 +71,8 @@ export interface Call {
   /** By the monotonic clock, when the request's head was complete. */
   readonly startedMs: number
   readonly trace: Trace
+  /** How long no byte may pass in either direction, ms; 0: for ever. Absent: as the listener says. */
+  idleTimeoutMs?: number | undefined
   /** 1xx replies other than 101, as they come; at most 10. */
   onInformational?: ((status: number, headers: Headers) => void) | undefined
   /**

@@ -15,3 +15,12 @@ export function deadline(timeoutMs: number, wheel: TimerWheel): Layer | undefine
     return next(call)
   }
 }
+
+/** How long no byte of the call may pass, in the place of what the listener says; the codec that took it looks. 0: for ever. */
+export function idleLimit(timeoutMs: number | undefined): Layer | undefined {
+  if (timeoutMs === undefined) return undefined
+  return (next) => (call) => {
+    call.idleTimeoutMs = timeoutMs
+    return next(call)
+  }
+}

@@ -200,8 +200,8 @@ function decodeAction(route: XdsRoute, around: AroundAction, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal request_mirror_policies
-  hash_policy metadata_match`)
+  include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal
+  request_mirror_policies hash_policy metadata_match idle_timeout`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -234,6 +234,9 @@ function decodeForward(
       ),
     }),
     timeoutMs: durationMs(action.timeout, 15_000, join(path, 'timeout'), refused),
+    ...(action.idleTimeout && {
+      idleTimeoutMs: durationMs(action.idleTimeout, 0, join(path, 'idle_timeout'), refused),
+    }),
     ...decodeGrpcTimeout(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
     retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,

@@ -6,11 +6,12 @@ export type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
 /** How long a peer may take to hear our last words, once they have left, before the connection is cut; ms. */
 const lingerMs = 2000
 
-/** What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. */
+/** What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the call's own limit. */
 export function overdue(
   state: State,
   waitedMs: number,
-  { idleTimeoutMs, headersTimeoutMs, streamIdleTimeoutMs }: Http1ServerParts,
+  { idleTimeoutMs, headersTimeoutMs }: Http1ServerParts,
+  ofCallMs: number,
 ): 'close' | 'destroy' | 'silent' | undefined {
   const past = (limitMs: number): boolean => limitMs > 0 && waitedMs >= limitMs
   switch (state) {
@@ -20,7 +21,7 @@ export function overdue(
       return past(headersTimeoutMs) ? 'destroy' : undefined
     case 'call':
     case 'tunnel':
-      return past(streamIdleTimeoutMs) ? 'silent' : undefined
+      return past(ofCallMs) ? 'silent' : undefined
     case 'closing':
       return past(lingerMs) ? 'destroy' : undefined
     case 'closed':

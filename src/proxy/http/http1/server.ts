@@ -383,13 +383,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       this.#sinceMs = nowMs
     }
     const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
-    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, this.#parts)) {
+    const limitMs = this.#exchange?.idleTimeoutMs ?? this.#parts.streamIdleTimeoutMs
+    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, this.#parts, limitMs)) {
       case 'close':
         return this.#close()
       case 'destroy':
         return void this.#socket.destroy()
       case 'silent': {
-        const fault = silent(this.#parts.streamIdleTimeoutMs)
+        const fault = silent(limitMs)
         return this.#reply === undefined ? this.#exchange?.cancel(fault) : this.#cut(fault)
       }
     }

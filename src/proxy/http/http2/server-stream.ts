@@ -64,6 +64,11 @@ export class ServerStream implements StreamUser {
     this.#writeReply(this.#reply)
   }
 
+  /** How long no byte may pass, ms; 0: for ever. */
+  get idleTimeoutMs(): number {
+    return this.#exchange?.idleTimeoutMs ?? this.#host.parts.streamIdleTimeoutMs
+  }
+
   /** No byte has passed for too long. */
   timedOut(fault: Fault): void {
     if (this.#reply === undefined) this.#exchange?.cancel(fault)

@@ -135,6 +135,6 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       return
     }
     for (const call of this.#calls)
-      if (late(call.stream.activeMs, parts.streamIdleTimeoutMs)) call.timedOut(silent(parts.streamIdleTimeoutMs))
+      if (late(call.stream.activeMs, call.idleTimeoutMs)) call.timedOut(silent(call.idleTimeoutMs))
   }
 }
