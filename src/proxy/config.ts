@@ -31,11 +31,19 @@ export interface ProxyConfig {
   readonly certificates: ReadonlyMap<string, KeyPair>
 }
 
+/** One port of a named service. */
+export interface NamedPort {
+  readonly port: number
+  readonly protocol: 'http' | 'tcp'
+  /** By which SRV records name it; absent: it has none. */
+  readonly name?: string
+}
+
 /** One entry of the name table. */
 export interface NamedService {
   readonly namespace: string
   readonly name: string
-  readonly ports: readonly { readonly port: number; readonly protocol: 'http' | 'tcp' }[]
+  readonly ports: readonly NamedPort[]
   /** The IPv4 address that DNS answers with, the same everywhere; absent: it has none. */
   readonly virtualIp?: string
   /**

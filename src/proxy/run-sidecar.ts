@@ -9,7 +9,9 @@ import { trustBundleSecret } from '../xds/names.ts'
 import { decode } from '../base/decode.ts'
 import { explainRequest } from './explain-request.ts'
 import { createDnsServer, type DnsServer } from './dns/serve-dns.ts'
+import { createAnswerCache } from './dns/answer-cache.ts'
 import { createForward } from './dns/forward.ts'
+import { answerFromNames } from './dns/mesh-names.ts'
 import { hostResolvers } from './dns/resolvers.ts'
 import { createHandedOver } from './handed-over.ts'
 import { createInside, type Inside } from './inside.ts'
@@ -246,15 +248,12 @@ function start(
 
 /** Answers for the names of the mesh, asks the machine's own resolvers for the rest. */
 function startDns(find: (host: string) => NamedService | undefined, metrics: Metrics, clock: Clock): DnsServer {
+  const host = hostResolvers(clock)
   const queries = metrics.counter('weft_dns_queries_total', 'DNS queries of the program, by who answered.', ['answer'])
   return createDnsServer({
-    lookup(name) {
-      const service = find(name)
-      // What has addresses of its own outside is looked up there.
-      if (service?.hosts !== undefined && service.virtualIp === undefined) return undefined
-      return service && { address: service.virtualIp }
-    },
-    forward: createForward({ resolvers: hostResolvers(clock), clock }),
+    lookup: (question) => answerFromNames(question, find, host().search),
+    forward: createForward({ resolvers: () => host().servers, clock }),
+    cache: createAnswerCache(clock),
     answered: (how) => queries.of(how).add(1),
     clock,
   })

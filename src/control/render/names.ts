@@ -14,7 +14,11 @@ export const renderServiceEntry = (
 ): MessageInitShape<typeof ServiceEntrySchema> => ({
   namespace,
   name,
-  ports: ports.map(({ port, protocol }) => ({ port, protocol: isHttp(protocol) ? 'http' : 'tcp' })),
+  ports: ports.map(({ port, protocol, name: portName }) => ({
+    name: portName,
+    port,
+    protocol: isHttp(protocol) ? 'http' : 'tcp',
+  })),
   virtualIp: virtualIp ?? '',
   hosts: [...(external?.hosts ?? [])],
 })

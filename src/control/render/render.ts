@@ -174,7 +174,7 @@ function serviceEntry(name: string, model: Model, cache: ResourceCache): Rendere
   const service = model.services.get(name)
   if (service === undefined || serviceEntryName(service) !== name) return undefined
   const virtualIp = model.virtualIps.get(name)
-  const ports = service.ports.flatMap(({ port, protocol }) => [port, protocol])
+  const ports = service.ports.flatMap(({ port, protocol, name: portName }) => [port, protocol, portName])
   return cache.get(`NDS ${name}`, name, [virtualIp, service.external, ...ports], ServiceEntrySchema, () =>
     renderServiceEntry(service, virtualIp),
   )

@@ -2,6 +2,7 @@ import dgram from 'node:dgram'
 import net from 'node:net'
 import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
+import { headerBytes, readQuery } from './message.ts'
 
 /** Asks another resolver; undefined: no answer in time. */
 export type Forward = (query: Buffer, over: 'udp' | 'tcp') => Promise<Buffer | undefined>
@@ -12,18 +13,20 @@ const maxResolvers = 3
 /** Queries under way at once; more are answered by a failure. */
 const maxOpen = 512
 
-/** Passes queries on unchanged, to one resolver after the other until one answers. */
+/** Passes queries on unchanged, to one resolver after the other until one answers; a resolver that failed counts only if all do. */
 export function createForward({ resolvers, clock }: { resolvers: () => readonly Address[]; clock: Clock }): Forward {
   let open = 0
   return async (query, over) => {
     if (open >= maxOpen) return undefined
     open++
     try {
+      let failed: Buffer | undefined
       for (const resolver of resolvers().slice(0, maxResolvers)) {
         const reply = await (over === 'udp' ? overUdp : overTcp)(query, resolver, clock)
-        if (reply !== undefined) return reply
+        if (reply !== undefined && !gaveUp(reply)) return reply
+        failed ??= reply
       }
-      return undefined
+      return failed
     } finally {
       open--
     }
@@ -77,7 +80,18 @@ export function framed(message: Buffer): Buffer {
   return Buffer.concat([length, message])
 }
 
-const answers = (reply: Buffer, query: Buffer): boolean =>
-  reply.length >= 12 && reply.readUInt16BE(0) === query.readUInt16BE(0) && (reply.readUInt8(2) & 0x80) !== 0
+/** It cannot, or will not. Source: RFC 1035, section 4.1.1: SERVFAIL, NOTIMP, REFUSED. */
+const gaveUp = (reply: Buffer): boolean => [2, 4, 5].includes(reply.readUInt8(3) & 15)
+
+/** A reply to this very question, by its number and, but for one that says that it could not be read, the question itself. */
+function answers(reply: Buffer, query: Buffer): boolean {
+  if (reply.length < headerBytes || reply.readUInt16BE(0) !== query.readUInt16BE(0)) return false
+  if ((reply.readUInt8(2) & 0x80) === 0) return false
+  const question = readQuery(query)
+  if (typeof question !== 'object') return true
+  if (reply.readUInt16BE(4) === 0) return (reply.readUInt8(3) & 15) !== 0
+  const lower = (message: Buffer): string => message.toString('latin1', headerBytes, question.end).toLowerCase()
+  return lower(reply) === lower(query)
+}
 
 const ignore = (): void => {}

@@ -2,15 +2,19 @@ import type { Socket as Datagrams } from 'node:dgram'
 import type { Server, Socket } from 'node:net'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { framed, type Forward } from './forward.ts'
-import { addressReply, dns, failureReply, readQuery } from './message.ts'
+import type { AnswerCache } from './answer-cache.ts'
+import type { MeshAnswer } from './mesh-names.ts'
+import { answerReply, dns, failureReply, readQuery, type Question } from './message.ts'
 
 /** What a DNS server answers from. */
 export interface DnsParts {
-  /** A name of the mesh and its address, if it has one yet; undefined: not a name of the mesh. */
-  readonly lookup: (name: string) => { readonly address: string | undefined } | undefined
+  /** What the mesh says to a question; undefined: it is not about a name of the mesh. */
+  readonly lookup: (question: Question) => MeshAnswer | undefined
   readonly forward: Forward
+  /** Of what `forward` answered. */
+  readonly cache: AnswerCache
   /** What became of each query, for counting. */
-  readonly answered: (how: 'mesh' | 'forwarded' | 'failed') => void
+  readonly answered: (how: 'mesh' | 'cached' | 'forwarded' | 'failed') => void
   readonly clock: Clock
 }
 
@@ -22,14 +26,15 @@ export interface DnsServer {
   close(): void
 }
 
-/** Long enough to spare most questions; a service that is removed and made anew keeps its address. */
+/** Long enough to spare most questions; a service that is removed and made anew keeps its address. What is not there yet has no time. */
 const ttlSeconds = 30
 const idleMs = 10_000
+const largestMessage = 65_535
 const maxConnections = 256
 
-/** Names of the mesh are answered here; everything else is asked elsewhere, and the answer passed on as it is. */
+/** Names of the mesh are answered here; everything else is asked elsewhere, and the answer passed on as it is, and kept as long as it says. */
 export function createDnsServer(parts: DnsParts): DnsServer {
-  const { lookup, forward, answered, clock } = parts
+  const { lookup, forward, cache, answered, clock } = parts
   const opened: { close(): unknown }[] = []
   const connections = new Set<Socket>()
 
@@ -37,16 +42,31 @@ export function createDnsServer(parts: DnsParts): DnsServer {
     const question = readQuery(query)
     if (question === 'none') return undefined
     if (question === 'broken') return failureReply(query, dns.formatError)
-    const found = question === 'other' ? undefined : lookup(question.name)
-    if (question === 'other' || found === undefined) {
+    if (question === 'other') {
       const reply = await forward(query, over)
       answered(reply === undefined ? 'failed' : 'forwarded')
-      return reply ?? failureReply(query, dns.serverFailure, question === 'other' ? undefined : question)
+      return reply ?? failureReply(query, dns.serverFailure)
     }
+    const limitBytes = over === 'udp' ? question.udpBytes : largestMessage
+    const found = lookup(question)
+    if (found === undefined) return ask(query, question, over, limitBytes)
     answered('mesh')
-    const { address } = found
-    if (address === undefined) return failureReply(query, dns.serverFailure, question)
-    return addressReply(query, question, question.type === dns.a ? [address] : [], ttlSeconds)
+    if (found === 'not-yet') return failureReply(query, dns.serverFailure, question)
+    if (found === 'no-such-name') return failureReply(query, dns.noSuchName, question)
+    return answerReply(query, question, found, { ttlSeconds, limitBytes })
+  }
+
+  const ask = async (query: Buffer, question: Question, over: 'udp' | 'tcp', limitBytes: number): Promise<Buffer> => {
+    const kept = cache.get(query, question, limitBytes)
+    if (kept !== undefined) {
+      answered('cached')
+      return kept
+    }
+    const reply = await forward(query, over)
+    answered(reply === undefined ? 'failed' : 'forwarded')
+    if (reply === undefined) return failureReply(query, dns.serverFailure, question)
+    cache.put(query, question, reply)
+    return reply
   }
 
   const serve = (socket: Socket): void => {

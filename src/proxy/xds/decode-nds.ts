@@ -12,7 +12,11 @@ export function decodeNds(bytes: Uint8Array, refused: Refusals): NamedService {
   return {
     namespace,
     name,
-    ports: ports.map(({ port, protocol }) => ({ port, protocol: protocol === 'http' ? 'http' : 'tcp' })),
+    ports: ports.map(({ port, protocol, name: portName }) => ({
+      port,
+      protocol: protocol === 'http' ? 'http' : 'tcp',
+      ...(portName === '' ? {} : { name: portName }),
+    })),
     ...(virtualIp === '' ? {} : { virtualIp }),
     ...(hosts.length === 0 ? {} : { hosts }),
   }

@@ -22,6 +22,8 @@ export const captureRules: string = `table inet weft {
  */
 export const routeCommands: readonly { readonly line: readonly [string, ...string[]]; readonly optional: boolean }[] = [
   { line: ['ip', 'link', 'set', 'lo', 'up'], optional: false },
+  // For resolvers that look up IPv4 only where a network has it, and take 127.0.0.1 for none (glibc with AI_ADDRCONFIG).
+  { line: ['ip', 'address', 'add', '127.0.0.2/8', 'dev', 'lo'], optional: false },
   { line: ['ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo'], optional: false },
   { line: ['ip', '-6', 'route', 'add', 'local', '::/0', 'dev', 'lo'], optional: true },
 ]
