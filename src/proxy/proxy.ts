@@ -102,6 +102,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       cluster.startsWith(programClusters) ? parts.connectInside?.(port, timeoutMs) : undefined,
     clock,
     sweeper,
+    random,
   })
   const policyMatches = parts.metrics.counter(
     'weft_policy_matches_total',

@@ -14,6 +14,8 @@ export interface Cluster {
   readonly proxyHeaders?: ReadonlyMap<string, 'v1' | 'v2'>
   readonly limits: Limits
   readonly upstreamProtocol: 'http/1.1' | 'h2'
+  /** Absent: they live as long as they are used. */
+  readonly connections?: ConnectionRules
   /** Pooled connection unused, ms. */
   readonly idleTimeoutMs: number
   readonly outlierDetection: OutlierDetection | undefined
@@ -85,8 +87,22 @@ export interface Subsets {
   readonly localityWeightAware: boolean
 }
 
+/** How long connections live; what is absent does not hold. */
+export interface ConnectionRules {
+  /** xDS: max_requests_per_connection. */
+  readonly maxCalls?: number
+  /** Then it takes no more calls, ms. xDS: max_connection_duration. */
+  readonly maxAgeMs?: number
+  /** A random part of so much of the age comes on top. */
+  readonly ageJitterPercent?: number
+  /** The kernel asks a peer that has been silent for so long whether it is there, so many times, ms. xDS: tcp_keepalive. */
+  readonly keepAlive?: { readonly idleMs: number; readonly intervalMs: number; readonly probes: number }
+}
+
 export interface Limits {
   readonly maxConnections: number
+  /** An endpoint may have one in any case; absent: as many as the cluster. xDS: per_host_thresholds. */
+  readonly maxConnectionsPerEndpoint?: number
   readonly maxPendingRequests: number
   readonly maxRequests: number
   readonly retryBudgetPercent: number

@@ -5,6 +5,7 @@ import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
 import type { ProvenTls } from './connect.ts'
+import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 import { overflow, type Counts, type EndpointPool, type PoolParts } from './pool.ts'
 
 /** A connection that a codec owns; many calls at a time. */
@@ -39,7 +40,7 @@ const keepAliveMs = 30_000
 /** One new connection for so many calls that wait. */
 const callsPerNew = 100
 
-interface Shared {
+interface Shared extends Lifetime {
   readonly proof: ProvenTls | undefined
   readonly connection: MultiplexedConnection
   /** Since when no call was on it. */
@@ -121,7 +122,7 @@ export class MultiplexPool implements Pick<
       if (one.connection.active > 0) one.idleSinceMs = nowMs
       const stale = one.proof !== undefined && this.#parts.isStale(one.proof) && staleLeft-- > 0
       const idle = idleTimeoutMs > 0 && nowMs - one.idleSinceMs > idleTimeoutMs + periodMs
-      if (stale || idle) one.connection.drain()
+      if (stale || idle || isSpent(one, nowMs)) one.connection.drain()
     }
     return this.#connections === 0 && this.#waiting.length === 0 && nowMs - this.#usedMs > 60_000
   }
@@ -129,8 +130,8 @@ export class MultiplexPool implements Pick<
   #withRoom(secure: UpstreamTls | undefined): Shared | undefined {
     for (const one of this.#open) {
       if (one.connection.room === 0) continue
-      if (this.#fits(one, secure)) return one
-      // What was proven on it would not pass today: its calls end, and it goes.
+      if (this.#fits(one, secure) && !isSpent(one, this.#parts.sweeper.nowMs)) return one
+      // What was proven on it would not pass today, or it has had its time: its calls end, and it goes.
       one.connection.drain()
       return this.#withRoom(secure)
     }
@@ -169,7 +170,9 @@ export class MultiplexPool implements Pick<
   #openMore(cluster: Cluster, secure: UpstreamTls | undefined): void {
     if (this.#waiting.length <= this.#opening * callsPerNew) return
     // An endpoint without any connection may open one past the limit: nobody would ever free one for it.
-    if (this.#counts.connections >= cluster.limits.maxConnections && this.#connections > 0) return
+    const { maxConnections, maxConnectionsPerEndpoint = Infinity } = cluster.limits
+    const isFull = this.#counts.connections >= maxConnections || this.#connections >= maxConnectionsPerEndpoint
+    if (isFull && this.#connections > 0) return
     void this.#openOne(cluster, secure)
   }
 
@@ -202,10 +205,14 @@ export class MultiplexPool implements Pick<
         this.#openForWaiting(cluster)
       },
     })
-    const shared: Shared = { proof: tls, connection, idleSinceMs: this.#parts.sweeper.nowMs }
+    const { sweeper, random } = this.#parts
+    keepAlive(socket, cluster)
+    const lifetime = lifetimeOf(cluster, sweeper.nowMs, random)
+    const shared: Shared = { ...lifetime, proof: tls, connection, idleSinceMs: sweeper.nowMs }
     this.#open.push(shared)
     // Those it was opened for take it as it is: what is wrong with it they must hear, not open another for ever.
-    for (const one of this.#waiting.slice()) if (one.secure === secure && connection.room > 0) one.serve(shared)
+    for (const one of this.#waiting.slice())
+      if (one.secure === secure && connection.room > 0 && shared.callsLeft > 0) one.serve(shared)
     this.#changed()
     this.#openForWaiting(cluster)
     if (this.#retired) connection.drain()
@@ -236,7 +243,10 @@ export class MultiplexPool implements Pick<
   }
 }
 
-function exchange({ proof, connection }: Shared, call: Call): Promise<Reply | Fault> {
+function exchange(shared: Shared, call: Call): Promise<Reply | Fault> {
+  const { proof, connection } = shared
   call.trace.upstreamPrincipal = proof?.principal
-  return connection.send(call)
+  const answer = connection.send(call)
+  if (--shared.callsLeft === 0) connection.drain()
+  return answer
 }

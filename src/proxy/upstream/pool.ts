@@ -1,10 +1,12 @@
 import type { Address } from '../../base/address.ts'
+import type { Random } from '../../base/random.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
 import type { Cluster, Endpoint, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
 import type { Connect, ProvenTls } from './connect.ts'
+import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 
 /** A connection that a codec owns; one call at a time. */
 export interface ClientConnection {
@@ -37,13 +39,14 @@ export interface PoolParts {
   readonly connect: Connect
   readonly codec: ClientCodec
   readonly sweeper: Sweeper
+  readonly random: Random
   /** Is what was proven on a connection still what this configuration wants? */
   readonly stillProven: (proof: ProvenTls, secure: UpstreamTls) => boolean
   /** The certificate on it was replaced: no hurry, but not for ever. */
   readonly isStale: (proof: ProvenTls) => boolean
 }
 
-interface Pooled {
+interface Pooled extends Lifetime {
   readonly proof: ProvenTls | undefined
   connection: ClientConnection | undefined
   idleSinceMs: number
@@ -114,7 +117,7 @@ export class EndpointPool {
     for (const one of this.#idle.slice()) {
       const stale = one.proof !== undefined && this.#parts.isStale(one.proof) && staleLeft-- > 0
       const idle = idleTimeoutMs > 0 && nowMs - one.idleSinceMs > idleTimeoutMs + periodMs
-      if (stale || idle) one.connection?.destroy()
+      if (stale || idle || isSpent(one, nowMs)) one.connection?.destroy()
     }
     return this.#connections === 0 && this.#waiting.length === 0 && nowMs - this.#usedMs > 60_000
   }
@@ -125,7 +128,7 @@ export class EndpointPool {
         one.proof === undefined
           ? secure === undefined
           : secure !== undefined && this.#parts.stillProven(one.proof, secure)
-      if (fits && one.connection?.usable) return one
+      if (fits && one.connection?.usable && !isSpent(one, this.#parts.sweeper.nowMs)) return one
       one.connection?.destroy()
     }
     return undefined
@@ -135,6 +138,7 @@ export class EndpointPool {
     const { connection } = pooled
     if (connection === undefined) throw new Error('a pooled connection without its codec')
     call.trace.upstreamPrincipal = pooled.proof?.principal
+    pooled.callsLeft--
     return connection.send(call)
   }
 
@@ -168,11 +172,15 @@ export class EndpointPool {
         const idle = this.#takeIdle(secure)
         if (idle !== undefined) serve(idle)
         // An endpoint without any connection may open one past the limit: nobody would ever free one for it.
-        else if (this.#counts.connections < cluster.limits.maxConnections || this.#connections === 0) void open()
+        else if (this.#connections === 0 || this.#mayOpen(cluster)) void open()
         else this.#waiting.push({ serve, retry: tryNow })
       }
       tryNow()
     })
+  }
+
+  #mayOpen({ limits: { maxConnections, maxConnectionsPerEndpoint = Infinity } }: Cluster): boolean {
+    return this.#counts.connections < maxConnections && this.#connections < maxConnectionsPerEndpoint
   }
 
   async #open(cluster: Cluster, secure: UpstreamTls | undefined): Promise<Pooled | Fault> {
@@ -183,7 +191,10 @@ export class EndpointPool {
       this.#gone()
       return connected
     }
-    const pooled: Pooled = { proof: connected.tls, connection: undefined, idleSinceMs: 0 }
+    const { sweeper, random } = this.#parts
+    const lifetime = lifetimeOf(cluster, sweeper.nowMs, random)
+    const pooled: Pooled = { ...lifetime, proof: connected.tls, connection: undefined, idleSinceMs: 0 }
+    keepAlive(connected.socket, cluster)
     const connection = this.#parts.codec(connected.socket, {
       endpoint: this.#address,
       idle: () => this.#putBack(pooled),
@@ -204,7 +215,7 @@ export class EndpointPool {
   }
 
   #putBack(pooled: Pooled): void {
-    if (this.#retired || pooled.connection?.usable !== true) {
+    if (this.#retired || pooled.connection?.usable !== true || isSpent(pooled, this.#parts.sweeper.nowMs)) {
       pooled.connection?.destroy()
       return
     }

@@ -6,6 +6,7 @@ import type { Cluster } from '../config.ts'
 import type { Address } from '../../base/address.ts'
 import { createSweeper } from '../../base/sweeper.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
+import { seeded } from '../../base/random.ts'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { http1Client } from '../http/http1/client.ts'
 import { http2Client } from '../http/http2/client.ts'
@@ -19,6 +20,7 @@ import { createUpstream, type Upstream } from './upstream.ts'
 function start(t: TestContext, clock: Clock = systemClock): Upstream {
   const sweeper = createSweeper(clock, 100)
   const upstream = createUpstream({
+    random: seeded(1),
     codec: http1Client,
     multiplexed: http2Client,
     secrets: { certificate: () => undefined, trust: () => undefined },
@@ -122,6 +124,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
   const clock = manualClock()
   const sweeper = createSweeper(clock, 100)
   const waiting = createUpstream({
+    random: seeded(1),
     codec: http1Client,
     multiplexed: http2Client,
     secrets: { certificate: () => undefined, trust: () => '' },

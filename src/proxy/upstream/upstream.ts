@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { formatAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
 import type { Cluster, Endpoint, Secrets } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
@@ -8,6 +9,7 @@ import { headerValue } from '../http/headers.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
 import { openDatagrams, type DatagramEvents, type DatagramUpstream } from './datagrams.ts'
+import { keepAlive } from './lifetime.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { writeProxyHeader, type ProxiedFrom } from './proxy-header.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
@@ -23,6 +25,7 @@ export interface UpstreamParts {
   readonly dial?: ConnectParts['dial']
   readonly clock: Clock
   readonly sweeper: Sweeper
+  readonly random: Random
 }
 
 /** A raw connection for a TCP stack, and the SPIFFE ID that was proven on it. */
@@ -75,6 +78,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     connect,
     codec: parts.codec,
     sweeper,
+    random: parts.random,
     stillProven: (proof, secure) => provenBy(proof, secure, secrets, parts.clock.wallMs()),
     isStale: ({ own, certificate }: ProvenTls) => own && certificate !== secrets.certificate('own'),
   }
@@ -183,6 +187,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         return connected
       }
       connected.socket.once('close', () => void counts.connections--)
+      keepAlive(connected.socket, cluster)
       return { socket: connected.socket, principal: connected.tls?.principal }
     },
     openUdp(cluster, endpoint, { received, failed }) {

@@ -9,22 +9,15 @@ import {
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import {
-  Http2ProtocolOptionsSchema,
-  HttpProtocolOptionsSchema as CommonOptionsSchema,
-} from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
-import {
-  HttpProtocolOptionsSchema,
-  type HttpProtocolOptions,
-} from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import type { Cluster, Limits, UpstreamTls } from '../config.ts'
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
+import { decodeConnections } from './decode-connections.ts'
 import { decodeOutlierDetection } from './decode-outlier.ts'
 import { decodeProxyTransport } from './decode-proxy-transport.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
-import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** A cluster without its endpoints, and what is needed to give each of them its transport. */
 export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
@@ -42,7 +35,7 @@ const clusterFields = fieldNames(`name alt_stat_name type cluster_type eds_clust
   round_robin_lb_config ring_hash_lb_config maglev_lb_config lb_subset_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
-  wait_for_warm_on_init cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
+  wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
 
 const dynamicForward = 'type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig'
 
@@ -51,7 +44,6 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const cluster = fromBinary(ClusterSchema, bytes)
   knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
   const { discovery, edsName } = decodeDiscovery(cluster, refused)
-  const { protocol, idleTimeoutMs } = decodeProtocol(cluster, refused)
   return {
     name: cluster.name,
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
@@ -64,8 +56,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
         : { endpoints: [] },
     ...decodeTransports(cluster, refused),
     limits: decodeLimits(cluster, refused),
-    upstreamProtocol: protocol,
-    idleTimeoutMs,
+    ...decodeConnections(cluster, refused),
     outlierDetection: decodeOutlierDetection(cluster.outlierDetection, refused),
     origin: originOf(cluster.metadata),
     ...settingsOf(cluster.metadata),
@@ -114,6 +105,9 @@ function decodeTransports(
 const thresholdFields = fieldNames(`priority max_connections max_pending_requests max_requests max_retries retry_budget
   track_remaining`)
 
+/** All that Envoy knows of a single host. */
+const hostFields = fieldNames('priority max_connections')
+
 /** Envoy's limits; a count of retries is a budget without a share. Only for priority DEFAULT: routes of the other are refused. */
 function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Limits {
   let limits: CircuitBreakers_Thresholds | undefined
@@ -124,50 +118,24 @@ function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Limit
       refused.add(join(path, 'retry_budget.budget_interval'), 'is not supported')
     if (one.priority === 0) limits = one
   }
-  if (circuitBreakers !== undefined && circuitBreakers.perHostThresholds.length > 0)
-    refused.add('circuit_breakers.per_host_thresholds', 'is not supported')
+  let perHost: CircuitBreakers_Thresholds | undefined
+  for (const [index, one] of (circuitBreakers?.perHostThresholds ?? []).entries()) {
+    knowOnly(
+      CircuitBreakers_ThresholdsSchema,
+      one,
+      hostFields,
+      `circuit_breakers.per_host_thresholds[${index}]`,
+      refused,
+    )
+    if (one.priority === 0) perHost = one
+  }
   const budget = limits?.retryBudget
   return {
     maxConnections: limits?.maxConnections ?? 1024,
+    ...(perHost?.maxConnections !== undefined && { maxConnectionsPerEndpoint: perHost.maxConnections }),
     maxPendingRequests: limits?.maxPendingRequests ?? 1024,
     maxRequests: limits?.maxRequests ?? 1024,
     retryBudgetPercent: budget === undefined ? 0 : (budget.budgetPercent?.value ?? 20),
     minRetryConcurrency: budget === undefined ? (limits?.maxRetries ?? 3) : (budget.minRetryConcurrency ?? 3),
-  }
-}
-
-const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
-const optionFields = fieldNames('common_http_protocol_options explicit_http_config')
-const commonFields = fieldNames('idle_timeout')
-/** Extended CONNECT is used where the peer offers it, and only for upgrades. */
-const http2Fields = fieldNames('allow_connect')
-
-function decodeProtocol(
-  cluster: XdsCluster,
-  refused: Refusals,
-): { protocol: Cluster['upstreamProtocol']; idleTimeoutMs: number } {
-  for (const name of Object.keys(cluster.typedExtensionProtocolOptions))
-    if (name !== httpOptions) refused.add(`typed_extension_protocol_options[${name}]`, 'is not supported')
-  const path = `typed_extension_protocol_options[${httpOptions}]`
-  const any = cluster.typedExtensionProtocolOptions[httpOptions]
-  const options: HttpProtocolOptions | undefined = any && open(any, HttpProtocolOptionsSchema, path, refused)
-  const old = cluster.http2ProtocolOptions === undefined ? 'http/1.1' : 'h2'
-  if (options === undefined) return { protocol: old, idleTimeoutMs: 3_600_000 }
-  knowOnly(HttpProtocolOptionsSchema, options, optionFields, path, refused)
-  const common = options.commonHttpProtocolOptions
-  const commonPath = join(path, 'common_http_protocol_options')
-  if (common !== undefined) knowOnly(CommonOptionsSchema, common, commonFields, commonPath, refused)
-  const by = options.upstreamProtocolOptions
-  const config = by.case === 'explicitHttpConfig' ? by.value.protocolConfig : undefined
-  const explicit = config?.case
-  if (config?.case === 'http2ProtocolOptions') {
-    const at = join(path, 'explicit_http_config.http2_protocol_options')
-    knowOnly(Http2ProtocolOptionsSchema, config.value, http2Fields, at, refused)
-  }
-  if (explicit === 'http3ProtocolOptions')
-    refused.add(join(path, 'explicit_http_config.http3_protocol_options'), 'is not supported')
-  return {
-    protocol: explicit === 'http2ProtocolOptions' ? 'h2' : 'http/1.1',
-    idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000, join(commonPath, 'idle_timeout'), refused),
   }
 }

@@ -1,0 +1,67 @@
+import { create } from '@bufbuild/protobuf'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { packAny } from '../../xds/any.ts'
+import { Cluster_DiscoveryType, ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { decode, ms, problem, type Init } from './testing/decoding.ts'
+import { ads } from './testing/resources.ts'
+
+const clusterWith = (more: object): Init<typeof ClusterSchema> =>
+  ({
+    name: 'x',
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: ads },
+    ...more,
+  }) as Init<typeof ClusterSchema>
+const withCommon = (commonHttpProtocolOptions: object): object => ({
+  typedExtensionProtocolOptions: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+      HttpProtocolOptionsSchema,
+      create(HttpProtocolOptionsSchema, { commonHttpProtocolOptions } as Init<typeof HttpProtocolOptionsSchema>),
+    ),
+  },
+})
+
+test('connections: calls, age with jitter, keep-alive, a limit for each endpoint', () => {
+  const { connections, limits } = decode(
+    'CDS',
+    ClusterSchema,
+    clusterWith({
+      ...withCommon({
+        maxConnectionDuration: ms(60_000),
+        maxConnectionDurationJitter: { value: 20 },
+        maxRequestsPerConnection: 100,
+      }),
+      upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 30 } },
+      circuitBreakers: { perHostThresholds: [{ maxConnections: 7 }] },
+    }),
+  )
+  assert.deepEqual(connections, {
+    maxCalls: 100,
+    maxAgeMs: 60_000,
+    ageJitterPercent: 20,
+    keepAlive: { idleMs: 30_000, intervalMs: 75_000, probes: 9 },
+  })
+  assert.equal(limits.maxConnectionsPerEndpoint, 7)
+})
+
+test('connections: the old field for calls; 0 is no limit; nothing said is nothing', () => {
+  const of = (more: object) => decode('CDS', ClusterSchema, clusterWith(more)).connections
+  assert.deepEqual(of({ maxRequestsPerConnection: 3 }), { maxCalls: 3 })
+  assert.equal(of({ maxRequestsPerConnection: 0 }), undefined)
+  assert.equal(of({}), undefined)
+})
+
+test('connections: what is not understood is refused', () => {
+  const refused = (more: object) => problem('CDS', ClusterSchema, clusterWith(more))
+  assert.match(
+    refused({ circuitBreakers: { perHostThresholds: [{ maxRequests: 1 }] } }),
+    /per_host_thresholds\[0\]\.max_requests: is not supported/,
+  )
+  assert.match(refused({ preconnectPolicy: {} }), /preconnect_policy: is not supported/)
+  assert.match(
+    refused(withCommon({ maxConnectionDurationJitter: { value: 5 } })),
+    /max_connection_duration_jitter: expected max_connection_duration beside it/,
+  )
+})
