@@ -1,4 +1,6 @@
+import type { Clock, Timer } from '../base/clock.ts'
 import type { Problem } from '../base/problem.ts'
+import type { Watchable } from '../base/watchable.ts'
 import type { Info } from './api/contract.ts'
 import type { ApiParts, ResourceView } from './api/parts.ts'
 import { check } from './check.ts'
@@ -6,9 +8,12 @@ import { keyText } from './decode/resource.ts'
 import type { Store } from './collect/store.ts'
 import type { Entry } from './inventory/entry.ts'
 import type { Inventory } from './inventory/inventory.ts'
+import type { InventorySnapshot } from './inventory/snapshot.ts'
+import { nameOf } from './link/linked.ts'
 import type { LiveModel } from './live-model.ts'
 import type { Ads } from './serve/ads.ts'
 import type { AgentSessions } from './session/agent-service.ts'
+import { createConditionTimes } from './status/condition-times.ts'
 import { statusOf } from './status/status.ts'
 
 /** How long a sidecar may take to answer a question about itself. */
@@ -23,6 +28,7 @@ export function apiParts({
   sessions,
   info,
   issueToken,
+  clock,
 }: {
   readonly store: Store
   readonly inventory: Inventory
@@ -31,7 +37,9 @@ export function apiParts({
   readonly sessions: AgentSessions
   readonly info: () => Info
   readonly issueToken: ApiParts['issueToken']
-}): ApiParts {
+  readonly clock: Clock
+}): ApiParts & { readonly close: () => void } {
+  const times = createConditionTimes(clock)
   const problems = (): readonly Problem[] => [...inventory.problems.value, ...live.problems.value]
   const view = ({ resource, document, owner }: Entry): ResourceView => {
     const status = statusOf(
@@ -43,8 +51,18 @@ export function apiParts({
         acknowledged: (workload) => ads.acknowledged(workload),
       },
     )
-    return { document: { ...document, ...(status === undefined ? {} : { status }) }, owner }
+    if (status === undefined) return { document, owner }
+    const { generation } = document.metadata
+    return { document: { ...document, status: times.stamp(nameOf(resource), status, generation) }, owner }
   }
+  const lookings = lookAtConditions({
+    current: inventory.current,
+    clock,
+    look(entries) {
+      entries.forEach(view)
+      times.keep(new Set(entries.map(({ resource }) => nameOf(resource))))
+    },
+  })
   return {
     store,
     info,
@@ -79,7 +97,39 @@ export function apiParts({
         ? { kind: 'failed', reason: answered.failed }
         : { kind: 'answer', json: answered.json }
     },
+    close: lookings.close,
     metrics: () => `${ads.metrics()}${inventoryMetrics(inventory)}`,
+  }
+}
+
+/** Conditions change unseen: soon after a change somebody has to look, so that their times are right. */
+const lookAfterMs = 500
+
+function lookAtConditions({
+  current,
+  clock,
+  look,
+}: {
+  readonly current: Watchable<InventorySnapshot>
+  readonly clock: Clock
+  readonly look: (entries: readonly Entry[]) => void
+}): { readonly close: () => void } {
+  let timer: Timer | undefined
+  const stop = current.watch(() => {
+    timer ??= clock.after(
+      lookAfterMs,
+      () => {
+        timer = undefined
+        look([...current.value.entries.values()])
+      },
+      { background: true },
+    )
+  })
+  return {
+    close() {
+      stop()
+      timer?.cancel()
+    },
   }
 }
 

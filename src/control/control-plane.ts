@@ -129,11 +129,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
     let apiAddress = options.api
     const info = (): Info => ({ version: options.version, trustDomain, xdsAddress, apiAddress, rootHash: ca.rootHash })
+    const parts = apiParts({ store, inventory, live, ads, sessions, info, issueToken, clock })
+    stops.push(() => parts.close())
     const api = await startApi({
       listen: [{ unixPath: path.join(dataDir, 'api.sock') }, { address: addressOf(options.api) }],
       token: apiToken(dataDir),
       hosts: options.advertise === undefined ? [] : [options.advertise.toLowerCase()],
-      parts: apiParts({ store, inventory, live, ads, sessions, info, issueToken }),
+      parts,
       clock,
       log: log.named('api'),
     })

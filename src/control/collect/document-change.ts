@@ -8,16 +8,25 @@ export function stored(
   { revision, wallMs }: { revision: number; wallMs: number },
 ): StoredDocument {
   const { name, namespace = '', labels = {}, annotations = {} } = document.metadata
+  const { generation: _theirs, ...written } = document.metadata
   const metadata: Metadata = {
-    ...document.metadata,
+    ...written,
     name,
     namespace,
     labels,
     annotations,
     resourceVersion: String(revision),
+    generation: generationOf(document, before),
     creationTimestamp: before?.metadata.creationTimestamp ?? new Date(wallMs).toISOString(),
   }
   return { ...document, metadata }
+}
+
+/** Of `spec` alone: labels and annotations make no other generation. */
+function generationOf({ spec }: Document, before: StoredDocument | undefined): number {
+  if (before === undefined) return 1
+  const { generation = 1 } = before.metadata
+  return canonical({ spec }) === canonical({ spec: before.spec }) ? generation : generation + 1
 }
 
 /** Whether writing `document` over `before` would change anything but what the store sets by itself. */
@@ -27,7 +36,12 @@ export function unchanged(document: Document, before: StoredDocument | undefined
 }
 
 function withoutStoreFields(document: Document): unknown {
-  const { resourceVersion: _version, creationTimestamp: _created, ...written } = document.metadata
+  const {
+    resourceVersion: _version,
+    creationTimestamp: _created,
+    generation: _generation,
+    ...written
+  } = document.metadata
   return { ...document, metadata: { namespace: '', labels: {}, annotations: {}, ...written } }
 }
 

@@ -40,9 +40,23 @@ export function storeSuite(open: (clock: Clock) => Store): void {
       labels: {},
       annotations: {},
       resourceVersion: '2',
+      generation: 2,
       creationTimestamp: new Date(1_000).toISOString(),
     })
     assert.deepEqual(found?.spec, { ports: [{ port: 2 }] })
+  })
+
+  run('a generation counts changes of the spec, whatever the writer thinks that it is', async (store) => {
+    const generation = async (put: Document): Promise<number | undefined> => {
+      await store.write([{ put }])
+      return (await store.get(key('web')))?.metadata.generation
+    }
+    const web = service('web', 1)
+    assert.equal(await generation({ ...web, metadata: { ...web.metadata, generation: 70 } }), 1)
+    assert.equal(await generation({ ...web, metadata: { ...web.metadata, labels: { a: 'b' } } }), 1)
+    assert.equal(await generation(service('web', 2)), 2)
+    assert.equal(await generation(service('web', 2)), 2)
+    assert.equal(await generation(service('web', 1)), 3)
   })
 
   run('an equal document is no change, in whatever order its fields stand', async (store) => {

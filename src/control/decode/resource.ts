@@ -7,6 +7,8 @@ export interface Metadata {
   readonly annotations: Readonly<Record<string, string>>
   /** The store's revision at the last write; "0" for resources from files. */
   readonly resourceVersion: string
+  /** Counts the changes of `spec`, from 1; absent for resources from files. Source: Kubernetes, ObjectMeta. */
+  readonly generation?: number
   /** ISO 8601; age decides conflicts between routes. */
   readonly creationTimestamp: string
 }

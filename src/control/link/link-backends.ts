@@ -1,4 +1,5 @@
 import { nearest } from '../../base/decode.ts'
+import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
@@ -85,9 +86,21 @@ function resolve(
   if (service === undefined)
     return refuse('name', `there is no ${what}`, didYouMean(kind, ref.name, snapshot, namespace))
   const ports = service.spec.ports.map((port) => port.port)
-  if (!ports.includes(ref.port)) return refuse('port', `${what} has no port ${ref.port} (it has ${ports.join(', ')})`)
+  const port = service.spec.ports.find((one) => one.port === ref.port)
+  if (port === undefined) return refuse('port', `${what} has no port ${ref.port} (it has ${ports.join(', ')})`)
+  if (!isHttp(port.protocol))
+    return refuse(
+      'port',
+      `port ${ref.port} of ${what} is ${port.protocol}`,
+      `; ${declareAs(route.kind)}`,
+      'UnsupportedProtocol',
+    )
   return `${namespace}/${ref.name}`
 }
+
+/** What to write so that a route of this kind can use a port. */
+export const declareAs = (kind: Route['kind']): string =>
+  kind === 'GRPCRoute' ? 'if it speaks gRPC, declare appProtocol: grpc' : 'if it speaks HTTP, declare appProtocol: http'
 
 /** What a route is about it need not be permitted to use: its callers may call that service without it. */
 function mayRefer(route: Route, to: DestinationRef, snapshot: InventorySnapshot): boolean {

@@ -8,7 +8,8 @@ import { readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
-import { inOrder, type Attaching, type NamedRule, type Rules } from './link-rules.ts'
+import { inOrder, type Attaching, type Rules } from './link-rules.ts'
+import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
 import { conditionAt, originOf, problemAt, type Linked } from './linked.ts'
 
@@ -107,7 +108,7 @@ function linkGateway(
     name,
     addresses: addresses.value,
     listeners: serving.map((one) =>
-      linkListener(one, hostsOf(one, serving, attached.get(one) ?? new Map(), attaching)),
+      linkListener(one, hostsOf(one, serving, attached.get(one) ?? new Map(), attaching, problems)),
     ),
     attachments: new Map(
       listeners.map((one) => [one.spec.name, { kinds: one.kinds, routes: attached.get(one)?.size ?? 0 }]),
@@ -138,7 +139,8 @@ function hostsOf(
   listener: Listener,
   all: readonly Listener[],
   routes: ReadonlyMap<Route, readonly string[]>,
-  { rules, policies }: Attaching,
+  { rules, policies, overlaps }: Attaching,
+  problems: Problem[],
 ): GatewayListener['hosts'] {
   const narrower = all.filter(
     (other) =>
@@ -158,9 +160,12 @@ function hostsOf(
       there.push(...settled)
     }
   }
-  return Array.from(byHost, ([hostname, ofHost]) => ({ hostname, rules: inOrder(ofHost) })).toSorted((a, b) =>
-    a.hostname < b.hostname ? -1 : 1,
-  )
+  return Array.from(byHost, ([hostname, ofHost]) => {
+    const sorted = inOrder(ofHost)
+    const { namespace, name } = listener.owner.metadata
+    problems.push(...overlaps(sorted, `listener ${listener.spec.name} of Gateway ${namespace}/${name} for ${hostname}`))
+    return { hostname, rules: sorted.map(({ rule }) => rule) }
+  }).toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1))
 }
 
 /** Those that listeners use. */

@@ -1,11 +1,13 @@
 import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
+import type { ServicePortSpec } from '../decode/service.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { RouteRule, ServicePort } from '../model/model.ts'
 import { findDestination, type Destination } from './find-destination.ts'
-import { didYouMean } from './link-backends.ts'
-import { inOrder, type Attaching, type NamedRule } from './link-rules.ts'
+import { declareAs, didYouMean } from './link-backends.ts'
+import { inOrder, type Attaching } from './link-rules.ts'
+import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 import { conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
@@ -46,7 +48,12 @@ function toItself(service: Destination, port: number, index: number): RouteRule 
 }
 
 /** The rules of every service port that has routes, by `<namespace>/<service>/<port>`. */
-export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
+export function linkRoutes({
+  snapshot,
+  rules: rulesOf,
+  policies,
+  overlaps,
+}: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
   const byPort = new Map<string, Written>()
   const problems: Problem[] = []
   for (const [route, rules] of rulesOf) {
@@ -78,7 +85,15 @@ export function linkRoutes({ snapshot, rules: rulesOf, policies }: Attaching): L
       there.rules.set(callers, [...(there.rules.get(callers) ?? []), ...settled])
     }
   }
-  return { value: new Map(Array.from(byPort, ([port, routes]) => [port, portRoutes(routes)])), problems }
+  const settle = (port: string, rules: readonly NamedRule[]): readonly RouteRule[] => {
+    const sorted = inOrder(rules)
+    problems.push(...overlaps(sorted, port))
+    return sorted.map(({ rule }) => rule)
+  }
+  return {
+    value: new Map(Array.from(byPort, ([port, routes]) => [port, portRoutes(routes, (rules) => settle(port, rules))])),
+    problems,
+  }
 }
 
 const noParent = { type: 'Accepted', reason: 'NoMatchingParent' } as const
@@ -92,10 +107,10 @@ interface Written {
 /** No namespace has this name. */
 const everybody = ''
 
-function portRoutes({ rules }: Written): PortRoutes {
+function portRoutes({ rules }: Written, settle: (rules: readonly NamedRule[]) => readonly RouteRule[]): PortRoutes {
   const { [everybody]: producer = [], ...others } = Object.fromEntries(rules)
-  const consumers = Object.entries(others).map(([namespace, own]) => [namespace, inOrder(own)] as const)
-  return { producer: inOrder(producer), consumers: new Map(consumers) }
+  const consumers = Object.entries(others).map(([namespace, own]) => [namespace, settle(own)] as const)
+  return { producer: settle(producer), consumers: new Map(consumers) }
 }
 
 /** Of several kinds of routes at one port the one that knows more of the protocol counts. Source: GEP-1294, "Route types". */
@@ -111,6 +126,10 @@ interface Parent {
   /** It means no other port. */
   readonly only: boolean
 }
+
+/** A port that is there, and speaks something else. */
+const otherProtocol = ({ kind }: Route, { port, protocol }: ServicePortSpec, service: string): string =>
+  `port ${port} of ${service} is ${protocol}, so ${kind}s have no effect there; ${declareAs(kind)}`
 
 /** The service ports that a route attaches to, each with what says so; what it cannot attach to is a problem. */
 function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlyMap<string, Parent> {
@@ -134,6 +153,13 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
     }
     const fits = route.kind === 'GRPCRoute' ? isHttp2 : isHttp
     const http = service.spec.ports.filter((port) => fits(port.protocol))
+    const other = service.spec.ports.find((port) => port.port === ref.port && !fits(port.protocol))
+    if (other !== undefined) {
+      problems.push(
+        conditionAt(route, `${field}.port`, noParent, otherProtocol(route, other, `${kind} ${namespace}/${ref.name}`)),
+      )
+      return
+    }
     const named = http.filter((port) => ref.sectionName === undefined || port.name === ref.sectionName)
     const chosen = named.filter((port) => ref.port === undefined || port.port === ref.port)
     if (chosen.length === 0) {

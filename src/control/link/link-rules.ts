@@ -3,21 +3,16 @@ import type { GrpcRouteRule } from '../decode/grpc-route.ts'
 import type { HttpRouteMatch, HttpRouteRule } from '../decode/http-route.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Forward, RouteAction, RouteMatch, RouteRule } from '../model/model.ts'
+import type { Forward, RouteAction, RouteMatch } from '../model/model.ts'
 import { linkBackend, linkMirrors, saidInstead } from './link-backends.ts'
 import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
 import { grpcPrecedence, linkGrpcMatch } from './link-grpc-matches.ts'
+import type { NamedRule } from './named-rule.ts'
+import type { OverlapFinder } from './route-overlaps.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
 import { linkValue } from './link-values.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
-/** A rule for one of its matches, and the name that its author gave it. */
-export interface NamedRule {
-  readonly rule: RouteRule
-  readonly name: string | undefined
-  /** Compared from left to right, the higher goes first. */
-  readonly precedence: readonly number[]
-}
 /** Those of gRPC first, of one kind the oldest. */
 export type Rules = ReadonlyMap<Route, readonly NamedRule[]>
 
@@ -26,16 +21,19 @@ export interface Attaching {
   readonly snapshot: InventorySnapshot
   readonly rules: Rules
   readonly policies: TrafficPolicies
+  readonly overlaps: OverlapFinder
 }
 
 /** The rules of every route: the same wherever the route attaches, but for the policies there. */
-export function linkRules(snapshot: InventorySnapshot): Linked<Rules> {
+export function linkRules(snapshot: InventorySnapshot, overlaps: OverlapFinder): Linked<Rules> {
   const problems: Problem[] = []
   const routes = [
     ...resourcesOf(snapshot, 'GRPCRoute').toSorted(byAge),
     ...resourcesOf(snapshot, 'HTTPRoute').toSorted(byAge),
   ]
-  return { value: new Map(routes.map((route) => [route, rulesOf(route, snapshot, problems)])), problems }
+  const value = new Map(routes.map((route) => [route, rulesOf(route, snapshot, problems)]))
+  for (const rules of value.values()) problems.push(...overlaps(inOrder(rules)))
+  return { value, problems }
 }
 
 function rulesOf(route: Route, snapshot: InventorySnapshot, problems: Problem[]): readonly NamedRule[] {
@@ -46,6 +44,8 @@ function rulesOf(route: Route, snapshot: InventorySnapshot, problems: Problem[])
     const action = linkAction(route, rule, field, snapshot, problems)
     return rule.matches.map((match, matchIndex) => ({
       name: rule.name,
+      route,
+      field: `${field}.matches[${matchIndex}]`,
       precedence: 'path' in match ? httpPrecedence(match) : grpcPrecedence(match),
       rule: {
         name: `${key}/rule-${ruleIndex}/match-${matchIndex}`,
@@ -129,8 +129,7 @@ function httpPrecedence(match: HttpRouteMatch): readonly number[] {
 }
 
 /** Those that go first in front; equal ones keep their order: oldest route first, then by rule. */
-export const inOrder = (rules: readonly NamedRule[]): readonly RouteRule[] =>
-  rules.toSorted(byPrecedence).map(({ rule }) => rule)
+export const inOrder = (rules: readonly NamedRule[]): readonly NamedRule[] => rules.toSorted(byPrecedence)
 
 function byPrecedence({ precedence: a }: NamedRule, { precedence: b }: NamedRule): number {
   const at = a.findIndex((value, index) => value !== b[index])

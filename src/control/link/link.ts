@@ -11,6 +11,7 @@ import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeTraffic } from './merge-settings.ts'
+import { overlapFinder } from './route-overlaps.ts'
 import { originOf, type Linked } from './linked.ts'
 
 /**
@@ -20,8 +21,9 @@ import { originOf, type Linked } from './linked.ts'
 export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
   const mesh = linkMesh(snapshot)
   const policies = linkTrafficPolicies(snapshot)
-  const rules = linkRules(snapshot)
-  const attaching = { snapshot, rules: rules.value, policies: policies.value }
+  const overlaps = overlapFinder()
+  const rules = linkRules(snapshot, overlaps)
+  const attaching = { snapshot, rules: rules.value, policies: policies.value, overlaps }
   const routes = linkRoutes(attaching)
   const gateways = linkGateways(attaching)
   const problems: Problem[] = [

@@ -50,7 +50,7 @@ kind: HTTPRoute
 metadata: { name: good }
 spec:
   parentRefs: [{ group: '', kind: Service, name: web, port: 80 }]
-  rules: [{ backendRefs: [{ name: web, port: 80 }] }]
+  rules: [{ matches: [{ path: { value: /good } }], backendRefs: [{ name: web, port: 80 }] }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -62,7 +62,8 @@ spec:
     - { group: '', kind: Service, name: web, port: 8080 }
     - { group: '', kind: Service, name: pay, namespace: bank }
   rules:
-    - backendRefs: [{ name: nobody, port: 80 }, { name: vault, namespace: bank, port: 80 }]
+    - matches: [{ path: { value: /bad } }]
+      backendRefs: [{ name: nobody, port: 80 }, { name: vault, namespace: bank, port: 80 }]
     - matches: [{ path: { value: /empty } }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -70,7 +71,7 @@ kind: HTTPRoute
 metadata: { name: abroad }
 spec:
   parentRefs: [{ group: '', kind: Service, name: web }]
-  rules: [{ backendRefs: [{ name: pay, namespace: bank, port: 80 }] }]
+  rules: [{ matches: [{ path: { value: /abroad } }], backendRefs: [{ name: pay, namespace: bank, port: 80 }] }]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
