@@ -95,6 +95,22 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .passThroughOptions()
     .action((command, flags) => ended(import('./commands/run.ts').then(({ run }) => run(command, flags, terminal))))
 
+  add('proxy', 'run a bare proxy from an Envoy bootstrap, without a mesh', [
+    'weft proxy -c envoy.yaml',
+    'weft proxy -c envoy.yaml --check      # only says whether it can be used',
+    'weft proxy -c envoy.json --admin 127.0.0.1:9901',
+  ])
+    .requiredOption('-c, --config <file|->', 'Envoy bootstrap, YAML or JSON: static resources, or ADS (delta)')
+    .option('--admin <host:port>', "the admin port (default: the bootstrap's, if it names one)")
+    .option('--drain-time <seconds>', 'how long calls in flight may take when it is stopped (default: 5)')
+    .option('--check', 'say whether the file can be used, and why not, and end')
+    .addOption(
+      new Option('--log-level <level>', 'how much is written')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
+    .action((flags) => ended(import('./commands/proxy.ts').then(({ proxy }) => proxy(flags, terminal))))
+
   place(
     add('apply', 'write resources: all of them or none', [
       'weft apply -f examples/split.yaml',

@@ -48,7 +48,7 @@ export function outbound(parts: HttpStackParts): Service {
 /** The access log, where the listener has one. */
 export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, shared: Shared): Layer | undefined {
   if (terminal.accessLog === undefined) return undefined
-  return accessLog({ direction, clock: shared.clock, write: shared.accessLog })
+  return accessLog({ direction, clock: shared.clock, write: shared.accessLog(terminal.accessLog.path) })
 }
 
 /** The terminal's filters, in the order given. */

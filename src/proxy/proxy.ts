@@ -38,7 +38,8 @@ export interface ProxyParts {
   readonly config: Watchable<ProxyConfig>
   /** Asks for a route configuration that is known by name but not here yet; resolves true when it is in `config`, false when it does not exist or did not come in time. */
   readonly demand: (routeName: string) => Promise<boolean>
-  readonly identity: Watchable<IdentityMaterial>
+  /** The workload's own certificate; undefined: it has none, and all come with the configuration. */
+  readonly identity: Pick<Watchable<IdentityMaterial>, 'value'> | undefined
   /** A listening socket for this address: handed over, or newly bound. */
   readonly listen: (address: Address) => Promise<Server>
   /** The same for datagrams. Absent: newly bound. */
@@ -49,12 +50,14 @@ export interface ProxyParts {
     readonly namespace: string
     /** Its name, without the namespace. */
     readonly service: string
-    readonly spiffeId: string
+    /** Undefined: it is nobody in a mesh. */
+    readonly spiffeId: string | undefined
   }
   /** Reaches the program where the network does not: it has a network namespace of its own. Absent: by loopback. */
   readonly connectInside?: (port: number, timeoutMs: number) => Promise<Dialed>
   readonly metrics: Metrics
-  readonly accessLog: (line: string) => void
+  /** What takes the lines of the log with this path. */
+  readonly accessLog: (path: string) => (line: string) => void
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -129,7 +132,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       workload: self.workload,
       service: `${self.namespace}/${self.service}`,
     },
-    unregistered: createUnregisteredLog(log, clock, self.spiffeId),
+    unregistered: createUnregisteredLog(log, clock, self.spiffeId ?? self.workload),
     ownNamespace: self.namespace,
     accessLog: parts.accessLog,
     clock,

@@ -22,6 +22,7 @@ import { certsAnswer, plainJson } from './sidecar-answers.ts'
 import type { Socket as Datagrams } from 'node:dgram'
 import type { FromSidecar, IdentityMaterial, ToSidecar } from './sidecar-messages.ts'
 import { startAdmin, type AdminServer } from './telemetry/admin.ts'
+import { createLogFiles } from './telemetry/log-files.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { createConfigFlow } from './xds/config-flow.ts'
 import { connectControlPlane } from './xds/connect.ts'
@@ -170,6 +171,11 @@ function start(
   flow.config.watch(({ trust }) => (laterTrustPem = trust.get(trustBundleSecret) ?? laterTrustPem))
 
   const metrics = createMetrics({ clock })
+  const logFiles = createLogFiles({
+    stdout: parts.writeAccessLog,
+    stderr: parts.writeLog,
+    failed: (path, reason) => log.error('cannot write an access log', { path, reason }),
+  })
   const proxy = createProxy({
     config: flow.config,
     demand: (routeName) => flow.demand(routeName),
@@ -178,7 +184,7 @@ function start(
     self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
     ...(message.connectInside === true ? { connectInside: (port, timeoutMs) => inside.connect(port, timeoutMs) } : {}),
     metrics,
-    accessLog: parts.writeAccessLog,
+    accessLog: (path) => logFiles.to(path),
     clock,
     random,
     log,
@@ -240,6 +246,7 @@ function start(
       proxy.close()
       flow.close()
       metrics.close()
+      void logFiles.close()
       dns?.close()
       void admin?.close()
     },

@@ -26,7 +26,7 @@ export interface Shared {
   readonly unregistered: (destination: string) => void
   readonly ownNamespace: string
   /** Takes one line, newline included. */
-  readonly accessLog: (line: string) => void
+  readonly accessLog: (path: string) => (line: string) => void
   readonly clock: Clock
   readonly random: Random
   readonly wheel: TimerWheel

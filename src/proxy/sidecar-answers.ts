@@ -15,14 +15,13 @@ export function plainJson(value: unknown): unknown {
 }
 
 /** The workload's certificate and whom it believes, without any key. */
-export function certsAnswer(
-  { spiffeId, chainPem, notAfterMs }: IdentityMaterial,
-  { trust, certificates }: ProxyConfig,
-): unknown {
+export function certsAnswer(own: IdentityMaterial | undefined, { trust, certificates }: ProxyConfig): unknown {
   return {
-    spiffeId,
-    notAfter: new Date(notAfterMs).toISOString(),
-    chain: certificatesIn(chainPem),
+    ...(own && {
+      spiffeId: own.spiffeId,
+      notAfter: new Date(own.notAfterMs).toISOString(),
+      chain: certificatesIn(own.chainPem),
+    }),
     trust: Object.fromEntries(Array.from(trust, ([name, pem]) => [name, certificatesIn(pem)])),
     certificates: Object.fromEntries(Array.from(certificates, ([name, pair]) => [name, certificatesIn(pair.chainPem)])),
   }

@@ -44,7 +44,8 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
   const started = { direction, protocol: 'tcp', peer, startedMs: shared.clock.nowMs() } as const
   const over = (end: TcpEnd): void => {
     record.closed(end)
-    if (plan.accessLog !== undefined) shared.accessLog(connectionLogLine(started, end, shared.clock))
+    if (plan.accessLog !== undefined)
+      shared.accessLog(plan.accessLog.path)(connectionLogLine(started, end, shared.clock))
   }
   const { cluster: name } = pickCluster(plan.clusters, shared.random)
   const cluster = snapshot.config.clusters.get(name)

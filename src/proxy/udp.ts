@@ -60,7 +60,8 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     session.upstream.close()
     session.state.activeCalls--
     session.counters.closed()
-    if (listener.udp?.accessLog !== undefined) shared.accessLog(logLine(session, fault))
+    const log = listener.udp?.accessLog
+    if (log !== undefined) shared.accessLog(log.path)(logLine(session, fault))
     if (sessions.size === 0) emptied?.()
   }
   const logLine = (

@@ -3,12 +3,15 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
+import { checkPeer, type PeerCheck } from '../base/peer-check.ts'
 import { parseSpiffeId } from '../base/spiffe-id.ts'
 import { controlPlaneId } from './names.ts'
 
 /** How the server proves itself: by a known bundle and its identity, or (joining by token) by the hash of its root. */
 export type ServerTrust =
   | { caPem: string; serverId: string }
+  /** Any server that this bundle vouches for and that passes the check; `serverName` is asked for ("": none). */
+  | { caPem: string; peer: PeerCheck; serverName: string }
   /** "sha256:<hex>" of the root certificate's DER; the server sends the root along. */
   | { rootHash: string }
 
@@ -17,10 +20,13 @@ export type GrpcTarget =
   | { unix: string }
   | {
       address: Address
-      tls: {
-        trust: ServerTrust
-        identity?: { keyPem: string; chainPem: string } | undefined
-      }
+      /** Undefined: plain text. */
+      tls:
+        | {
+            trust: ServerTrust
+            identity?: { keyPem: string; chainPem: string } | undefined
+          }
+        | undefined
     }
 
 export const formatTarget = (target: GrpcTarget): string =>
@@ -33,8 +39,9 @@ export function dial(
   target: GrpcTarget,
   { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
 ): { socket: net.Socket; connected: Promise<string | undefined> } {
-  const encrypted = 'unix' in target ? undefined : connectTls(target)
-  const socket = encrypted ?? net.connect({ path: 'unix' in target ? target.unix : '' })
+  const secure = 'unix' in target ? undefined : target.tls
+  const encrypted = 'unix' in target || secure === undefined ? undefined : connectTls(target.address, secure)
+  const socket = encrypted ?? net.connect('unix' in target ? { path: target.unix } : target.address)
   const connected = new Promise<string | undefined>((resolve) => {
     const timer = clock.after(timeoutMs, () => fail(`no connection within ${timeoutMs} ms`), { background: true })
     const fail = (reason: string): void => {
@@ -46,7 +53,7 @@ export function dial(
     socket.once('close', () => fail('closed by the peer'))
     socket.once(encrypted === undefined ? 'connect' : 'secureConnect', () => {
       const refusal =
-        encrypted === undefined || 'unix' in target ? undefined : refusalOf(encrypted, target.tls.trust, clock)
+        encrypted === undefined || secure === undefined ? undefined : refusalOf(encrypted, secure.trust, clock)
       if (refusal !== undefined) return fail(refusal)
       timer.cancel()
       resolve(undefined)
@@ -55,14 +62,17 @@ export function dial(
   return { socket, connected }
 }
 
-function connectTls({ address, tls: { trust, identity } }: Exclude<GrpcTarget, { unix: string }>): tls.TLSSocket {
+type TlsOptions = NonNullable<Exclude<GrpcTarget, { unix: string }>['tls']>
+
+function connectTls(address: Address, { trust, identity }: TlsOptions): tls.TLSSocket {
   return tls.connect({
     host: address.host,
     port: address.port,
     ALPNProtocols: ['h2'],
     minVersion: 'TLSv1.2',
     ...('caPem' in trust ? { ca: trust.caPem } : { rejectUnauthorized: false }),
-    // Identities, not host names: `refusalOf` looks at the URI.
+    ...('serverName' in trust && trust.serverName !== '' ? { servername: trust.serverName } : {}),
+    // Identities, not host names: `refusalOf` looks at them.
     checkServerIdentity: () => undefined,
     ...(identity === undefined ? {} : { key: identity.keyPem, cert: identity.chainPem }),
   })
@@ -72,6 +82,10 @@ function refusalOf(socket: tls.TLSSocket, trust: ServerTrust, clock: Clock): str
   const leaf = socket.getPeerX509Certificate()
   if (leaf === undefined) return 'the server sent no certificate'
   if (socket.alpnProtocol !== 'h2') return 'the server does not speak HTTP/2'
+  if ('peer' in trust) {
+    const principal = checkPeer(leaf.raw, trust.peer)
+    return principal instanceof Error ? principal.message : undefined
+  }
   const id = uriOf(leaf)
   if (id === undefined) return 'the server certificate has no single URI name'
   if ('caPem' in trust) return id === trust.serverId ? undefined : `the server is ${id}, expected ${trust.serverId}`

@@ -10,6 +10,7 @@ import { dataDirOf, findPlace } from '../client/place.ts'
 import { lockDataDir } from '../data-dir-lock.ts'
 import { readUpOptions, type UpFlags, type UpOptions } from '../options/up-options.ts'
 import { listAt, textAt } from '../print/plain.ts'
+import { signalled } from '../signals.ts'
 import { fail, misused, status, type Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 
@@ -111,19 +112,6 @@ async function permissive(dataDir: string): Promise<boolean> {
   const answer = await apiClient(place).get<ResourceList>('/v1/resources/peerauthentications')
   if (answer.kind === 'failed') return false
   return !listAt(answer.value, 'items').some((item) => textAt(item, 'spec', 'mtls', 'mode') === 'STRICT')
-}
-
-/** The first SIGINT or SIGTERM; a second one ends the process at once, as usual. */
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    const heard = (signal: NodeJS.Signals): void => {
-      process.off('SIGINT', heard)
-      process.off('SIGTERM', heard)
-      resolve(signal)
-    }
-    process.on('SIGINT', heard)
-    process.on('SIGTERM', heard)
-  })
 }
 
 /** A port that is taken is the commonest reason: then the flag is named that helps. */

@@ -7,6 +7,8 @@ export interface RouteTable {
   readonly name: string
   readonly virtualHosts: readonly VirtualHost[]
   readonly ignorePortInHost: boolean
+  /** Of a bootstrap: routes to clusters that are not there are meant. xDS: validate_clusters false. */
+  readonly clustersMayBeMissing?: boolean
   readonly origin: Origin | undefined
 }
 

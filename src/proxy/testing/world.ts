@@ -85,7 +85,7 @@ export async function startProxy(
     },
     self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
     metrics,
-    accessLog: (line) => void logged.push(line),
+    accessLog: () => (line) => void logged.push(line),
     clock: systemClock,
     random: seeded(1),
     log: silentLog,

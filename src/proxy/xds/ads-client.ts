@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type JsonObject } from '@bufbuild/protobuf'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
@@ -19,6 +19,9 @@ export interface AdsNode {
   /** The service's name. */
   readonly cluster: string
   readonly version: string
+  /** Besides the version; absent: nothing. */
+  readonly metadata?: JsonObject
+  readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string } | undefined
 }
 
 /** What came of one response. */
@@ -33,6 +36,8 @@ export interface AdsParts {
   /** A new connection, with the identity of the moment. */
   readonly connect: () => GrpcConnection
   readonly node: AdsNode
+  /** Asks for everything by an empty list, as Envoy does, and not by "*". */
+  readonly olderWildcard?: boolean
   readonly versions: (type: XdsType) => Record<string, string>
   readonly receive: (type: XdsType, response: DeltaDiscoveryResponse) => Reception
   readonly clock: Clock
@@ -133,7 +138,12 @@ export function createAdsClient(parts: AdsParts): AdsClient {
   const ask = (to: Stream, type: XdsType): void => {
     const names = wanted.get(type) ?? new Set<string>()
     const before = to.asked.get(type)
-    // An empty first request would mean everything.
+    // Everything, in the older form, which every control plane knows. For any other set an empty first request would mean the same.
+    if (parts.olderWildcard === true && names.has('*')) {
+      if (before !== undefined) return
+      to.asked.set(type, new Set(names))
+      return send(to, { typeUrl: typeUrls[type], initialResourceVersions: parts.versions(type) })
+    }
     if (before === undefined && names.size === 0) return
     const asked = before ?? new Set<string>()
     const subscribe = [...names].filter((name) => !asked.has(name))
@@ -203,5 +213,11 @@ export function createAdsClient(parts: AdsParts): AdsClient {
   }
 }
 
-const nodeOf = ({ id, cluster, version }: AdsNode): Node =>
-  create(NodeSchema, { id, cluster, metadata: { [weftNodeMetadata]: version }, userAgentName: 'weft' })
+const nodeOf = ({ id, cluster, version, metadata, locality }: AdsNode): Node =>
+  create(NodeSchema, {
+    id,
+    cluster,
+    metadata: { ...metadata, [weftNodeMetadata]: version },
+    userAgentName: 'weft',
+    ...(locality && { locality }),
+  })

@@ -8,7 +8,7 @@ import type { ProxyConfig } from '../config.ts'
 import { createAdsClient, type AdsClient, type AdsNode, type Reception } from './ads-client.ts'
 import { createDemands } from './demands.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
-import { createResources } from './resources.ts'
+import { createResources, type GivenResources } from './resources.ts'
 import { createWarming } from './warm.ts'
 
 /** The proxy's configuration as it comes from a control plane, and keeps coming. */
@@ -29,16 +29,26 @@ export interface ConfigFlow {
   state(): unknown
 }
 
+/** What a control plane that is not Weft's is asked for as a whole; what else is needed is asked for by name. */
+export interface Foreign {
+  readonly listeners: boolean
+  readonly clusters: boolean
+}
+
 /** Connects at once. */
 export function createConfigFlow(parts: {
   connect: () => GrpcConnection
   node: AdsNode
+  /** What the proxy was started with. */
+  given?: GivenResources
+  /** Absent: Weft's own, which knows names and gives clusters one by one. */
+  foreign?: Foreign
   clock: Clock
   random: Random
   log: Log
 }): ConfigFlow {
-  const { clock, log } = parts
-  const resources = createResources()
+  const { clock, log, foreign } = parts
+  const resources = createResources(parts.given)
   const warming = createWarming(resources, parts)
   const config = settable(warming.config())
   const ready = Promise.withResolvers<void>()
@@ -49,6 +59,7 @@ export function createConfigFlow(parts: {
 
   const client: AdsClient = createAdsClient({
     ...parts,
+    olderWildcard: foreign !== undefined,
     log: log.named('xds'),
     versions: (type) => resources.versions(type),
     receive,
@@ -80,7 +91,8 @@ export function createConfigFlow(parts: {
     awaited = awaited.filter((one) => !done.includes(one))
     for (const { inForce } of done) inForce()
     const { listeners } = config.value
-    if (listeners.size > 0 && listeners.size === resources.held('LDS').size && resources.seen('NDS')) ready.resolve()
+    const known = foreign === undefined ? resources.seen('NDS') : !foreign.listeners || resources.seen('LDS')
+    if (listeners.size > 0 && listeners.size === resources.held('LDS').size && known) ready.resolve()
     setLimit(warming.nextLimitMs())
   }
 
@@ -104,18 +116,18 @@ export function createConfigFlow(parts: {
     }
     for (const table of [...routes.values(), ...warming.waitingTables().values()])
       if (tables.has(table.name)) for (const name of clustersOfTable(table)) clusters.add(name)
-    for (const name of clusters) {
+    for (const name of foreign?.clusters === true ? resources.held('CDS').keys() : clusters) {
       const shape = resources.held('CDS').get(name)
       // A cluster asked for on demand has endpoints of its own name in our mesh: asked for in the same breath.
       if (shape === undefined && demands.has(name)) assignments.add(name)
       if (shape?.edsName !== undefined) assignments.add(shape.edsName)
       if (shape !== undefined) for (const secret of secretsOfCluster(shape)) secrets.add(secret)
     }
-    return new Map([
-      ['LDS', everything],
-      ['NDS', everything],
+    return new Map<XdsType, ReadonlySet<string>>([
+      ['LDS', foreign?.listeners === false ? nothing : everything],
+      ['NDS', foreign === undefined ? everything : nothing],
       ['RDS', tables],
-      ['CDS', clusters],
+      ['CDS', foreign === undefined ? clusters : foreign.clusters ? everything : nothing],
       ['EDS', assignments],
       ['SDS', secrets],
     ])
@@ -161,3 +173,4 @@ export function createConfigFlow(parts: {
 }
 
 const everything: ReadonlySet<string> = new Set(['*'])
+const nothing: ReadonlySet<string> = new Set()

@@ -70,6 +70,7 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
     name: table.name,
     virtualHosts,
     ignorePortInHost: table.ignorePortInHostMatching,
+    ...(table.validateClusters === false ? { clustersMayBeMissing: true } : {}),
     origin: originOf(table.metadata),
   }
 }

@@ -14,6 +14,12 @@ export function refusals(): Refusals {
   return { add: (path, why) => void list.push(path === '' ? why : `${path}: ${why}`), list }
 }
 
+/** The same list, for a part at `path`. */
+export const within = (refused: Refusals, path: string): Refusals => ({
+  add: (inner, why) => refused.add(inner === '' ? path : join(path, inner), why),
+  list: refused.list,
+})
+
 /**
  * Refuses every field of `message` that is set and not among `known` (names as in the .proto): what we cannot do is said, never skipped.
  */

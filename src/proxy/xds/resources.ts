@@ -33,6 +33,7 @@ interface Held<T extends XdsType> {
 interface Shelf<T extends XdsType> {
   readonly entries: Map<string, Held<T>>
   readonly values: Map<string, Decoded[T]>
+  readonly given: ReadonlySet<string>
   readonly absent: Set<string>
   seen: boolean
 }
@@ -47,25 +48,32 @@ const deletes: Readonly<Record<XdsType, boolean>> = {
   SDS: false,
 }
 
-/** Empty. */
-export function createResources(): Resources {
-  const shelf = <T extends XdsType>(): Shelf<T> => ({
+/** Resources that the proxy was started with: no server may change or remove them. */
+export type GivenResources = { readonly [T in 'LDS' | 'CDS' | 'SDS']: ReadonlyMap<string, Decoded[T]> }
+
+/** What is given at the start. `alone`: there is no server, so that what is not held does not exist. */
+export function createResources(
+  given?: GivenResources,
+  { alone = false }: { readonly alone?: boolean } = {},
+): Resources {
+  const shelf = <T extends XdsType>(values?: ReadonlyMap<string, Decoded[T]>): Shelf<T> => ({
     entries: new Map(),
-    values: new Map(),
+    given: new Set(values?.keys()),
+    values: new Map(values),
     absent: new Set(),
-    seen: false,
+    seen: alone,
   })
   const shelves: { readonly [T in XdsType]: Shelf<T> } = {
-    LDS: shelf(),
+    LDS: shelf(given?.LDS),
     RDS: shelf(),
-    CDS: shelf(),
+    CDS: shelf(given?.CDS),
     EDS: shelf(),
-    SDS: shelf(),
+    SDS: shelf(given?.SDS),
     NDS: shelf(),
   }
   return {
     held: <T extends XdsType>(type: T): ReadonlyMap<string, Decoded[T]> => (shelves[type] as Shelf<T>).values,
-    isAbsent: (type, name) => shelves[type].absent.has(name),
+    isAbsent: (type, name) => (alone ? !shelves[type].given.has(name) : shelves[type].absent.has(name)),
     seen: (type) => shelves[type].seen,
     versions(type) {
       const entries: ReadonlyMap<string, { readonly version: string }> = shelves[type].entries
@@ -100,7 +108,8 @@ function apply<T extends XdsType>(
   for (const resource of response.resources) {
     const { name, version } = resource
     if (named.has(name)) problems.push(`${name}: is there twice`)
-    if (named.has(name) || (wanted !== undefined && !wanted.has(name))) continue
+    else if (shelf.given.has(name)) problems.push(`${name}: stands in the bootstrap, which no server can change`)
+    if (named.has(name) || shelf.given.has(name) || (wanted !== undefined && !wanted.has(name))) continue
     named.add(name)
     // A name and version without a body only says that it lives on.
     if (resource.resource === undefined) continue
@@ -123,7 +132,8 @@ function apply<T extends XdsType>(
   return { problems, accepted }
 }
 
-function remove<T extends XdsType>(type: T, { entries, values, absent }: Shelf<T>, name: string): void {
+function remove<T extends XdsType>(type: T, { entries, values, absent, given }: Shelf<T>, name: string): void {
+  if (given.has(name)) return
   if (deletes[type]) {
     entries.delete(name)
     values.delete(name)

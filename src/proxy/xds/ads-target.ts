@@ -1,0 +1,38 @@
+import type { GrpcTarget } from '../../xds/grpc-client.ts'
+import type { TrustSource } from '../config.ts'
+import type { GivenResources } from './resources.ts'
+
+/** The first endpoint of the control plane's cluster. The decoder has made sure of the cluster, and `adsProblem` of the rest. */
+export function adsTarget(name: string, given: GivenResources): GrpcTarget {
+  const cluster = given.CDS.get(name)
+  const address = cluster?.inline.endpoints[0]?.address ?? { host: '', port: 0 }
+  const secure = cluster?.transports.get('')
+  if (secure === undefined) return { address, tls: undefined }
+  const { certificate } = secure
+  const pair =
+    typeof certificate !== 'object'
+      ? undefined
+      : 'secret' in certificate
+        ? given.SDS.get(certificate.secret)?.certificate
+        : certificate
+  const trust = { caPem: pemOf(secure.trust, given), peer: secure.peer, serverName: secure.sni }
+  return { address, tls: { trust, identity: pair } }
+}
+
+const pemOf = (trust: TrustSource, { SDS }: GivenResources): string =>
+  'pem' in trust ? trust.pem : (SDS.get(trust.secret)?.trustPem ?? '')
+
+/** Why this cluster cannot be the control plane's; undefined if it can. What would come by ADS is not there yet when it is called. */
+export function adsProblem(name: string, given: GivenResources): string | undefined {
+  const cluster = given.CDS.get(name)
+  if (cluster === undefined) return `${name} is no cluster of static_resources`
+  if (cluster.inline.endpoints.length === 0) return `the cluster ${name} has no endpoint in static_resources`
+  if (cluster.upstreamProtocol !== 'h2')
+    return `the cluster ${name} does not say http2_protocol_options, which gRPC needs`
+  const secure = cluster.transports.get('')
+  if (secure?.certificate === 'own') return `the cluster ${name} shows a certificate of an agent, and there is none`
+  for (const source of [secure?.certificate, secure?.trust])
+    if (typeof source === 'object' && 'secret' in source && !given.SDS.has(source.secret))
+      return `the cluster ${name} needs the secret ${source.secret}, which is not in static_resources`
+  return undefined
+}
