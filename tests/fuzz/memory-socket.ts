@@ -1,13 +1,31 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
-/** One end of a connection without a network: what is written is kept, what is fed is read. */
+const buffer = Symbol('kBuffer')
+const told = Symbol('kBufferCb')
+
+/**
+ * One end of a connection without a network: what is written is kept, what is fed is read. Like a real socket it reads into one room
+ * when it is asked to, which is overwritten after each read: who kept a chunk without a copy sees what becomes of it.
+ */
 export class MemorySocket extends Duplex {
   readonly written: Buffer[] = []
+  readonly _handle = {
+    useUserBuffer: (room: Buffer): void => {
+      this.#room = room
+    },
+  }
+  #room: Buffer | undefined
 
   constructor() {
     super({ allowHalfOpen: true, autoDestroy: true })
     this.on('error', () => {})
+    this.#internals[buffer] = this.#internals[told] = undefined
+  }
+
+  /** Where Node's own sockets have what `readShared` sets. */
+  get #internals(): Record<symbol, ((bytes: number) => boolean) | undefined> {
+    return this as unknown as Record<symbol, ((bytes: number) => boolean) | undefined>
   }
 
   override _read(): void {}
@@ -31,10 +49,21 @@ export class MemorySocket extends Duplex {
   async feed(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces) {
       if (this.destroyed || this.readableEnded) break
-      this.push(piece)
+      this.#read(piece)
       await turns(2)
     }
     await this.settled()
+  }
+
+  #read(piece: Buffer): void {
+    const room = this.#room
+    const take = this.#internals[told]
+    if (room === undefined || take === undefined || this.isPaused() || this.readableLength > 0) {
+      this.push(Buffer.from(piece))
+      return
+    }
+    take(piece.copy(room))
+    room.fill(0xaa, 0, piece.length)
   }
 
   async settled(): Promise<void> {

@@ -4,8 +4,8 @@ import type { Headers } from './headers.ts'
 /** Who takes a body's bytes. All calls are synchronous; after `end` or `fail` nothing follows. */
 export interface Sink {
   /**
-   * Returns false to pause until `Body.resume()`. Who gave the chunk never changes it afterwards, so it may be queued for writing;
-   * copy what is kept for long, since a small chunk keeps the whole read buffer alive.
+   * Returns false to pause until `Body.resume()`. The chunk is valid until this returns, since the next read may overwrite it: hold
+   * on to `kept(chunk)` (base/shared-reads.ts).
    */
   data(chunk: Buffer): boolean
   end(trailers?: Headers): void

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { readShared } from '../../../base/shared-reads.ts'
 import { emptyBody, type Body, type Tunnel } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Call, Reply } from '../service.ts'
@@ -65,7 +66,7 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
     this.#socket = socket
     this.#parts = parts
     this.#writer = new SocketWriter(socket)
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    readShared(socket, (chunk) => this.#onData(chunk))
     socket.on('drain', () => {
       if (this.#outgoing !== undefined) this.#outgoingBody?.resume()
     })
@@ -116,6 +117,7 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
     try {
       this.#inbox.push(chunk)
       this.#work()
+      this.#inbox.keep()
     } catch (error) {
       // Bytes from a peer must never end the process, whatever bug they find.
       this.#abort(this.#truncated(`a bug of this proxy: ${String(error)}`))

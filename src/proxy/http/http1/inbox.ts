@@ -1,3 +1,4 @@
+import { kept } from '../../../base/shared-reads.ts'
 import { limits } from './limits.ts'
 
 const nothing = Buffer.alloc(0)
@@ -44,6 +45,18 @@ export class Inbox {
     }
     chunk.copy(this.#bytes, this.#to)
     this.#to += chunk.length
+  }
+
+  /** What is left of a chunk when its reader is done with it stays, see `kept`. */
+  keep(): void {
+    if (this.#own || this.#from === this.#to) return
+    const rest = this.#bytes.subarray(this.#from, this.#to)
+    const own = kept(rest)
+    if (own === rest) return
+    this.#bytes = own
+    this.#searched -= this.#from
+    this.#to -= this.#from
+    this.#from = 0
   }
 
   /** Everything there, without taking it. Valid until the next push. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { readShared } from '../../../base/shared-reads.ts'
 import type { Swept } from '../../../base/sweeper.ts'
 import type { Tunnel } from '../body.ts'
 import type { Fault } from '../fault.ts'
@@ -27,6 +28,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   readonly #parts: Http1ServerParts
   readonly #writer: SocketWriter
   readonly #inbox = new Inbox()
+  readonly #stopReading: () => void
   #state: State = 'idle'
   #draining = false
   #peerEnded = false
@@ -56,11 +58,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       parts.failed(error)
       this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
     }
-    socket.on('data', this.#onData)
-    socket.on('drain', this.#onDrain)
-    socket.on('end', this.#onEnd)
-    socket.on('error', ignore)
-    socket.on('close', this.#onClose)
+    this.#stopReading = readShared(socket, this.#onData)
+    socket.on('drain', this.#onDrain).on('end', this.#onEnd).on('error', ignore).on('close', this.#onClose)
     parts.sweeper.add(this)
     socket.resume()
   }
@@ -80,6 +79,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     try {
       this.#inbox.push(chunk)
       this.#work()
+      this.#inbox.keep()
     } catch (error) {
       // Bytes from a peer must never end the process, whatever bug they find.
       this.#threw(error)
@@ -147,20 +147,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     const { trouble } = this.#inbox
     if (text === undefined && trouble === undefined) return false
     const head = text === undefined ? refusalOf(trouble) : readRequestHead(text)
-    if (isRefusal(head)) {
-      this.#refuse(badRequest(head))
-      return false
-    }
+    if (isRefusal(head)) return this.#refuse(badRequest(head))
     const relative = head.absolute ? undefined : this.#parts.refuseRelative?.(head.authority)
-    if (relative !== undefined) {
-      this.#refuse(badRequest({ status: 400, cause: relative }))
-      return false
-    }
+    if (relative !== undefined) return this.#refuse(badRequest({ status: 400, cause: relative }))
     const { connect } = this.#parts
     if (head.method === 'CONNECT' && connect !== undefined) {
       const fault = connect.refuse(head.authority)
-      if (fault === undefined) this.#handOver(connect, head.authority)
-      else this.#refuse(fault)
+      if (fault !== undefined) return this.#refuse(fault)
+      this.#handOver(connect, head.authority)
       return false
     }
     this.#begin(head)
@@ -306,8 +300,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#exchange?.cancel(fault)
   }
 
-  /** No call: an answer all the same, and the end of the connection. */
-  #refuse(fault: Fault): void {
+  /** No call: an answer all the same, and the end of the connection. False: nothing more is read. */
+  #refuse(fault: Fault): false {
     this.#parts.refused(fault)
     this.#inbox.clear()
     this.#state = 'call'
@@ -315,6 +309,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#reply = this.#parts.refusal(fault)
     this.#status = this.#reply.status
     this.#writeReply(this.#reply)
+    return false
   }
 
   #handOver(taker: ConnectTaker, authority: string): void {
@@ -323,7 +318,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     const socket = this.#socket
     this.#parts.sweeper.remove(this)
     socket.pause()
-    socket.off('data', this.#onData).off('drain', this.#onDrain).off('end', this.#onEnd).off('close', this.#onClose)
+    this.#stopReading()
+    socket.off('drain', this.#onDrain).off('end', this.#onEnd).off('close', this.#onClose)
     socket.write(`${statusLine(200)}\r\n`, 'latin1')
     if (rest.length > 0) socket.unshift(Buffer.from(rest))
     this.#inbox.clear()

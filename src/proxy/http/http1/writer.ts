@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net'
+import { kept } from '../../../base/shared-reads.ts'
+import { batchBytes, takeBatch, writeBatch } from '../batch.ts'
 import { flushSoon } from '../flush.ts'
 
 /** Below this, copying into the batch is cheaper than a second write. */
 const smallBytes = 4 * 1024
-const batchBytes = 16 * 1024
+const textBytes = 16 * 1024
 
 /**
  * The only writer of a socket. Heads and small pieces gather in one string that is written once per turn of the event loop; large
- * pieces go out at once, behind what has gathered.
+ * pieces go out at once, behind what has gathered, copied into one write.
  */
 export class SocketWriter {
   readonly #socket: Socket
@@ -30,19 +32,25 @@ export class SocketWriter {
   data(chunk: Buffer, before = '', after = ''): boolean {
     if (chunk.length <= smallBytes) {
       this.text(before + chunk.toString('latin1') + after)
-      if (this.#batch.length > batchBytes) this.flush()
+      if (this.#batch.length > textBytes) this.flush()
     } else if (!this.#socket.destroyed) {
-      const head = this.#batch + before
+      this.#large(this.#batch + before, chunk)
       this.#batch = after
-      if (head !== '') {
-        this.#socket.cork()
-        this.#socket.write(head, 'latin1')
-      }
-      this.#socket.write(chunk)
-      if (head !== '') this.#socket.uncork()
       if (after !== '') this.text('')
     }
     return !this.#socket.writableNeedDrain
+  }
+
+  #large(head: string, chunk: Buffer): void {
+    const socket = this.#socket
+    if (head.length + chunk.length > batchBytes) {
+      if (head !== '') socket.write(head, 'latin1')
+      socket.write(kept(chunk))
+      return
+    }
+    const out = takeBatch()
+    const at = out.write(head, 'latin1')
+    writeBatch(socket, out, at + chunk.copy(out, at))
   }
 
   flush(): void {

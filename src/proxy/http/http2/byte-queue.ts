@@ -1,3 +1,5 @@
+import { kept } from '../../../base/shared-reads.ts'
+
 /** Bytes that wait for a reader. Small pieces share blocks, so that n bytes take about n bytes, however they were cut. */
 export class ByteQueue {
   length = 0
@@ -7,9 +9,9 @@ export class ByteQueue {
   #open: Buffer | undefined
   #filled = 0
 
-  /** The first piece is kept as it is; what comes behind it is copied. */
+  /** Keeps the first piece as it is if it may, and copies what comes behind it. */
   push(piece: Buffer): void {
-    if (this.length === 0) this.#blocks.push(piece)
+    if (this.length === 0) this.#blocks.push(kept(piece))
     else this.#append(piece)
     this.length += piece.length
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { readShared } from '../../../base/shared-reads.ts'
 import type { Swept } from '../../../base/sweeper.ts'
 import type { Headers } from '../headers.ts'
 import { Allowance } from './allowance.ts'
@@ -53,7 +54,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     this.#incoming = new IncomingFrames(this, side, parts)
     this.#heardMs = this.#startedMs = sweeper.nowMs
     this.#begin(own)
-    socket.on('data', this.#onData)
+    readShared(socket, this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('end', () => (this.stopped ? void socket.destroy() : this.close('the peer closed the connection')))
     socket.on('error', (error) => this.#gone(errorText(error)))

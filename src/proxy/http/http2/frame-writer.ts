@@ -1,13 +1,8 @@
 import type { Socket } from 'node:net'
+import { batchBytes, takeBatch, writeBatch } from '../batch.ts'
 import { flushSoon } from '../flush.ts'
 import { limits } from './limits.ts'
 import { flag, frameType, headBytes, maxFrameBytes, preface } from './wire.ts'
-
-/** Four whole frames of DATA and what else a turn has to say: a reply of 64 KiB is one write. */
-const batchBytes = 73_728
-/** Batches that nobody writes to now; an idle connection holds none. */
-const spare: Buffer[] = []
-const mostSpare = 64
 
 /** The only writer of a socket: everything gathers in one batch, which is written once per turn of the event loop. */
 export class FrameWriter {
@@ -38,8 +33,7 @@ export class FrameWriter {
   room(bytes: number): void {
     if (this.out.length - this.at < bytes) {
       this.flush()
-      this.out =
-        bytes > batchBytes ? Buffer.allocUnsafeSlow(bytes) : (spare.pop() ?? Buffer.allocUnsafeSlow(batchBytes))
+      this.out = bytes > batchBytes ? Buffer.allocUnsafeSlow(bytes) : takeBatch()
     }
     if (this.#waiting) return
     this.#waiting = true
@@ -142,26 +136,8 @@ export class FrameWriter {
     this.#dataFlagsAt = -1
     this.at = 0
     this.out = nothing
-    if (at === 0 || !this.#socket.writable) return release(out)
-    const bytes = out.subarray(0, at)
-    // A batch that has to wait is kept in its own size, or small answers to a peer that does not read would hold 72 KiB each.
-    if (this.#socket.writableLength > 0) {
-      this.#socket.write(Buffer.from(bytes))
-      release(out)
-      return
-    }
-    let written = false
-    this.#socket.write(bytes, () => {
-      if (written) release(out)
-    })
-    // Usually the kernel has taken it already, and the next socket of this turn can have the same batch.
-    if (this.#socket.writableLength === 0) release(out)
-    else written = true
+    writeBatch(this.#socket, out, at)
   }
 }
 
 const nothing = Buffer.alloc(0)
-
-function release(batch: Buffer): void {
-  if (batch.length === batchBytes && spare.length < mostSpare) spare.push(batch)
-}

@@ -1,3 +1,4 @@
+import { kept } from '../../../base/shared-reads.ts'
 import type { Body, Sink } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Headers } from '../headers.ts'
@@ -174,7 +175,7 @@ export class Stream implements Body, Sink {
     }
     const written = this.#parked === undefined ? this.#carrier.write(this, chunk, 0) : 0
     if (written < chunk.length) {
-      ;(this.#parked ??= []).push(written === 0 ? chunk : chunk.subarray(written))
+      ;(this.#parked ??= []).push(kept(written === 0 ? chunk : chunk.subarray(written)))
     } else if (!this.#carrier.full) return true
     this.#carrier.wait(this)
     return false

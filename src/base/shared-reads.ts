@@ -1,0 +1,56 @@
+import type { Socket } from 'node:net'
+
+/** Where every socket's bytes are read to, one after the other. */
+const room = Buffer.allocUnsafeSlow(65_536)
+
+/**
+ * A chunk for longer than the call that gave it: a copy where it stands in the room that the next read of any socket overwrites,
+ * else itself.
+ */
+export const kept = (chunk: Buffer): Buffer => (chunk.buffer === room.buffer ? Buffer.from(chunk) : chunk)
+
+/** What Node's `onread` option sets, which it offers to sockets that connect and not to those that are accepted. */
+interface Internals {
+  [internal: symbol]: unknown
+  readonly _handle?: { useUserBuffer?(buffer: Buffer): void } | null
+}
+
+/**
+ * Gives a socket's bytes to `take` without a buffer of their own for each read, which cost more to collect than to fill: a chunk is
+ * valid until `take` returns, see `kept`. What the stream holds already comes first; 'end', 'close', pause and resume stay as they
+ * are. Returns how to go back to ordinary reads. Streams that are no sockets, and Nodes with other insides, just tell 'data'.
+ */
+export function readShared(socket: Socket, take: (chunk: Buffer) => void): () => void {
+  socket.on('data', take)
+  const internals = socket as unknown as Internals
+  const symbols = symbolsOf(socket)
+  if (symbols === undefined || typeof internals._handle?.useUserBuffer !== 'function')
+    return () => void socket.off('data', take)
+  internals[symbols.buffer] = room
+  internals[symbols.told] = (bytes: number): boolean => {
+    take(room.subarray(0, bytes))
+    return true
+  }
+  internals._handle.useUserBuffer(room)
+  return () => {
+    socket.off('data', take)
+    internals[symbols.told] = (bytes: number): boolean => socket.push(Buffer.from(room.subarray(0, bytes)))
+  }
+}
+
+interface Symbols {
+  readonly buffer: symbol
+  readonly told: symbol
+}
+let found: Symbols | undefined
+
+function symbolsOf(socket: Socket): Symbols | undefined {
+  if (found === undefined) {
+    const own = Object.getOwnPropertySymbols(socket)
+    const buffer = own.find(({ description }) => description === 'kBuffer')
+    const told = own.find(({ description }) => description === 'kBufferCb')
+    if (buffer === undefined || told === undefined) return undefined
+    found = { buffer, told }
+  }
+  return found
+}

@@ -1,0 +1,33 @@
+import type { Socket } from 'node:net'
+
+/** Four whole frames of DATA and what else a turn has to say: a reply of 64 KiB is one write. */
+export const batchBytes = 73_728
+/** Batches that nobody writes to now; an idle connection holds none. */
+const spare: Buffer[] = []
+const mostSpare = 64
+
+/** Room for `batchBytes`, to be given back by `writeBatch`. */
+export const takeBatch = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(batchBytes)
+
+/** Writes the first `length` bytes of a buffer that nobody else uses, and keeps it for the next one when it is a batch. */
+export function writeBatch(socket: Socket, batch: Buffer, length: number): void {
+  if (length === 0 || !socket.writable) return release(batch)
+  const bytes = batch.subarray(0, length)
+  // A batch that has to wait is kept in its own size, or small answers to a peer that does not read would hold 72 KiB each.
+  if (socket.writableLength > 0) {
+    socket.write(Buffer.from(bytes))
+    release(batch)
+    return
+  }
+  let waits = false
+  socket.write(bytes, () => {
+    if (waits) release(batch)
+  })
+  // Usually the kernel has taken it already, and the next socket of this turn can have the same batch.
+  if (socket.writableLength === 0) release(batch)
+  else waits = true
+}
+
+function release(batch: Buffer): void {
+  if (batch.length === batchBytes && spare.length < mostSpare) spare.push(batch)
+}
