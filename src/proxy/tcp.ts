@@ -17,7 +17,7 @@ import type { TcpUpstream } from './upstream/upstream.ts'
 /** Where raw bytes may go, and for how long. */
 export type TcpPlan = Pick<
   TcpTerminal,
-  'clusters' | 'idleTimeoutMs' | 'maxDurationMs' | 'maxConnectAttempts' | 'accessLog'
+  'clusters' | 'idleTimeoutMs' | 'maxDurationMs' | 'maxConnectAttempts' | 'accessLog' | 'origin'
 >
 
 /** A raw connection and where it may go. */
@@ -56,7 +56,7 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
   const { upstream, attempts, endpoint } = await reach(name, cluster, parts)
   const where = {
     cluster: name,
-    origin: cluster?.origin,
+    origin: plan.origin ?? cluster?.origin,
     endpoint: endpoint?.address,
     upstreamWorkload: endpoint?.workload,
     attempts,

@@ -162,8 +162,11 @@ const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) =>
 })
 
 /** The rules of a route, of any kind. A name may stand there once: it is how people and policies point at a rule. */
-export const namedRules = <T extends { readonly name?: string }>(one: Decoder<T>): Decoder<readonly T[]> =>
-  refine(list(one, { min: 1, max: 16 }), (all, path, issues) => {
+export const namedRules = <T extends { readonly name?: string }>(
+  one: Decoder<T>,
+  { max }: { readonly max: number } = { max: 16 },
+): Decoder<readonly T[]> =>
+  refine(list(one, { min: 1, max }), (all, path, issues) => {
     const twice = all.findIndex(
       ({ name }, index) => name !== undefined && all.findIndex((other) => other.name === name) !== index,
     )

@@ -12,6 +12,7 @@ import { peerAuthenticationSpec } from './peer-authentication.ts'
 import { referenceGrantSpec } from './reference-grant.ts'
 import type { Kind, Specs } from './resource-types.ts'
 import { secretBody, secretSpec } from './secret.ts'
+import { streamRouteSpec, tlsRouteSpec } from './stream-route.ts'
 import { serviceSpec } from './service.ts'
 import { trafficPolicySpec } from './traffic-policy.ts'
 import { virtualIpSpec } from './virtual-ip.ts'
@@ -101,6 +102,26 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: [],
     namespaced: true,
     spec: grpcRouteSpec,
+  },
+  TLSRoute: {
+    kind: 'TLSRoute',
+    apiVersions: [
+      'gateway.networking.k8s.io/v1',
+      'gateway.networking.k8s.io/v1alpha3',
+      'gateway.networking.k8s.io/v1alpha2',
+    ],
+    plural: 'tlsroutes',
+    shortNames: [],
+    namespaced: true,
+    spec: tlsRouteSpec,
+  },
+  TCPRoute: {
+    kind: 'TCPRoute',
+    apiVersions: ['gateway.networking.k8s.io/v1alpha2', 'gateway.networking.k8s.io/v1'],
+    plural: 'tcproutes',
+    shortNames: [],
+    namespaced: true,
+    spec: streamRouteSpec,
   },
   ReferenceGrant: {
     kind: 'ReferenceGrant',

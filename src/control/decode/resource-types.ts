@@ -12,6 +12,7 @@ import type { PeerAuthenticationSpec } from './peer-authentication.ts'
 import type { ReferenceGrantSpec } from './reference-grant.ts'
 import type { Metadata } from './resource.ts'
 import type { SecretSpec } from './secret.ts'
+import type { StreamRouteSpec, TlsRouteSpec } from './stream-route.ts'
 import type { ServiceSpec } from './service.ts'
 import type { TrafficPolicySpec } from './traffic-policy.ts'
 import type { VirtualIpSpec } from './virtual-ip.ts'
@@ -27,6 +28,8 @@ export interface Specs {
   Gateway: GatewaySpec
   HTTPRoute: HttpRouteSpec
   GRPCRoute: GrpcRouteSpec
+  TLSRoute: TlsRouteSpec
+  TCPRoute: StreamRouteSpec
   ReferenceGrant: ReferenceGrantSpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
@@ -53,3 +56,9 @@ export type Resource = { [K in Kind]: ResourceOf<K> }[Kind]
 
 /** A route whose rules are about calls, of any kind. */
 export type RouteResource = ResourceOf<'HTTPRoute'> | ResourceOf<'GRPCRoute'>
+
+/** A route of bytes, whatever they say. */
+export type StreamRouteResource = ResourceOf<'TLSRoute'> | ResourceOf<'TCPRoute'>
+
+/** A route of any kind. */
+export type AnyRouteResource = RouteResource | StreamRouteResource

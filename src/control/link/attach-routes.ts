@@ -2,14 +2,11 @@ import type { Problem } from '../../base/problem.ts'
 import type { NamespacesFrom } from '../decode/gateway.ts'
 import type { ParentRef } from '../decode/parent-ref.ts'
 import { keyText } from '../decode/resource.ts'
-import type { RouteResource } from '../decode/resource-types.ts'
+import type { AnyRouteResource } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Listener } from './gateway-listeners.ts'
 import { commonHost } from './hostnames.ts'
 import { conditionAt } from './linked.ts'
-
-/** A kind of route that names hosts. */
-export type AttachableRoute = RouteResource
 
 /** One route at one listener. */
 export interface Attachment {
@@ -20,7 +17,7 @@ export interface Attachment {
 
 /** Where a route attaches at one Gateway that it names; or why nowhere. Source: Gateway API, ParentReference and AllowedRoutes. */
 export function attach(
-  route: AttachableRoute,
+  route: AnyRouteResource,
   { ref, field }: { readonly ref: ParentRef; readonly field: string },
   listeners: readonly Listener[],
   snapshot: InventorySnapshot,
@@ -55,7 +52,8 @@ export function attach(
     )
   }
   const attachments = allowed.flatMap((listener): readonly Attachment[] => {
-    const wanted = route.spec.hostnames.length === 0 ? [listener.hostname] : route.spec.hostnames
+    const hosts = 'hostnames' in route.spec ? route.spec.hostnames : []
+    const wanted = hosts.length === 0 ? [listener.hostname] : hosts
     const common = wanted.flatMap((one) => commonHost(one, listener.hostname) ?? [])
     return common.length === 0 ? [] : [{ listener, hostnames: [...new Set(common)] }]
   })

@@ -11,10 +11,21 @@ import { conditionAt, type Linked } from './linked.ts'
 type Gateway = ResourceOf<'Gateway'>
 
 /** What is spoken at listeners that can be served, and which routes they take. */
-const protocols: Readonly<Record<string, { readonly protocol: 'http' | 'https'; readonly kinds: readonly Kind[] }>> = {
+const protocols: Readonly<Record<string, Known>> = {
   HTTP: { protocol: 'http', kinds: ['HTTPRoute', 'GRPCRoute'] },
   HTTPS: { protocol: 'https', kinds: ['HTTPRoute', 'GRPCRoute'] },
+  TLS: { protocol: 'tls', kinds: ['TLSRoute'] },
+  TCP: { protocol: 'tcp', kinds: ['TCPRoute'] },
 }
+
+interface Known {
+  readonly protocol: ListenerProtocol
+  readonly kinds: readonly Kind[]
+}
+type ListenerProtocol = 'http' | 'https' | 'tls' | 'tcp'
+
+/** Those of one such may share a port. The TLS server name tells listeners apart whether or not TLS ends there. */
+const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp' } as const
 
 /** A listener as it was written, and what could be made of it. */
 export interface Listener {
@@ -24,7 +35,7 @@ export interface Listener {
   readonly field: string
   readonly hostname: string
   /** Undefined: nobody here speaks it. */
-  readonly protocol: 'http' | 'https' | undefined
+  readonly protocol: ListenerProtocol | undefined
   /** Routes that may attach. */
   readonly kinds: readonly string[]
   /** `<namespace>/<name>` of Secrets that hold a certificate. */
@@ -47,11 +58,8 @@ export function linkListeners(gateway: Gateway, snapshot: InventorySnapshot): Li
       const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
       problems.push(conditionAt(gateway, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
     }
-    const rival = value.find((one) => one.serves && one.spec.port === spec.port && one.protocol !== known?.protocol)
-    if (known !== undefined && rival !== undefined) {
-      const message = `port ${spec.port} is for ${rival.spec.protocol} already (listener ${rival.spec.name}); take another port`
-      problems.push(conditionAt(gateway, `${field}.protocol`, notAccepted('ProtocolConflict'), message))
-    }
+    const rival = known && value.find((one) => one.serves && one.spec.port === spec.port && clashes(one, spec, known))
+    if (known !== undefined && rival !== undefined) problems.push(conflict(gateway, spec, field, rival, known))
     value.push({
       owner: gateway,
       spec,
@@ -61,10 +69,25 @@ export function linkListeners(gateway: Gateway, snapshot: InventorySnapshot): Li
       kinds,
       certificates: certificates.value,
       serves:
-        known !== undefined && rival === undefined && (known.protocol === 'http' || certificates.value.length > 0),
+        known !== undefined && rival === undefined && (spec.tls?.mode !== 'Terminate' || certificates.value.length > 0),
     })
   })
   return { value, problems }
+}
+
+function clashes({ protocol, hostname }: Listener, spec: ListenerSpec, known: Known): boolean {
+  if (protocol === undefined || sharing[protocol] !== sharing[known.protocol]) return true
+  return protocol !== known.protocol && hostname === (spec.hostname ?? everyHost)
+}
+
+function conflict(gateway: Gateway, { port }: ListenerSpec, field: string, rival: Listener, known: Known): Problem {
+  const theirs = `${rival.spec.protocol} already (listener ${rival.spec.name})`
+  if (rival.protocol === undefined || sharing[rival.protocol] !== sharing[known.protocol]) {
+    const message = `port ${port} is for ${theirs}; take another port`
+    return conditionAt(gateway, `${field}.protocol`, notAccepted('ProtocolConflict'), message)
+  }
+  const message = `${rival.hostname === everyHost ? 'every host' : rival.hostname} on port ${port} is for ${theirs}; take another hostname or port`
+  return conditionAt(gateway, `${field}.hostname`, notAccepted('HostnameConflict'), message)
 }
 
 const notAccepted = (reason: string): { type: string; reason: string } => ({ type: 'Accepted', reason })

@@ -2,7 +2,7 @@ import { nearest } from '../../base/decode.ts'
 import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
-import type { RouteResource as Route } from '../decode/resource-types.ts'
+import type { AnyRouteResource as AnyRoute, RouteResource as Route } from '../decode/resource-types.ts'
 import { gatewayGroup } from '../decode/parent-ref.ts'
 import { destinationGroups, destinationKind, type BackendObjectRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
@@ -52,9 +52,9 @@ export function linkMirrors(
   })
 }
 
-/** `<namespace>/<name>` of the service that has this port; undefined, with a problem, when it cannot be used. */
-function resolve(
-  route: Route,
+/** `<namespace>/<name>` of the service that has this port; undefined, with a problem, when it cannot be used. `share`: what that means. */
+export function resolve(
+  route: AnyRoute,
   ref: BackendObjectRef,
   { field, share }: { readonly field: string; readonly share: string },
   snapshot: InventorySnapshot,
@@ -88,7 +88,8 @@ function resolve(
   const ports = service.spec.ports.map((port) => port.port)
   const port = service.spec.ports.find((one) => one.port === ref.port)
   if (port === undefined) return refuse('port', `${what} has no port ${ref.port} (it has ${ports.join(', ')})`)
-  if (!isHttp(port.protocol))
+  // Bytes may go to any port.
+  if ((route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') && !isHttp(port.protocol))
     return refuse(
       'port',
       `port ${ref.port} of ${what} is ${port.protocol}`,
@@ -103,7 +104,7 @@ export const declareAs = (kind: Route['kind']): string =>
   kind === 'GRPCRoute' ? 'if it speaks gRPC, declare appProtocol: grpc' : 'if it speaks HTTP, declare appProtocol: http'
 
 /** What a route is about it need not be permitted to use: its callers may call that service without it. */
-function mayRefer(route: Route, to: DestinationRef, snapshot: InventorySnapshot): boolean {
+function mayRefer(route: AnyRoute, to: DestinationRef, snapshot: InventorySnapshot): boolean {
   const own = route.metadata.namespace
   const isParent = route.spec.parentRefs.some(
     (ref) => ref.kind === to.kind && (ref.namespace ?? own) === to.namespace && ref.name === to.name,

@@ -1,14 +1,20 @@
 import type { Problem } from '../../base/problem.ts'
 import { keyText } from '../decode/resource.ts'
-import type { ResourceOf, RouteResource as Route } from '../decode/resource-types.ts'
+import type {
+  AnyRouteResource as AnyRoute,
+  ResourceOf,
+  RouteResource as Route,
+  StreamRouteResource as StreamRoute,
+} from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Certificate, Gateway, GatewayListener } from '../model/model.ts'
+import type { Certificate, Gateway, GatewayListener, StreamListener } from '../model/model.ts'
 import { attach } from './attach-routes.ts'
 import { readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
-import { inOrder, type Attaching, type Rules } from './link-rules.ts'
+import { inOrder, type Attaching } from './link-rules.ts'
+import { streamHosts } from './link-streams.ts'
 import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
 import { conditionAt, originOf, problemAt, type Linked } from './linked.ts'
@@ -21,7 +27,7 @@ export interface LinkedGateways {
 
 /** Every Gateway of our class with its routes; what cannot be served is left out, and is a problem. */
 export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
-  const { snapshot, rules } = attaching
+  const { snapshot, rules, streams } = attaching
   const problems: Problem[] = []
   const listenersOf = new Map<string, readonly Listener[]>()
   const ours = resourcesOf(snapshot, 'Gateway').filter((gateway) => {
@@ -37,7 +43,7 @@ export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
     problems.push(...listeners.problems)
     listenersOf.set(keyOf(gateway), listeners.value)
   }
-  const attached = attachRoutes(rules, listenersOf, snapshot, problems)
+  const attached = attachRoutes([...rules.keys(), ...streams.keys()], listenersOf, snapshot, problems)
   const gateways = ours.map((gateway) => {
     const linked = linkGateway(gateway, listenersOf.get(keyOf(gateway)) ?? [], attached, attaching)
     problems.push(...linked.problems)
@@ -50,16 +56,20 @@ export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
 const keyOf = ({ metadata }: ResourceOf<'Gateway'>): string => `${metadata.namespace}/${metadata.name}`
 
 /** The routes at a listener, oldest first, each with the hosts that it has there. */
-type Attached = ReadonlyMap<Listener, ReadonlyMap<Route, readonly string[]>>
+interface There {
+  readonly calls: Map<Route, readonly string[]>
+  readonly streams: Map<StreamRoute, readonly string[]>
+}
+type Attached = ReadonlyMap<Listener, There>
 
 function attachRoutes(
-  rules: Rules,
+  routes: readonly AnyRoute[],
   listenersOf: ReadonlyMap<string, readonly Listener[]>,
   snapshot: InventorySnapshot,
   problems: Problem[],
 ): Attached {
-  const attached = new Map<Listener, Map<Route, readonly string[]>>()
-  for (const route of rules.keys()) {
+  const attached = new Map<Listener, There>()
+  for (const route of routes) {
     route.spec.parentRefs.forEach((ref, index) => {
       if (ref.kind !== 'Gateway') return
       const gateway = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`
@@ -71,15 +81,16 @@ function attachRoutes(
       else
         for (const { listener, hostnames } of found) {
           let there = attached.get(listener)
-          if (there === undefined) attached.set(listener, (there = new Map()))
-          there.set(route, hostnames)
+          if (there === undefined) attached.set(listener, (there = { calls: new Map(), streams: new Map() }))
+          if (route.kind === 'TLSRoute' || route.kind === 'TCPRoute') there.streams.set(route, hostnames)
+          else there.calls.set(route, hostnames)
         }
     })
   }
   return attached
 }
 
-function noGateway(route: Route, field: string, gateway: string, { entries }: InventorySnapshot): Problem {
+function noGateway(route: AnyRoute, field: string, gateway: string, { entries }: InventorySnapshot): Problem {
   const [namespace = '', name = ''] = gateway.split('/')
   const exists = entries.has(keyText({ kind: 'Gateway', namespace, name }))
   const what = exists ? `Gateway ${gateway} is not served by this mesh` : `there is no Gateway ${gateway}`
@@ -107,29 +118,56 @@ function linkGateway(
     namespace,
     name,
     addresses: addresses.value,
-    listeners: serving.map((one) =>
-      linkListener(one, hostsOf(one, serving, attached.get(one) ?? new Map(), attaching, problems)),
-    ),
+    listeners: serving.flatMap((one): GatewayListener[] => {
+      const { protocol } = one
+      if (protocol !== 'http' && protocol !== 'https') return []
+      const hosts = hostsOf(one, serving, attached.get(one)?.calls, attaching, problems)
+      return [{ ...linkListener(one), protocol, hosts }]
+    }),
+    streams: serving.flatMap((one): StreamListener[] => {
+      const { protocol } = one
+      if (protocol !== 'tls' && protocol !== 'tcp') return []
+      const narrower = narrowerThan(one, serving).map(({ hostname }) => hostname)
+      const hosts = streamHosts(one.spec.name, narrower, attached.get(one)?.streams ?? new Map(), attaching.streams)
+      problems.push(...hosts.problems)
+      return [{ ...linkListener(one), protocol, hosts: hosts.value }]
+    }),
     attachments: new Map(
-      listeners.map((one) => [one.spec.name, { kinds: one.kinds, routes: attached.get(one)?.size ?? 0 }]),
+      listeners.map((one) => [one.spec.name, { kinds: one.kinds, routes: countOf(attached.get(one)) }]),
     ),
     origin: originOf(gateway, 'spec'),
   }
   return { value, problems }
 }
 
-const linkListener = (
-  { owner, spec, field, hostname, protocol, certificates }: Listener,
-  hosts: GatewayListener['hosts'],
-): GatewayListener => ({
-  name: spec.name,
-  port: spec.port,
-  protocol: protocol ?? 'http',
+const linkListener = ({
+  owner,
+  spec,
+  field,
   hostname,
   certificates,
-  hosts,
+}: Listener): Omit<GatewayListener, 'protocol' | 'hosts'> => ({
+  name: spec.name,
+  port: spec.port,
+  hostname,
+  certificates,
   origin: originOf(owner, field),
 })
+
+/** TCP takes the oldest route alone. */
+function countOf(there: There | undefined): number {
+  if (there === undefined) return 0
+  const kinds = Array.from(there.streams.keys(), ({ kind }) => kind)
+  const tcp = kinds.filter((kind) => kind === 'TCPRoute').length
+  return there.calls.size + kinds.length - Math.max(0, tcp - 1)
+}
+
+/** Of the same port, for some of its hosts. */
+const narrowerThan = (listener: Listener, all: readonly Listener[]): readonly Listener[] =>
+  all.filter(
+    (other) =>
+      other !== listener && other.spec.port === listener.spec.port && coversHost(listener.hostname, other.hostname),
+  )
 
 /**
  * The routes of a listener by host. What a narrower listener of the same port is for stays with that one, whatever the routes here
@@ -138,17 +176,14 @@ const linkListener = (
 function hostsOf(
   listener: Listener,
   all: readonly Listener[],
-  routes: ReadonlyMap<Route, readonly string[]>,
+  routes: There['calls'] | undefined,
   { rules, policies, overlaps }: Attaching,
   problems: Problem[],
 ): GatewayListener['hosts'] {
-  const narrower = all.filter(
-    (other) =>
-      other !== listener && other.spec.port === listener.spec.port && coversHost(listener.hostname, other.hostname),
-  )
+  const narrower = narrowerThan(listener, all)
   const byHost = new Map<string, NamedRule[]>()
   const wide = policies.ofNamespace(listener.owner.metadata.namespace)
-  for (const [route, hostnames] of routes) {
+  for (const [route, hostnames] of routes ?? []) {
     const settled = (rules.get(route) ?? []).map((one) => ({
       ...one,
       rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...wide]),
@@ -173,7 +208,11 @@ function certificatesOf(
   gateways: readonly Gateway[],
   { entries }: InventorySnapshot,
 ): ReadonlyMap<string, Certificate> {
-  const names = new Set(gateways.flatMap(({ listeners }) => listeners.flatMap(({ certificates }) => certificates)))
+  const names = new Set(
+    gateways.flatMap(({ listeners, streams }) =>
+      [...listeners, ...streams].flatMap(({ certificates }) => certificates),
+    ),
+  )
   const found = Array.from(names)
     .toSorted()
     .flatMap((name): readonly (readonly [string, Certificate])[] => {

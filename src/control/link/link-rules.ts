@@ -9,6 +9,7 @@ import { linkCors, linkHeaderEdits, linkRedirect, linkRewrite } from './link-fil
 import { grpcPrecedence, linkGrpcMatch } from './link-grpc-matches.ts'
 import type { NamedRule } from './named-rule.ts'
 import type { OverlapFinder } from './route-overlaps.ts'
+import type { StreamSplits } from './link-streams.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
 import { linkValue } from './link-values.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
@@ -20,6 +21,7 @@ export type Rules = ReadonlyMap<Route, readonly NamedRule[]>
 export interface Attaching {
   readonly snapshot: InventorySnapshot
   readonly rules: Rules
+  readonly streams: StreamSplits
   readonly policies: TrafficPolicies
   readonly overlaps: OverlapFinder
 }

@@ -9,6 +9,7 @@ import { linkExternalServices } from './link-external.ts'
 import { linkGateways } from './link-gateways.ts'
 import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
+import { linkStreams } from './link-streams.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeTraffic } from './merge-settings.ts'
 import { overlapFinder } from './route-overlaps.ts'
@@ -23,11 +24,13 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   const policies = linkTrafficPolicies(snapshot)
   const overlaps = overlapFinder()
   const rules = linkRules(snapshot, overlaps)
-  const attaching = { snapshot, rules: rules.value, policies: policies.value, overlaps }
+  const streams = linkStreams(snapshot)
+  const attaching = { snapshot, rules: rules.value, streams: streams.value, policies: policies.value, overlaps }
   const routes = linkRoutes(attaching)
   const gateways = linkGateways(attaching)
   const problems: Problem[] = [
     ...rules.problems,
+    ...streams.problems,
     ...routes.problems,
     ...gateways.problems,
     ...policies.problems,

@@ -1,5 +1,5 @@
 import type { Origin } from './origin.ts'
-import type { RouteRule } from './route.ts'
+import type { Backend, HeaderEdits, RouteRule } from './route.ts'
 
 /** Where requests from outside come in. What cannot be served is left out. */
 export interface Gateway {
@@ -9,6 +9,8 @@ export interface Gateway {
   readonly addresses: readonly string[]
   /** Those that can be served, in the order written. */
   readonly listeners: readonly GatewayListener[]
+  /** The same for those that take bytes. */
+  readonly streams: readonly StreamListener[]
   /** Of every listener, by name: what the status says of it. */
   readonly attachments: ReadonlyMap<string, Attachments>
   readonly origin: Origin
@@ -27,6 +29,37 @@ export interface GatewayListener {
   readonly hosts: readonly GatewayHost[]
   readonly origin: Origin
 }
+
+/** A listener for bytes. Several of TLS may share a port, with those for HTTPS too: they are told apart by the TLS server name. */
+export interface StreamListener {
+  readonly name: string
+  readonly port: number
+  readonly protocol: 'tls' | 'tcp'
+  /** As in `GatewayListener.hostname`; "*" for TCP. */
+  readonly hostname: string
+  /** Of `Model.certificates`: TLS ends here with these. Empty: it passes through, or there is none. */
+  readonly certificates: readonly string[]
+  /** Within `hostname`, each at most once; what none is for is closed. */
+  readonly hosts: readonly StreamHost[]
+  readonly origin: Origin
+}
+
+/** Where the bytes go that come for a TLS server name; "*": whatever it is. */
+export interface StreamHost {
+  readonly hostname: string
+  readonly split: StreamSplit
+}
+
+/** A connection goes to one of the backends, by weight. */
+export interface StreamSplit {
+  /** "default/mail/rule-0". */
+  readonly name: string
+  /** Those with weight 0 are left out; empty: everything is closed. One without a service closes its share. */
+  readonly backends: readonly StreamBackend[]
+  readonly origin: Origin
+}
+
+export type StreamBackend = Omit<Backend, keyof HeaderEdits>
 
 export interface GatewayHost {
   /** As in `GatewayListener.hostname`; the narrowest that covers a request's host decides. */

@@ -5,6 +5,7 @@ import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/list
 import { certificateSecret, gatewayNames } from '../../xds/names.ts'
 import type { Gateway, GatewayInstance, GatewayListener } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
+import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
 import { gatewayTables } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
@@ -23,10 +24,10 @@ export interface GatewaySocket {
 
 /** The sockets of an instance: each port on each address of the Gateway, or on the instance's own. */
 export function gatewaySockets(
-  { listeners, addresses }: Gateway,
+  { listeners, streams, addresses }: Gateway,
   { host, portMap }: GatewayInstance,
 ): readonly GatewaySocket[] {
-  const ports = Array.from(new Set(listeners.map(({ port }) => port)))
+  const ports = Array.from(new Set([...listeners, ...streams].map(({ port }) => port)))
   const hosts = addresses.length === 0 ? [host] : addresses
   return ports.flatMap((port) =>
     hosts.map((one) => ({
@@ -37,7 +38,7 @@ export function gatewaySockets(
   )
 }
 
-/** Plain HTTP is told apart by the host that a request names, HTTPS already by the TLS server name. */
+/** Plain HTTP is told apart by the host that a request names, HTTPS and TLS already by the TLS server name. */
 export function renderGatewayListener(
   gateway: Gateway,
   { name, port, address }: GatewaySocket,
@@ -57,12 +58,17 @@ export function renderGatewayListener(
     ]
     return first === undefined ? [] : [chainFor(first, filters)]
   })
-  const secured = gateway.listeners.some((one) => one.port === port && one.protocol === 'https')
+  const streams = gateway.streams.filter((one) => one.port === port)
+  const parts = { port, authorization, accessLog }
+  const raw = streams.flatMap((one) => streamChains(one, parts))
+  const secured = [...gateway.listeners, ...streams].some(
+    (one) => one.port === port && (one.protocol === 'https' || one.protocol === 'tls'),
+  )
   return {
     name,
     address: socketAddress(address),
     ...(secured ? inspectTls({ limitMs: 10_000, serverMayBeFirst: false }) : {}),
-    filterChains: [...chains],
+    filterChains: chains.length + raw.length > 0 ? [...chains, ...raw] : [closingChain(parts)],
     metadata: weft(gateway.origin, policyOrigins(authorization)),
   }
 }
@@ -74,10 +80,10 @@ function chainFor(
   if (protocol === 'http') return { name: 'http', filters }
   return {
     name,
-    filterChainMatch: { transportProtocol: 'tls', ...(hostname === '*' ? {} : { serverNames: [hostname] }) },
+    filterChainMatch: forHost(hostname),
     transportSocket: {
       name: tlsTransportSocket,
-      configType: { case: 'typedConfig', value: renderEdgeTls(certificates.map(certificateSecret)) },
+      configType: { case: 'typedConfig', value: renderEdgeTls(certificates.map(certificateSecret), 'http') },
     },
     filters,
   }

@@ -39,7 +39,9 @@ export function gatewayResources(
   const sockets = gatewaySockets(gateway, instance)
   const tables = gatewayTables(gateway)
   const secrets = new Map(
-    gateway.listeners.flatMap((one) => one.certificates.map((secret) => [certificateSecret(secret), secret] as const)),
+    [...gateway.listeners, ...gateway.streams].flatMap((one) =>
+      one.certificates.map((secret) => [certificateSecret(secret), secret] as const),
+    ),
   )
   return {
     listeners: sockets.map(({ name }) => name).toSorted(),
@@ -71,7 +73,9 @@ export function gatewayResources(
   }
 }
 
-const withoutRoutes = ({ listeners, origin }: Gateway): readonly unknown[] => [
+/** Those of calls come by RDS; where bytes go stands in the listener. */
+const withoutRoutes = ({ listeners, streams, origin }: Gateway): readonly unknown[] => [
   listeners.map(({ hosts: _routes, ...listener }) => listener),
+  streams,
   origin,
 ]

@@ -1,20 +1,16 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { Any } from '@bufbuild/protobuf/wkt'
 import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { GrpcWebSchema } from '../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
-import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
-import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
 import type { InboundPort, Workload } from '../model/model.ts'
-import { accessLogs } from './access-log.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
-import { renderAuthorization } from './authorization.ts'
 import { inboundClusterName } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
+import { tcpFilters } from './tcp-proxy.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
@@ -62,7 +58,7 @@ const inspection = ({ mtls, protocol }: InboundPort): ReturnType<typeof inspectT
 
 const meshChains = (parts: Parts): readonly FilterChain[] => [
   ...(isHttp(parts.port.protocol) ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts))] : []),
-  meshChain('mesh-tcp', meshTcpAlpn, 'tcp', tcpFilters(parts)),
+  meshChain('mesh-tcp', meshTcpAlpn, 'tcp', rawFilters(parts)),
 ]
 
 const meshChain = (name: string, marker: string, protocol: 'http' | 'tcp', filters: Filter[]): FilterChain => ({
@@ -79,16 +75,14 @@ const plainChain = (parts: Parts): FilterChain => ({
   name: 'plain',
   // DISABLE looks at nothing, so that there is nothing to match.
   ...(parts.port.mtls === 'disable' ? {} : { filterChainMatch: { transportProtocol: 'raw_buffer' } }),
-  filters: isHttp(parts.port.protocol) ? httpFilters(parts) : tcpFilters(parts),
+  filters: isHttp(parts.port.protocol) ? httpFilters(parts) : rawFilters(parts),
 })
 
 const foreignTlsChain = (parts: Parts): FilterChain => ({
   name: 'foreign-tls',
   filterChainMatch: { transportProtocol: 'tls' },
-  filters: tcpFilters(parts),
+  filters: rawFilters(parts),
 })
-
-const filter = (name: string, value: Any): Filter => ({ name, configType: { case: 'typedConfig', value } })
 
 /** Browsers, which cannot speak gRPC, may call too. */
 const grpcWeb = {
@@ -131,21 +125,9 @@ function httpFilters({ port, accessLog }: Parts): Filter[] {
   ]
 }
 
-function tcpFilters({ port, accessLog }: Parts): Filter[] {
-  const statPrefix = inboundListenerName(port)
-  return [
-    ...renderAuthorization(port, { http: false }).map(({ name, rules }) =>
-      filter(`weft.authorization.${name}`, typed(NetworkRbacSchema, { rules, statPrefix })),
-    ),
-    filter(
-      'envoy.filters.network.tcp_proxy',
-      typed(TcpProxySchema, {
-        statPrefix,
-        clusterSpecifier: { case: 'cluster', value: inboundClusterName(port) },
-        idleTimeout: duration(3_600_000),
-        maxConnectAttempts: 3,
-        accessLog: accessLogs(accessLog),
-      }),
-    ),
-  ]
-}
+const rawFilters = ({ port, accessLog }: Parts): Filter[] =>
+  tcpFilters(port, {
+    statPrefix: inboundListenerName(port),
+    accessLog,
+    to: { case: 'cluster', value: inboundClusterName(port) },
+  })

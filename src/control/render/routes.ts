@@ -207,7 +207,8 @@ const renderMirror = (
       }),
 })
 
-function clusterOf({ service, port }: Pick<Backend, 'service' | 'port'>): string {
+/** The cluster of a backend, which may not exist. */
+export function clusterOf({ service, port }: Pick<Backend, 'service' | 'port'>): string {
   if (service === undefined) return missingBackendCluster
   const [namespace = '', name = ''] = service.split('/')
   return servicePortName(namespace, name, port)

@@ -81,13 +81,13 @@ export const inspectTls = ({
   continueOnListenerFiltersTimeout: serverMayBeFirst,
 })
 
-/** Receives strangers with the certificates of these SDS secrets, of which the TLS server name chooses. */
-export const renderEdgeTls = (secrets: readonly string[]): Any =>
+/** Receives strangers with the certificates of these SDS secrets, of which the TLS server name chooses. Raw bytes negotiate nothing. */
+export const renderEdgeTls = (secrets: readonly string[], protocol: 'http' | 'tcp'): Any =>
   typed(DownstreamTlsContextSchema, {
     commonTlsContext: {
       tlsParams,
       tlsCertificateSdsSecretConfigs: secrets.map((name) => ({ name, sdsConfig: overAds })),
-      alpnProtocols: ['h2', 'http/1.1'],
+      alpnProtocols: protocol === 'http' ? ['h2', 'http/1.1'] : [],
     },
   })
 

@@ -71,11 +71,11 @@ function programmed(accepted: Condition, { pending }: Serving): Condition {
 function listenerStatus(
   { name }: ListenerSpec,
   problems: readonly Problem[],
-  { attachments, listeners }: Gateway,
+  { attachments, listeners, streams }: Gateway,
   { pending }: Serving,
 ): ListenerStatus {
   const { kinds, routes } = attachments.get(name) ?? { kinds: [], routes: 0 }
-  const serves = listeners.some((one) => one.name === name)
+  const serves = [...listeners, ...streams].some((one) => one.name === name)
   const why = serves ? (pending === undefined ? undefined : 'Pending') : 'Invalid'
   const accepted = judge('Accepted', problems)
   const conflict = accepted.reason.endsWith('Conflict')

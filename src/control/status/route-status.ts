@@ -1,13 +1,13 @@
 import type { Problem } from '../../base/problem.ts'
-import type { RouteResource } from '../decode/resource-types.ts'
+import type { AnyRouteResource } from '../decode/resource-types.ts'
 import { controllerName } from '../link/gateway-classes.ts'
 import { judge } from './condition.ts'
 
 /** Conditions per parent: we write only what we answer for. Source: Gateway API, RouteParentStatus, RouteConditionType and RouteConditionReason. */
 export function routeStatus(
-  { spec }: RouteResource,
+  { spec }: AnyRouteResource,
   problems: readonly Problem[],
-  isOurs: (ref: RouteResource['spec']['parentRefs'][number]) => boolean,
+  isOurs: (ref: AnyRouteResource['spec']['parentRefs'][number]) => boolean,
 ): object {
   const resolved = judge('ResolvedRefs', problems)
   return {

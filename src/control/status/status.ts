@@ -39,6 +39,8 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
   switch (resource.kind) {
     case 'HTTPRoute':
     case 'GRPCRoute':
+    case 'TLSRoute':
+    case 'TCPRoute':
       return routeStatus(resource, problems, (ref) => isOursToJudge(ref, resource.metadata.namespace, snapshot))
     case 'GatewayClass':
       return resource.spec.controllerName === controllerName ? { conditions: [condition('Accepted')] } : {}

@@ -1,6 +1,7 @@
 import type { Address } from '../../base/address.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
+import type { Origin } from './origin.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
 import type { UdpProxy } from './udp.ts'
 import type { DownstreamTls } from './tls.ts'
@@ -115,6 +116,8 @@ export interface TcpTerminal {
   readonly idleTimeoutMs: number
   /** From the first byte to the last, ms; 0: no limit. xDS: max_downstream_connection_duration. */
   readonly maxDurationMs?: number
+  /** What the user wrote that sends connections here. xDS: the filter chain's metadata. */
+  readonly origin?: Origin
   /** Endpoints tried before the connection is given up. xDS: max_connect_attempts. */
   readonly maxConnectAttempts: number
   readonly accessLog: AccessLog | undefined

@@ -12,7 +12,7 @@ import type { FilterChain, Listener, Origin } from '../config.ts'
 import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
 import { decodeListenerFilters } from './decode-listener-filters.ts'
-import { durationMs, ipAddress, originFrom, socketAddress } from './decode-parts.ts'
+import { durationMs, ipAddress, originFrom, originOf, socketAddress } from './decode-parts.ts'
 import { decodeDownstreamTls } from './decode-tls.ts'
 import { decodeUdp } from './decode-udp.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -96,11 +96,12 @@ function decodeChain(
 ): FilterChain {
   knowOnly(FilterChainSchema, chain, chainFields, path, refused)
   const { networkFilters, terminal } = decodeFilters(chain.filters, origins, join(path, 'filters'), refused)
+  const origin = originOf(chain.metadata)
   return {
     name: chain.name || fallbackName,
     match: decodeChainMatch(chain.filterChainMatch, join(path, 'filter_chain_match'), refused),
     tls: decodeDownstreamTls(chain.transportSocket, join(path, 'transport_socket'), refused),
     networkFilters,
-    terminal,
+    terminal: terminal.kind === 'tcp' && origin !== undefined ? { ...terminal, origin } : terminal,
   }
 }

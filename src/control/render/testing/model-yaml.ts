@@ -15,6 +15,7 @@ import type {
   RouteRule,
   Service,
   ServicePort,
+  StreamHost,
   Traffic,
   Workload,
 } from '../../model/model.ts'
@@ -188,7 +189,31 @@ function portAuthorization(given: Loose<PortAuthorization> = {}): PortAuthorizat
   }
 }
 
-function gateway({ namespace = 'default', name = 'edge', addresses = [], listeners = [] }: Loose<Gateway>): Gateway {
+function streamHost({ hostname = '*', split = {} }: Loose<StreamHost>): StreamHost {
+  const { name = 'default/raw/rule-0', backends = [], origin: from } = split
+  const resource = 'TLSRoute default/raw'
+  return {
+    hostname,
+    split: {
+      name,
+      backends: backends.map((one) => ({
+        weight: one.weight ?? 1,
+        service: one.service,
+        port: one.port ?? 80,
+        origin: origin(resource, one.origin),
+      })),
+      origin: origin(resource, { field: 'spec.rules[0]', ...from }),
+    },
+  }
+}
+
+function gateway({
+  namespace = 'default',
+  name = 'edge',
+  addresses = [],
+  listeners = [],
+  streams = [],
+}: Loose<Gateway>): Gateway {
   const resource = `Gateway ${namespace}/${name}`
   return {
     namespace,
@@ -204,6 +229,15 @@ function gateway({ namespace = 'default', name = 'edge', addresses = [], listene
         hostname: host.hostname ?? '*',
         rules: (host.rules ?? []).map(rule),
       })),
+      origin: origin(resource, { field: `spec.listeners[${index}]` }),
+    })),
+    streams: streams.map((given, index) => ({
+      name: given.name ?? `stream-${index}`,
+      port: given.port ?? 443,
+      protocol: given.protocol ?? 'tls',
+      hostname: given.hostname ?? '*',
+      certificates: given.certificates ?? [],
+      hosts: (given.hosts ?? []).map(streamHost),
       origin: origin(resource, { field: `spec.listeners[${index}]` }),
     })),
     attachments: new Map(),
