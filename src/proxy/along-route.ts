@@ -16,7 +16,7 @@ import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
 import { hashing } from './route/hash-policy.ts'
 import { isVirtualIp } from './route/names.ts'
-import { pickCluster } from './route/split.ts'
+import { clusterOfHash, pickCluster } from './route/split.ts'
 import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
 
@@ -45,7 +45,10 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
     ],
     (call) => {
       // The split is decided once: a retry stays with the version that it was meant for.
-      return pickCluster(targets, shared.random).service(call)
+      const { hash } = call
+      const target =
+        action.splitByHash && hash !== undefined ? clusterOfHash(targets, hash) : pickCluster(targets, shared.random)
+      return target.service(call)
     },
   )
 }

@@ -27,6 +27,7 @@ import { compileDomains, withoutPort } from './route/domain-index.ts'
 import { compilePathIndex } from './route/path-index.ts'
 import { rewrite } from './route/change-url.ts'
 import { hashOf } from './route/hash-policy.ts'
+import { clusterOfHash } from './route/split.ts'
 import { normalizePath, pathOf } from './route/path.ts'
 import type { Snapshot } from './snapshot.ts'
 import { meshAlpn } from '../xds/names.ts'
@@ -129,6 +130,9 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
   const { retry } = action
   const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
+  const only = action.splitByHash && hash && clusterOfHash(action.clusters, hash)
+  const percent = (one: WeightedCluster): number =>
+    only === undefined ? (one.weight * 100) / total : one === only ? 100 : 0
   return {
     timeoutMs: limitMs(action, call),
     ...(retry === undefined
@@ -136,7 +140,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
-      ...explainCluster(one, (one.weight * 100) / total, hash, snapshot),
+      ...explainCluster(one, percent(one), hash, snapshot),
       ...sentAs(call, one, action),
     })),
   }

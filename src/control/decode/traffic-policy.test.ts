@@ -100,9 +100,30 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     ],
   ],
   [
+    `${web}\nloadBalancing: {algorithm: Maglev, tableSize: 100, choices: 3}`,
+    [
+      'loadBalancing.choices: means nothing for Maglev; remove it',
+      'loadBalancing.hashOn: Maglev needs to know by what calls are told apart',
+      'loadBalancing.tableSize: expected a prime number, such as 65537, got 100',
+    ],
+  ],
+  [
+    `${web}\nloadBalancing: {algorithm: RingHash, hashOn: [{}, {header: a, source: IP}, {cookie: {name: "a;b"}}]}\nslowStart: {window: 0s}`,
+    [
+      'loadBalancing.hashOn[0]: give exactly one of cookie, header, queryParameter, source',
+      'loadBalancing.hashOn[1]: give exactly one of cookie, header, queryParameter, source',
+      'loadBalancing.hashOn[2].cookie.name: expected the name of a cookie, got "a;b"',
+      'slowStart.window: must be longer than 0',
+    ],
+  ],
+  [
+    `${web}\nloadBalancing: {algorithm: Random}\nslowStart: {window: 30s}`,
+    ['slowStart: means nothing for Random; remove it'],
+  ],
+  [
     `${web}\nretries: {on: [5x], attempts: 1}\nloadBalancing: {algorithm: RoundRobbin}`,
     [
-      'loadBalancing.algorithm: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", got "RoundRobbin" (did you mean "RoundRobin"?)',
+      'loadBalancing.algorithm: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", "Random", "RingHash", "Maglev", got "RoundRobbin" (did you mean "RoundRobin"?)',
       'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", got "5x" (did you mean "5xx"?)',
     ],
   ],

@@ -5,16 +5,15 @@ import {
   type TrafficRetriesSpec,
   type TrafficTimeoutsSpec,
 } from './traffic-recovery.ts'
+import { loadBalancingSpec, slowStartSpec, type LoadBalancingSpec, type SlowStartSpec } from './traffic-balancing.ts'
 import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
 import {
   connectionLimitsSpec,
   connectionSpec,
-  loadBalancingSpec,
   outlierDetectionSpec,
   panicThresholdSpec,
   type ConnectionLimitsSpec,
   type ConnectionSpec,
-  type LoadBalancingSpec,
   type OutlierDetectionSpec,
 } from './traffic-upstream.ts'
 
@@ -29,6 +28,7 @@ export interface TrafficPolicySpec extends ServiceSettings, RouteSettings {
 /** What holds for one port of a service, whichever route leads there. */
 export interface ServiceSettings {
   readonly loadBalancing?: LoadBalancingSpec
+  readonly slowStart?: SlowStartSpec
   readonly connectionLimits?: ConnectionLimitsSpec
   readonly outlierDetection?: OutlierDetectionSpec | false
   readonly panicThreshold?: number
@@ -44,17 +44,23 @@ export interface RouteSettings {
 /** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
 export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'loadBalancing',
+  'slowStart',
   'connectionLimits',
   'outlierDetection',
   'panicThreshold',
   'connection',
 ]
 
+/** Algorithms that go by weights, which slow start changes. */
+export const startsSlowly = (algorithm: LoadBalancingSpec['algorithm']): boolean =>
+  algorithm === 'PeakEWMA' || algorithm === 'LeastRequest' || algorithm === 'RoundRobin'
+
 type Written = Omit<TrafficPolicySpec, 'targets'> & { readonly targetRefs: readonly TrafficTarget[] }
 
 const written = object<Written>({
   targetRefs: trafficTargets,
   loadBalancing: optional(loadBalancingSpec),
+  slowStart: optional(slowStartSpec),
   connectionLimits: optional(connectionLimitsSpec),
   outlierDetection: optional(outlierDetectionSpec),
   panicThreshold: optional(panicThresholdSpec),
@@ -67,6 +73,9 @@ const written = object<Written>({
 export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (read, path, issues) => {
   const { targetRefs: targets, ...settings } = read
   const before = issues.length
+  const { algorithm } = settings.loadBalancing ?? {}
+  if (settings.slowStart !== undefined && algorithm !== undefined && !startsSlowly(algorithm))
+    issues.push({ path: `${path}.slowStart`, message: `means nothing for ${algorithm}; remove it` })
   if (Object.keys(settings).length === 0)
     issues.push({ path, message: 'only targetRefs is given: the policy says nothing' })
   if (settings.retries?.budget !== undefined && settings.connectionLimits?.maxRetries !== undefined)

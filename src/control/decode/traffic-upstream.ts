@@ -1,21 +1,6 @@
-import {
-  integer,
-  invalid,
-  object,
-  oneOf,
-  optional,
-  refine,
-  withDefault,
-  type Decoder,
-  type Issue,
-} from '../../base/decode.ts'
+import { integer, invalid, object, optional, refine, type Decoder, type Issue } from '../../base/decode.ts'
 import { formatDurationMs } from '../../base/duration.ts'
 import { duration, positiveDuration } from './duration.ts'
-
-/** How endpoints are chosen. One unit: of two policies the narrower one's holds as a whole. */
-export interface LoadBalancingSpec {
-  readonly algorithm: 'PeakEWMA' | 'LeastRequest' | 'RoundRobin'
-}
 
 /** What one proxy may have open to one port of a service. */
 export interface ConnectionLimitsSpec {
@@ -62,10 +47,6 @@ export const nonEmpty = <T extends object>(decoder: Decoder<T>): Decoder<T> =>
     issues.push({ path, message: 'says nothing; give at least one field, or remove it' })
     return invalid
   })
-
-export const loadBalancingSpec: Decoder<LoadBalancingSpec> = object<LoadBalancingSpec>({
-  algorithm: withDefault(oneOf('PeakEWMA', 'LeastRequest', 'RoundRobin'), 'PeakEWMA'),
-})
 
 export const connectionLimitsSpec: Decoder<ConnectionLimitsSpec> = nonEmpty(
   object<ConnectionLimitsSpec>({

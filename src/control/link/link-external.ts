@@ -59,7 +59,7 @@ function linkExternal(
       port: port.port,
       name: port.name,
       protocol: port.protocol,
-      ...portRules(external, index, routes.get(key), ofPort),
+      ...portRules(external, index, routes.get(key), policies),
       endpoints: spec.endpoints.map((endpoint): Endpoint => ({
         workload: undefined,
         address: { host: endpoint.address, port: endpoint.ports[port.name] ?? port.targetPort },
@@ -69,7 +69,7 @@ function linkExternal(
       })),
       identities: [],
       loadBalancing: mesh.loadBalancing,
-      ...mergeTraffic(ofPort),
+      ...mergeTraffic(ofPort, port),
       origin: originOf(external, `spec.ports[${index}]`),
     }
   })

@@ -186,7 +186,7 @@ function hostsOf(
   for (const [route, hostnames] of routes ?? []) {
     const settled = (rules.get(route) ?? []).map((one) => ({
       ...one,
-      rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...wide]),
+      rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...wide], policies.ofPort),
     }))
     for (const host of hostnames) {
       if (narrower.some((other) => coversHost(other.hostname, host))) continue

@@ -9,7 +9,7 @@ import { declareAs, didYouMean } from './link-backends.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
-import type { TrafficPolicy } from './link-traffic.ts'
+import type { TrafficPolicies } from './link-traffic.ts'
 import { conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
 /** The rules of one service port, each list in order of precedence. */
@@ -25,12 +25,15 @@ export function portRules(
   service: Destination,
   index: number,
   own: PortRoutes | undefined,
-  policies: readonly TrafficPolicy[],
+  { ofPort }: TrafficPolicies,
 ): Pick<ServicePort, 'rules' | 'consumerRules'> {
   const { port = 0, protocol = 'tcp' } = service.spec.ports[index] ?? {}
   if (!isHttp(protocol)) return { rules: [] }
   const none = own === undefined || own.producer.length === 0
-  const rules = none ? [mergeRecovery(toItself(service, port, index), policies)] : own.producer
+  const { namespace, name } = service.metadata
+  const itself = (): RouteRule =>
+    mergeRecovery(toItself(service, port, index), ofPort(`${namespace}/${name}/${port}`), ofPort)
+  const rules = none ? [itself()] : own.producer
   return { rules, ...(own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }) }
 }
 
@@ -80,7 +83,7 @@ export function linkRoutes({
       const ofPort = policies.ofPort(port)
       const settled = rules.map((one) => ({
         ...one,
-        rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...ofPort]),
+        rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...ofPort], policies.ofPort),
       }))
       there.rules.set(callers, [...(there.rules.get(callers) ?? []), ...settled])
     }

@@ -13,7 +13,7 @@ export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
 /** Which policies hold where, the narrowest first: of several that say one thing, the first one counts. Source: GEP-713, "Hierarchy". */
 export interface TrafficPolicies {
   /** `port`: `<namespace>/<service>/<port>`. Of the port, its Service, its namespace, the mesh. */
-  ofPort(port: string): readonly TrafficPolicy[]
+  readonly ofPort: (port: string) => readonly TrafficPolicy[]
   /** Of a namespace and the mesh. */
   ofNamespace(namespace: string): readonly TrafficPolicy[]
   /** Of the rule and its route alone. */

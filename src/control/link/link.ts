@@ -105,10 +105,10 @@ function linkService(
       port: spec.port,
       name: spec.name,
       protocol: spec.protocol,
-      ...portRules(service, index, routes.get(key), ofPort),
+      ...portRules(service, index, routes.get(key), policies),
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
-      ...mergeTraffic(ofPort),
+      ...mergeTraffic(ofPort, spec),
       origin,
     }
   })

@@ -1,5 +1,7 @@
-import type { TrafficPolicySpec } from '../decode/traffic-policy.ts'
-import type { Forward, Origin, Retry, RouteRule, Timeouts, Traffic } from '../model/model.ts'
+import { isHttp, type AppProtocol } from '../../base/app-protocol.ts'
+import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/traffic-balancing.ts'
+import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
+import type { Forward, HashOn, Origin, Retry, RouteRule, SlowStart, Timeouts, Traffic } from '../model/model.ts'
 import { originOf } from './linked.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 
@@ -50,14 +52,32 @@ function first<T>(
   return undefined
 }
 
-const algorithms = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundRobin: 'round-robin' } as const
+const algorithms = {
+  PeakEWMA: 'peak-ewma',
+  LeastRequest: 'least-request',
+  RoundRobin: 'round-robin',
+  Random: 'random',
+  RingHash: 'ring-hash',
+  Maglev: 'maglev',
+} as const
 
-/** What these policies, the narrowest first, come to for a service port; without any the port is left alone. */
+/** What these policies, the narrowest first, come to for a service port; without any the port is left alone. Raw TCP has no hashes. */
 export function mergeTraffic(
   policies: readonly TrafficPolicy[],
+  { protocol }: { readonly protocol: AppProtocol },
 ): { readonly traffic: Traffic; readonly loadBalancing?: (typeof algorithms)[keyof typeof algorithms] } | undefined {
   const settings: Origins = {}
-  const balancing = first(policies, { loadBalancing: (spec) => spec.loadBalancing }, settings)
+  const fits = ({ loadBalancing }: TrafficPolicySpec): LoadBalancingSpec | undefined =>
+    isHttp(protocol) || loadBalancing?.hashOn === undefined ? loadBalancing : undefined
+  const balancing = first(policies, { loadBalancing: fits }, settings)
+  const weighted = balancing === undefined || startsSlowly(balancing.algorithm)
+  const slowStart = weighted ? first(policies, { slowStart: (spec) => spec.slowStart }, settings) : undefined
+  const parameters = given({
+    choices: balancing?.choices,
+    minRingSize: balancing?.minimumRingSize,
+    maxRingSize: balancing?.maximumRingSize,
+    tableSize: balancing?.tableSize,
+  })
   const limits = mergeGroup(policies, 'connectionLimits', settings, ['maxRetries'])
   const retryBudget = first(
     policies,
@@ -77,6 +97,8 @@ export function mergeTraffic(
   return {
     ...(balancing && { loadBalancing: algorithms[balancing.algorithm] }),
     traffic: {
+      ...(says(parameters) && { balancing: parameters }),
+      ...(slowStart && { slowStart: linkSlowStart(slowStart) }),
       ...(says(limits) && { limits }),
       ...(retryBudget && { retryBudget }),
       ...(outliers === false
@@ -91,6 +113,8 @@ export function mergeTraffic(
 }
 
 const says = <T extends object>(fields: T | false): fields is T => fields !== false && Object.keys(fields).length > 0
+
+const linkSlowStart = ({ window, ...shape }: SlowStartSpec): SlowStart => ({ windowMs: window, ...shape })
 
 const outlierOf = (
   said: Partial<Fields<'outlierDetection'>>,
@@ -112,15 +136,53 @@ function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], un
   }
 }
 
-/** A rule with what these policies, the narrowest first, add to it; what the rule says itself is narrower than any of them. */
-export function mergeRecovery(rule: RouteRule, policies: readonly TrafficPolicy[]): RouteRule {
+/**
+ * A rule with what these policies, the narrowest first, add to it; what the rule says itself is narrower than any of them. What calls
+ * are told apart by follows from the policies where it stands, else from those of the first of its backends that says so.
+ */
+export function mergeRecovery(
+  rule: RouteRule,
+  policies: readonly TrafficPolicy[],
+  ofPort: (port: string) => readonly TrafficPolicy[],
+): RouteRule {
   const { action } = rule
-  if (action.kind !== 'forward' || policies.length === 0) return rule
+  if (action.kind !== 'forward') return rule
   const settings: Origins = {}
   const timeouts = mergeTimeouts(action, policies, settings)
   const retry = mergeRetry(action, policies, settings)
+  const hashOn = hashOnOf(
+    [policies, ...action.backends.map(({ service, port }) => ofPort(`${service}/${port}`))],
+    settings,
+  )
   if (Object.keys(settings).length === 0) return rule
-  return { ...rule, action: { ...action, ...(timeouts && { timeouts }), ...(retry && { retry }), settings } }
+  return {
+    ...rule,
+    action: {
+      ...action,
+      ...(timeouts && { timeouts }),
+      ...(retry && { retry }),
+      ...(hashOn && { hashOn: hashOn.map(linkHashOn) }),
+      settings,
+    },
+  }
+}
+
+/** Of the first chain of policies whose balancing goes by hashes. */
+function hashOnOf(chains: readonly (readonly TrafficPolicy[])[], settings: Origins): readonly HashOnSpec[] | undefined {
+  for (const chain of chains) {
+    const decisive = chain.find(({ spec }) => spec.loadBalancing !== undefined)
+    const hashOn = decisive?.spec.loadBalancing?.hashOn
+    if (decisive === undefined || hashOn === undefined) continue
+    settings['loadBalancing.hashOn'] = originOf(decisive, 'spec.loadBalancing.hashOn')
+    return hashOn
+  }
+  return undefined
+}
+
+function linkHashOn({ cookie, header, queryParameter }: HashOnSpec): HashOn {
+  if (cookie !== undefined) return { kind: 'cookie', name: cookie.name, ttlMs: cookie.ttl, path: cookie.path ?? '' }
+  if (header !== undefined) return { kind: 'header', name: header }
+  return queryParameter === undefined ? { kind: 'source-ip' } : { kind: 'query-parameter', name: queryParameter }
 }
 
 function mergeTimeouts(

@@ -1,5 +1,5 @@
 import type { Origin } from './origin.ts'
-import type { SettingOrigins } from './traffic-policy.ts'
+import type { HashOn, SettingOrigins } from './traffic-policy.ts'
 
 /** One HTTPRoute rule attached to one service port, one entry per match. */
 export interface RouteRule extends HeaderEdits {
@@ -74,6 +74,8 @@ export interface Forward {
   readonly timeouts?: Timeouts
   /** Absent: the mesh's own, which repeats only what is safe. */
   readonly retry?: Retry
+  /** Calls of one hash go to one backend, and there to one endpoint where its balancing goes by hashes. Absent: none is told apart. */
+  readonly hashOn?: readonly HashOn[]
   /** What of these came from policies, and from which; absent: nothing. */
   readonly settings?: SettingOrigins
 }

@@ -4,8 +4,11 @@ import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
 import type { Traffic } from './traffic-policy.ts'
 
-/** `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. */
-export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin'
+/**
+ * `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. `ring-hash` and
+ * `maglev` send calls of one hash to one endpoint.
+ */
+export type LoadBalancing = 'peak-ewma' | 'least-request' | 'round-robin' | 'random' | 'ring-hash' | 'maglev'
 
 export interface Service {
   readonly namespace: string

@@ -5,6 +5,8 @@ export type SettingOrigins = Readonly<Record<string, Origin>>
 
 /** What policies say of one port of a service; for absent parts the mesh's own values hold (`render` writes them out). */
 export interface Traffic {
+  readonly balancing?: BalancingParameters
+  readonly slowStart?: SlowStart
   readonly limits?: TrafficLimits
   readonly retryBudget?: RetryBudget
   /** False: no endpoint is ever ejected. */
@@ -17,6 +19,32 @@ export interface Traffic {
   readonly idleTimeoutMs?: number
   readonly settings: SettingOrigins
 }
+
+/** Of the port's algorithm; absent parts are Envoy's. */
+export interface BalancingParameters {
+  /** Least request: so many are compared. */
+  readonly choices?: number
+  readonly minRingSize?: number
+  readonly maxRingSize?: number
+  /** Maglev: a prime. */
+  readonly tableSize?: number
+}
+
+/** New endpoints get more and more calls. */
+export interface SlowStart {
+  readonly windowMs: number
+  /** 1: evenly; above: quickly at first. */
+  readonly aggression: number
+  readonly minWeightPercent: number
+}
+
+/** What calls are told apart by, so that those of one client find one endpoint. */
+export type HashOn =
+  /** Clients without it get one that lives `ttlMs` (0: for their session); undefined: they get none. */
+  | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number | undefined; readonly path: string }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'query-parameter'; readonly name: string }
+  | { readonly kind: 'source-ip' }
 
 /** What one proxy may have open to the port. */
 export interface TrafficLimits {

@@ -12,8 +12,9 @@ import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
-import type { InboundPort, LoadBalancing, Service, ServicePort } from '../model/model.ts'
+import type { InboundPort, Service, ServicePort } from '../model/model.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
+import { renderLoadBalancing } from './load-balancing.ts'
 import { defaultConnectTimeoutMs, renderTraffic } from './traffic.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
@@ -69,7 +70,7 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: overAds, serviceName: name },
-    ...loadBalancing(port.loadBalancing),
+    ...renderLoadBalancing(port.loadBalancing, port.traffic),
     ...renderTraffic(port.traffic),
     ...renderHop(hopOf(port) === 'h2', port.traffic?.idleTimeoutMs),
     transportSocketMatches: transports,
@@ -99,14 +100,6 @@ const meshTransport = (service: Service, port: ServicePort): TransportMatch => (
 const plainText = {
   name: 'envoy.transport_sockets.raw_buffer',
   configType: { case: 'typedConfig' as const, value: typed(RawBufferSchema, {}) },
-}
-
-function loadBalancing(kind: LoadBalancing): Pick<Cluster, 'lbPolicy' | 'lbConfig'> {
-  if (kind === 'round-robin') return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN }
-  return {
-    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
-    lbConfig: { case: 'leastRequestLbConfig', value: { choiceCount: 2 } },
-  }
 }
 
 /** A program as its own proxy asks it. */

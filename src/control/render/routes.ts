@@ -23,6 +23,7 @@ import type {
   ValueMatch,
 } from '../model/model.ts'
 import { corsFilter, renderCors } from './cors.ts'
+import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
 import { duration, settingsJson, weft } from './parts.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
@@ -178,11 +179,16 @@ function renderForward(
                 weight: one.weight,
                 ...renderHeaderEdits(one),
               })),
+              // Calls of one hash stay with one backend, and find their endpoint there.
+              ...(action.hashOn && {
+                randomValueSpecifier: { case: 'useHashPolicy' as const, value: { value: true } },
+              }),
             },
           },
     ...(action.missingStatus === undefined && backends.some((one) => one.service === undefined)
       ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
       : {}),
+    hashPolicy: (action.hashOn ?? []).map(renderHashPolicy),
     requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),

@@ -94,6 +94,8 @@ export type RouteAction =
       readonly path?: PathChange
       /** What the call is known by where the cluster spreads calls by a hash, in order; absent: by nothing. */
       readonly hashPolicies?: readonly HashPolicy[]
+      /** Calls of one hash go to one cluster; those without go by chance. Absent: all do. xDS: use_hash_policy. */
+      readonly splitByHash?: true
       /** Who gets copies of the calls; absent: nobody. */
       readonly mirrors?: readonly Mirror[]
       /** Whole call, ms; 0: none. */

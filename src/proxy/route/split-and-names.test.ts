@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
+import { xxHash64 } from '../../base/xx-hash.ts'
 import { nameIndex } from './names.ts'
-import { pickCluster } from './split.ts'
+import { clusterOfHash, pickCluster } from './split.ts'
 
 test('a split follows its weights', () => {
   const random = seeded(1)
@@ -24,6 +25,24 @@ test('a single cluster costs no chance; none is a bug', () => {
   const never = { unit: () => assert.fail(), below: () => assert.fail(), index: () => assert.fail() }
   assert.equal(pickCluster([{ cluster: 'only', weight: 0 }], never).cluster, 'only')
   assert.throws(() => pickCluster([], never), RangeError)
+})
+
+test('a hash always finds the same cluster, by weight of all hashes; more weight moves no more than it must', () => {
+  const split = (v1: number, v2: number): readonly string[] =>
+    Array.from({ length: 10_000 }, (_, index) => {
+      const clusters = [
+        { cluster: 'v1', weight: v1 },
+        { cluster: 'v2', weight: v2 },
+      ]
+      return clusterOfHash(clusters, xxHash64(`user-${index}`)).cluster
+    })
+  const before = split(90, 10)
+  const after = split(80, 20)
+  assert.deepEqual(split(90, 10), before)
+  assert.ok(Math.abs(before.filter((one) => one === 'v2').length - 1000) < 200)
+  const moved = before.filter((one, index) => one !== after[index])
+  assert.deepEqual(new Set(moved), new Set(['v1']))
+  assert.ok(Math.abs(moved.length - 1000) < 200)
 })
 
 test('services are found by the names that programs use', () => {

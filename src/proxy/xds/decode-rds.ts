@@ -229,6 +229,7 @@ function decodeForward(
         decodeMirror(one, join(path, `request_mirror_policies[${index}]`), refused),
       ),
     }),
+    ...(splitsByHash(action, path, refused) && { splitByHash: true }),
     ...(action.hashPolicy.length > 0 && {
       hashPolicies: action.hashPolicy.map((one, index) =>
         decodeHashPolicy(one, join(path, `hash_policy[${index}]`), refused),
@@ -258,8 +259,19 @@ function decodePathChange(
   return decodePrefixRewrite(sound(prefixRewrite, join(path, 'prefix_rewrite'), refused), matched)
 }
 
-const weightedFields = fieldNames('clusters total_weight runtime_key_prefix')
+const weightedFields = fieldNames('clusters total_weight runtime_key_prefix use_hash_policy')
 const weightFields = fieldNames(`name weight metadata_match host_rewrite_literal ${headerEditFields}`)
+
+/** Clusters by the hash of a call. Larger weights than these could not be told apart exactly. */
+const maxHashedWeight = 2 ** 26
+
+function splitsByHash({ clusterSpecifier: by }: XdsRouteAction, path: string, refused: Refusals): boolean {
+  if (by.case !== 'weightedClusters' || by.value.randomValueSpecifier.case !== 'useHashPolicy') return false
+  const total = by.value.clusters.reduce((sum, { weight = 0 }) => sum + weight, 0)
+  if (total > maxHashedWeight)
+    refused.add(join(path, 'weighted_clusters'), `with use_hash_policy weights may add up to ${maxHashedWeight}`)
+  return by.value.randomValueSpecifier.value.value
+}
 
 function decodeClusters(
   { clusterSpecifier: by, hostRewriteSpecifier: host, metadataMatch }: XdsRouteAction,
