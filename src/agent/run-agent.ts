@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { answerQuestion, defaultFinishMs } from './answer-question.ts'
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
 import { keepSession } from './control-session.ts'
 import { findControlPlane, type ControlPlaneDoor } from './find-control-plane.ts'
@@ -10,13 +11,11 @@ import { findCommand } from './program.ts'
 import { inboundHost, untilReached } from './reach.ts'
 import { answersOn } from './readiness-probe.ts'
 import { drainMs, runProgram } from './run-program.ts'
-import { ownSidecarScript, superviseSidecar, type Question } from './sidecar-process.ts'
+import { ownSidecarScript, superviseSidecar, type Sidecar } from './sidecar-process.ts'
 import { listenForStop, type StopSignals } from './stop-signals.ts'
 
 /** The original destination of a connection is asked of the kernel by `node:ffi`, which warns that it is new. */
 const capturedFlags = ['--disable-warning=ExperimentalWarning']
-const questionMs = 5000
-const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs', 'explain'] satisfies readonly Question[]
 
 /**
  * `weft run` from beginning to end: registers the workload, starts its sidecar and then the program, and takes all down in the order in
@@ -119,10 +118,8 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     log,
   })
   member.identity.watch((identity) => sidecar.setIdentity(identity))
-  const answer = (kind: string, detail: unknown) =>
-    questions.includes(kind)
-      ? sidecar.ask({ what: kind as Question, detail }, questionMs)
-      : Promise.resolve({ failed: `this agent knows no "${kind}"` })
+  stop.onUpgrade(() => void upgrade(sidecar, options, parts))
+  const answer = (kind: string, detail: unknown) => answerQuestion(sidecar, kind, detail)
   const session = keepSession({ door, member, instance, answer, clock, random, log })
   try {
     const up = await Promise.race([sidecar.ready, stop.asked])
@@ -134,6 +131,16 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     await sidecar.drain(stop.hurried ? 0 : drainMs)
     await session.leave()
   }
+}
+
+/** By SIGHUP: nobody waits for an answer. */
+async function upgrade(sidecar: Sidecar, { service }: AgentOptions, { say }: AgentParts): Promise<void> {
+  const done = await sidecar.upgrade(defaultFinishMs)
+  say(
+    'failed' in done
+      ? `weft run: ${service}: no new sidecar: ${done.failed}`
+      : `weft run: ${service}: a new sidecar (process ${done.after}) serves after ${done.tookMs} ms; ${done.before} finishes what it has`,
+  )
 }
 
 async function checkProgram(

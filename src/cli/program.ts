@@ -145,6 +145,19 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     )
 
   place(
+    add('upgrade', 'replace the sidecar process of workloads by a new one, without cutting a connection', [
+      'weft upgrade web-3k9x2',
+      'weft upgrade web --finish 30s',
+    ]),
+  )
+    .argument('<proxies...>', 'names of workloads, or of services with one instance')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .option('--finish <duration>', 'how long the old process may finish its connections (default: 10m)')
+    .action((proxies, flags) =>
+      ended(import('./commands/upgrade.ts').then(({ upgrade }) => upgrade(proxies, flags, terminal))),
+    )
+
+  place(
     add('describe', 'show all about one resource and what has to do with it', [
       'weft describe service web',
       'weft describe httproute reviews -n shop',

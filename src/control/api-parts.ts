@@ -18,6 +18,8 @@ import { statusOf } from './status/status.ts'
 
 /** How long a sidecar may take to answer a question about itself. */
 const askTimeoutMs = 5000
+/** A new sidecar must start and get its configuration. */
+const upgradeTimeoutMs = 30_000
 
 /** What the rest of the control plane is to the API. */
 export function apiParts({
@@ -92,7 +94,7 @@ export function apiParts({
     async ask(proxy, what, detail = {}) {
       const known = sessions.list().some((session) => session.workload === proxy)
       if (!known) return { kind: 'unknown-proxy' }
-      const answered = await sessions.ask(proxy, what, detail, askTimeoutMs)
+      const answered = await sessions.ask(proxy, what, detail, what === 'upgrade' ? upgradeTimeoutMs : askTimeoutMs)
       return 'failed' in answered
         ? { kind: 'failed', reason: answered.failed }
         : { kind: 'answer', json: answered.json }

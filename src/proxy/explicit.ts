@@ -40,7 +40,7 @@ export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): Conne
   return {
     refuse: (authority) => refuseTunnel(authority, peer, parts),
     take: (socket, authority) => {
-      tracked.become({ drain: () => void socket.destroy(), destroy: () => void socket.destroy() })
+      tracked.become({ drain: (patient) => void (patient || socket.destroy()), destroy: () => void socket.destroy() })
       const { host, port } = authorityAddress(authority, 443)
       const raw = async (name: string | undefined): Promise<void> => {
         // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.

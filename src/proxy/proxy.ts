@@ -67,8 +67,11 @@ export interface ProxyParts {
 export interface Proxy {
   /** All listeners of the first configuration that has any are open. */
   readonly ready: Promise<void>
-  /** Stops accepting and resolves when nothing is in flight any more; what is left after `deadlineMs` is cut. */
-  drain(deadlineMs: number): Promise<void>
+  /**
+   * Stops accepting and resolves when nothing is in flight any more; what is left after `deadlineMs` is cut. `patient`: another process
+   * accepts from now on; what goes on here still follows the configuration.
+   */
+  drain(deadlineMs: number, patient?: boolean): Promise<void>
   /** Cuts everything. */
   close(): void
   /** What would happen to a request, and why: nothing is sent. */
@@ -159,6 +162,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const open = new Map<string, Open>()
   const leaving = new Set<Promise<void>>()
   let stopped = false
+  let leavingPatiently = false
   let becomeReady = (): void => {}
   const ready = new Promise<void>((resolve) => {
     becomeReady = resolve
@@ -170,14 +174,15 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
     if (stopped) return
-    for (const [name, one] of open) {
+    for (const [name, one] of leavingPatiently ? [] : open) {
       const wanted = next.listeners.get(name)
       if (wanted === undefined || socketOf(wanted) !== socketOf(one.listener)) remove(name, one)
     }
     for (const [name, listener] of next.listeners) {
       const known = open.get(name)
-      if (known === undefined) void add(name, listener)
-      else if (known.listener !== listener) replace(known, listener)
+      if (known === undefined) {
+        if (!leavingPatiently) void add(name, listener)
+      } else if (known.listener !== listener) replace(known, listener)
     }
     checkReady()
   }
@@ -237,9 +242,10 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
   return {
     ready,
-    async drain(deadlineMs) {
-      stop()
-      for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs))
+    async drain(deadlineMs, patient = false) {
+      if (patient) leavingPatiently = true
+      else stop()
+      for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs, patient))
       await Promise.all(leaving)
       close()
     },

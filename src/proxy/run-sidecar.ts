@@ -1,6 +1,7 @@
 import { Server } from 'node:net'
 import { parseAddress, type Address } from '../base/address.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Figures } from '../base/figures.ts'
 import { textLog } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { parseSpiffeId } from '../base/spiffe-id.ts'
@@ -8,7 +9,7 @@ import { settable } from '../base/watchable.ts'
 import { trustBundleSecret } from '../xds/names.ts'
 import { decode } from '../base/decode.ts'
 import { explainRequest } from './explain-request.ts'
-import { createDnsServer, type DnsServer } from './dns/serve-dns.ts'
+import { createDnsServer, type DnsServer, type ReceivingDatagrams } from './dns/serve-dns.ts'
 import { createAnswerCache } from './dns/answer-cache.ts'
 import { createForward } from './dns/forward.ts'
 import { answerFromNames } from './dns/mesh-names.ts'
@@ -19,11 +20,10 @@ import { datagramsFrom } from './listener/handles.ts'
 import type { NamedService } from './config.ts'
 import { createProxy } from './proxy.ts'
 import { certsAnswer, plainJson } from './sidecar-answers.ts'
-import type { Socket as Datagrams } from 'node:dgram'
 import type { FromSidecar, IdentityMaterial, ToSidecar } from './sidecar-messages.ts'
 import { startAdmin, type AdminServer } from './telemetry/admin.ts'
 import { createLogFiles } from './telemetry/log-files.ts'
-import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import { createConfigFlow } from './xds/config-flow.ts'
 import { connectControlPlane } from './xds/connect.ts'
 
@@ -47,7 +47,7 @@ export interface Sidecar {
   /** `handle` is what came along. */
   hear(message: ToSidecar, handle: unknown): void
   /** Ends the process when nothing is in flight any more, after `deadlineMs` at the latest. */
-  drain(deadlineMs: number): void
+  drain(deadlineMs: number, patient?: boolean): void
 }
 
 type Start = Extract<ToSidecar, { kind: 'start' }>
@@ -58,7 +58,8 @@ interface Running {
   setIdentity(identity: IdentityMaterial): void
   answer(what: Question): unknown
   explain(detail: unknown): Promise<unknown>
-  drain(deadlineMs: number): Promise<void>
+  takeFigures(figures: Figures): void
+  drain(deadlineMs: number, patient: boolean): Promise<void>
   close(): void
 }
 
@@ -66,30 +67,39 @@ interface Running {
 const renewalSpreadMs = 30_000
 /** The proxy keeps to its deadline by itself; this is for the day when it does not. */
 const drainSlackMs = 500
+/** While the next one serves already, it hears so often what is counted here. */
+const reportEveryMs = 5000
 
 /** Does nothing until it hears `start`. */
 export function createSidecar(parts: SidecarParts): Sidecar {
   const sockets = createHandedOver()
-  const datagrams: (() => Datagrams | undefined)[] = []
+  const datagrams: (() => ReceivingDatagrams | undefined)[] = []
   const inside = createInside({ ask: (id, port) => parts.tell({ kind: 'connect', id, port }), clock: parts.clock })
   let running: Running | undefined
   let draining = false
+  let reporting: Timer | undefined
+  const released = Promise.withResolvers<void>()
 
-  const drain = (deadlineMs: number): void => {
+  const over = (): void => {
+    if (reporting !== undefined) tellFigures()
+    reporting?.cancel()
+    running?.close()
+    parts.exit(0)
+  }
+  const drain = (deadlineMs: number, patient = false): void => {
+    sockets.close()
+    if (running === undefined) return over()
+    // Each further time: another deadline, of which the first to come counts.
+    const late = parts.clock.after(deadlineMs + drainSlackMs, over)
     if (draining) return
     draining = true
-    sockets.close()
-    const over = (): void => {
-      running?.close()
-      parts.exit(0)
-    }
-    if (running === undefined) return over()
-    const late = parts.clock.after(deadlineMs + drainSlackMs, over)
-    void running.drain(deadlineMs).then(() => {
+    if (patient) reporting = parts.clock.every(reportEveryMs, tellFigures, { background: true })
+    void running.drain(deadlineMs, patient).then(() => {
       late.cancel()
       over()
     })
   }
+  const tellFigures = (): void => parts.tell({ kind: 'figures', figures: running?.answer('figures') as Figures })
   const tellAnswer = async ({ id, what, detail }: Extract<ToSidecar, { kind: 'ask' }>): Promise<void> => {
     const answer = what === 'explain' ? await running?.explain(detail) : running?.answer(what)
     parts.tell({ kind: 'answer', id, json: plainJson(answer ?? null) })
@@ -109,8 +119,9 @@ export function createSidecar(parts: SidecarParts): Sidecar {
         case 'connected':
           return inside.heard(message.id, handle, message.error)
         case 'start': {
-          const started =
-            running ?? start(message, { listen: (address) => sockets.take(address), datagrams, inside }, parts)
+          if (message.standBy === undefined) released.resolve()
+          const listen = (address: Address): Promise<Server> => released.promise.then(() => sockets.take(address))
+          const started = running ?? start(message, { listen, datagrams, inside }, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
             return parts.exit(1)
@@ -118,6 +129,11 @@ export function createSidecar(parts: SidecarParts): Sidecar {
           running = started
           return
         }
+        case 'take-over':
+          running?.takeFigures(message.figures)
+          return released.resolve()
+        case 'figures':
+          return running?.takeFigures(message.figures)
         case 'identity':
           return running?.setIdentity(message.identity)
         case 'ask':
@@ -126,7 +142,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
         case 'program':
           return parts.guard(message.pid)
         case 'drain':
-          return drain(message.deadlineMs)
+          return drain(message.deadlineMs, message.patient)
       }
     },
   }
@@ -136,7 +152,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
 interface Given {
   readonly listen: (address: Address) => Promise<Server>
   /** Each begins to receive when it is called. */
-  readonly datagrams: readonly (() => Datagrams | undefined)[]
+  readonly datagrams: readonly (() => ReceivingDatagrams | undefined)[]
   readonly inside: Inside
 }
 
@@ -190,6 +206,11 @@ function start(
     log,
   })
 
+  const { standBy } = message
+  if (standBy !== undefined)
+    void flow.ready
+      .then(() => Promise.all(standBy.demanded.map((name) => flow.demand(name))))
+      .then(() => parts.tell({ kind: 'warm' }))
   let ready = false
   void Promise.all([flow.ready, proxy.ready]).then(() => {
     ready = true
@@ -205,15 +226,26 @@ function start(
         return metrics.exposition()
       case 'certs':
         return certsAnswer(identity.value, flow.config.value)
+      case 'demanded':
+        return flow.demanded()
+      case 'figures':
+        return metrics.give()
     }
   }
   let dns: DnsServer | undefined
   // Not before every name is known: a question waits in its socket meanwhile.
   if (message.dnsAddress !== undefined) {
     const on = message.dnsAddress
+    const queries = metrics.counter('weft_dns_queries_total', 'DNS queries of the program, by who answered.', [
+      'answer',
+    ])
     void proxy.ready.then(async () => {
       await flow.ready
-      dns = startDns((host) => proxy.findService(host), metrics, clock)
+      dns = startDns(
+        (host) => proxy.findService(host),
+        (how) => queries.of(how).add(1),
+        clock,
+      )
       for (const receive of datagrams) {
         const socket = receive()
         if (socket !== undefined) dns.addUdp(socket)
@@ -241,7 +273,12 @@ function start(
         refused: { status: 400, sentence: request.issues.map((one) => `${one.path}: ${one.message}`).join('; ') },
       }
     },
-    drain: (deadlineMs) => proxy.drain(deadlineMs),
+    takeFigures: (figures) => metrics.take(figures),
+    drain(deadlineMs, patient) {
+      dns?.stopReceiving()
+      admin?.leave()
+      return proxy.drain(deadlineMs, patient)
+    },
     close() {
       proxy.close()
       flow.close()
@@ -254,14 +291,17 @@ function start(
 }
 
 /** Answers for the names of the mesh, asks the machine's own resolvers for the rest. */
-function startDns(find: (host: string) => NamedService | undefined, metrics: Metrics, clock: Clock): DnsServer {
+function startDns(
+  find: (host: string) => NamedService | undefined,
+  answered: Parameters<typeof createDnsServer>[0]['answered'],
+  clock: Clock,
+): DnsServer {
   const host = hostResolvers(clock)
-  const queries = metrics.counter('weft_dns_queries_total', 'DNS queries of the program, by who answered.', ['answer'])
   return createDnsServer({
     lookup: (question) => answerFromNames(question, find, host().search),
     forward: createForward({ resolvers: () => host().servers, clock }),
     cache: createAnswerCache(clock),
-    answered: (how) => queries.of(how).add(1),
+    answered,
     clock,
   })
 }

@@ -49,7 +49,7 @@ export interface ListenerService {
 interface Served {
   chain: FilterChain
   readonly peer: Peer
-  drain: () => void
+  drain: (patient: boolean) => void
   destroy: () => void
 }
 
@@ -121,10 +121,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   /** From now on the connection follows changes of the listener, also while it is silent. */
   const enter = (socket: Socket, tracked: Tracked, chain: FilterChain, peer: Peer): Served => {
     const destroy = (): void => void socket.destroy()
-    const one: Served = { chain, peer, drain: destroy, destroy }
+    const one: Served = { chain, peer, drain: (patient) => void (patient || destroy()), destroy }
     served.add(one)
     socket.once('close', () => served.delete(one))
-    tracked.become({ drain: () => one.drain(), destroy: () => one.destroy() })
+    tracked.become({ drain: (patient) => one.drain(patient), destroy: () => one.destroy() })
     return one
   }
   const limitsFor = ({ principal }: Peer, { edge }: HttpTerminal): Http2Limits => {
@@ -164,9 +164,9 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
             connect: explicit ? tunnelsOf(tracked, one, terminal) : undefined,
             refuseRelative: explicit ? (authority) => helpfulRefusal(authority, peer) : undefined,
           })
-    one.drain = () => connection.drain()
+    one.drain = (patient) => connection.drain(patient)
     one.destroy = () => connection.destroy()
-    if (tracked.draining) one.drain()
+    if (tracked.draining !== undefined) one.drain(tracked.draining === 'patiently')
   }
   /** HTTP/1 or HTTP/2: what TLS has negotiated, and in plain text what the client says first. */
   const detectHttp = (socket: Socket, tracked: Tracked, one: Served, idleTimeoutMs: number): void => {
@@ -277,7 +277,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       const chains = new Map([...next.filterChains, next.defaultFilterChain].map((chain) => [chain?.name, chain]))
       for (const one of served) {
         const chain = chains.get(one.chain.name)
-        if (chain === undefined || !sameProof(chain, one.chain)) one.drain()
+        if (chain === undefined || !sameProof(chain, one.chain)) one.drain(false)
         else if (checksOf(chain).some((check) => check(one.peer) !== undefined)) one.destroy()
         else one.chain = chain
       }

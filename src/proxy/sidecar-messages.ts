@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.ts'
+import type { Figures } from '../base/figures.ts'
 import type { LogLevel } from '../base/log.ts'
 
 /** A workload's own certificate and key, PEM. Lives in memory only: the agent asked for it, the sidecar uses it. */
@@ -32,7 +33,16 @@ export type ToSidecar =
       /** The program's ports are in a network namespace of its own: connections to them are asked of the agent. */
       readonly connectInside?: boolean
       readonly logLevel: LogLevel
+      /**
+       * Another sidecar serves still: get ready with all that its program calls (these service ports), say `warm`, and wait for the
+       * sockets and `take-over`. Absent: serve as soon as there is a configuration.
+       */
+      readonly standBy?: { readonly demanded: readonly string[] }
     }
+  /** All sockets have been sent: serve. `figures`: what the sidecar before has counted. */
+  | { readonly kind: 'take-over'; readonly figures: Figures }
+  /** More of what the sidecar before has counted, while it finishes. */
+  | { readonly kind: 'figures'; readonly figures: Figures }
   | { readonly kind: 'identity'; readonly identity: IdentityMaterial }
   /** The program's process, which must not outlive the agent; absent: it does not run now, or somebody else sees to it. */
   | { readonly kind: 'program'; readonly pid: number | undefined }
@@ -41,16 +51,24 @@ export type ToSidecar =
   | {
       readonly kind: 'ask'
       readonly id: number
-      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain'
+      /** The last two are for the agent alone: which service ports the program calls; what was counted and not told yet. */
+      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'demanded' | 'figures'
       readonly detail?: unknown
     }
-  /** Stop accepting, let calls in flight finish for at most `deadlineMs`, then exit 0. */
-  | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /**
+   * Stop accepting, let calls in flight finish for at most `deadlineMs`, then exit 0. `patient`: another sidecar has taken over. Said
+   * again it can only shorten.
+   */
+  | { readonly kind: 'drain'; readonly deadlineMs: number; readonly patient?: boolean }
 
 /** What a sidecar tells its agent. */
 export type FromSidecar =
   /** Listeners serve their first whole configuration. Said once. */
   | { readonly kind: 'ready' }
+  /** Standing by, with a whole configuration. */
+  | { readonly kind: 'warm' }
+  /** What was counted since the last time, while it is drained patiently. */
+  | { readonly kind: 'figures'; readonly figures: Figures }
   | { readonly kind: 'answer'; readonly id: number; readonly json: unknown }
   /** Asks for a connection to the program's port. */
   | { readonly kind: 'connect'; readonly id: number; readonly port: number }

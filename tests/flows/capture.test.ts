@@ -194,6 +194,24 @@ test('a sidecar that is killed is replaced, and nothing of the capture is lost',
   assert.match(client.out, /"path":"\/after"/)
 })
 
+test('sidecars that are upgraded go on with what was captured, names and calls', async (t) => {
+  if (!canCapture(t, ourselves)) return
+  const world = await meshFor(t, ourselves)
+  const web = await world.run('web', { args: captured })
+  const calls = `curl -sS --max-time 15 --rate 100/s -o /dev/null -w '%{stderr}%{http_code}\\n' 'http://web/[1-250]'`
+  const later = 'curl -sS --max-time 15 http://web.default.svc.cluster.local/after'
+  const args = ['run', '--service', 'client', ...captured, '--', 'sh', '-c', `${calls}; ${later}`]
+  const client = world.start('weft run client', args)
+  await client.said(/^200\n200\n/m)
+  for (const child of [client, web.child]) {
+    child.signal('SIGHUP')
+    await child.said(/a new sidecar \(process \d+\) serves/)
+  }
+  assert.equal(await client.ended, 0, client.err)
+  assert.equal(client.err.match(/^200$/gm)?.length, 250, client.err)
+  assert.match(client.out, /"path":"\/after"/)
+})
+
 test('where it does not work, namespace says so and auto goes on without', async (t) => {
   if (!requires(t, 'linux')) return
   const world = createWorld(t)

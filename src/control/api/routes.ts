@@ -35,8 +35,10 @@ export async function route(parts: ApiParts, request: ApiRequest, clock: Clock):
   if (version === 'v1' && what === 'resources') return resources(parts, request, rest, clock)
   if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'config')
     return only('GET', request, () => ask(parts, `${rest[0]}/${rest[1]}`, request.query.get('what') ?? 'config'))
-  if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'explain')
-    return only('POST', request, () => explain(parts, `${rest[0]}/${rest[1]}`, request.body))
+  if (version === 'v1' && what === 'proxies' && rest.length === 3 && (rest[2] === 'explain' || rest[2] === 'upgrade')) {
+    const what = rest[2]
+    return only('POST', request, () => askWith(parts, `${rest[0]}/${rest[1]}`, what, request.body))
+  }
   return refuse(
     404,
     `there is no ${request.method} /${request.segments.join('/').slice(0, 200)} here; see GET / for what there is`,
@@ -115,10 +117,15 @@ function ask(parts: ApiParts, proxy: string, what: string): Promise<ApiReply> | 
   return answerOf(proxy, parts.ask(proxy, what))
 }
 
-/** The sidecar reads the question: it alone knows what it can explain. */
-function explain(parts: ApiParts, proxy: string, body: string): Promise<ApiReply> | ApiReply {
+/** The other side reads the question: a sidecar alone knows what it can explain, and its agent how it is replaced. */
+function askWith(
+  parts: ApiParts,
+  proxy: string,
+  what: 'explain' | 'upgrade',
+  body: string,
+): Promise<ApiReply> | ApiReply {
   try {
-    return answerOf(proxy, parts.ask(proxy, 'explain', JSON.parse(body)))
+    return answerOf(proxy, parts.ask(proxy, what, JSON.parse(body)))
   } catch {
     return refuse(400, 'the body is not JSON')
   }

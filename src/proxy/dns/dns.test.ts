@@ -45,7 +45,7 @@ async function start(t: TestContext, resolvers: () => readonly { host: string; p
   await once(udp, 'listening')
   const tcp = net.createServer().listen(0, '127.0.0.1')
   await once(tcp, 'listening')
-  server.addUdp(udp)
+  server.addUdp({ socket: udp, stop: () => {} })
   server.addTcp(tcp)
   t.after(() => server.close())
   const { port } = udp.address()

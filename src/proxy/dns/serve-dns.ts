@@ -18,10 +18,18 @@ export interface DnsParts {
   readonly clock: Clock
 }
 
+/** A bound UDP socket at work; `stop` leaves what comes from now on to others that have it too. */
+export interface ReceivingDatagrams {
+  readonly socket: Datagrams
+  readonly stop: () => void
+}
+
 /** A DNS server at work on sockets that were handed to it. */
 export interface DnsServer {
   /** Takes queries by UDP too, from a bound socket. */
-  addUdp(socket: Datagrams): void
+  addUdp(socket: ReceivingDatagrams): void
+  /** Takes no more queries by UDP; those it has are answered. */
+  stopReceiving(): void
   addTcp(server: Server): void
   close(): void
 }
@@ -36,6 +44,7 @@ const maxConnections = 256
 export function createDnsServer(parts: DnsParts): DnsServer {
   const { lookup, forward, cache, answered, clock } = parts
   const opened: { close(): unknown }[] = []
+  const receiving: (() => void)[] = []
   const connections = new Set<Socket>()
 
   const answer = async (query: Buffer, over: 'udp' | 'tcp'): Promise<Buffer | undefined> => {
@@ -107,8 +116,9 @@ export function createDnsServer(parts: DnsParts): DnsServer {
   }
 
   return {
-    addUdp(socket) {
+    addUdp({ socket, stop }) {
       opened.push(socket)
+      receiving.push(stop)
       socket.on('error', () => {})
       socket.on('message', (query, from) => {
         void answer(query, 'udp').then((reply) => {
@@ -120,6 +130,9 @@ export function createDnsServer(parts: DnsParts): DnsServer {
       opened.push(server)
       server.on('error', () => {})
       server.on('connection', serve)
+    },
+    stopReceiving() {
+      for (const stop of receiving.splice(0)) stop()
     },
     close() {
       for (const one of opened.splice(0)) one.close()

@@ -27,8 +27,11 @@ export interface ServerParts {
 
 /** One connection from a client: bytes in, calls out, replies back. */
 export interface ServerConnection {
-  /** Takes no new calls, and closes after those in flight. */
-  drain(): void
+  /**
+   * Takes no new calls, and closes after those in flight. `patient`: an idle HTTP/1 connection, whose client cannot be told, may carry one
+   * more call first, or is closed when none came for a while.
+   */
+  drain(patient: boolean): void
   /** Cuts the connection. */
   destroy(): void
 }

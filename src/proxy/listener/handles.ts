@@ -9,14 +9,23 @@ export function fileDescriptor(socket: net.Socket): number | undefined {
   return handle?.fd === undefined || handle.fd < 0 ? undefined : handle.fd
 }
 
-/** A bound UDP socket that another process handed over; it receives from now on. Undefined when the handle is none. */
-export function datagramsFrom(handle: unknown, family: 4 | 6): dgram.Socket | undefined {
+/**
+ * A bound UDP socket that another process handed over; it receives from now on, until `stop`: answers may leave still. Undefined when the
+ * handle is none.
+ */
+export function datagramsFrom(
+  handle: unknown,
+  family: 4 | 6,
+): { readonly socket: dgram.Socket; readonly stop: () => void } | undefined {
   if (typeof handle !== 'object' || handle === null || !('recvStart' in handle)) return undefined
   const socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4')
   socket.on('error', () => {})
   // A handle instead of a port is what Node itself does between processes; its types do not say so.
   socket.bind(handle as never)
-  return socket
+  const { recvStop } = handle as { recvStop?: () => void }
+  let closed = false
+  socket.once('close', () => (closed = true))
+  return { socket, stop: () => void (closed || recvStop?.call(handle)) }
 }
 
 /** A TCP connection that another process opened and handed over: nothing is read yet, each way has its own end; undefined when the handle is none. */

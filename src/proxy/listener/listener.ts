@@ -3,8 +3,8 @@ import type { Clock } from '../../base/clock.ts'
 
 /** Whatever became of an accepted socket: it can be asked to finish, or be cut. */
 export interface Served {
-  /** No new work; ends by itself when the work in flight is done. */
-  drain(): void
+  /** No new work; ends by itself when the work in flight is done. `patient`: without a hurry, so that nobody sees a break. */
+  drain(patient: boolean): void
   destroy(): void
 }
 
@@ -14,9 +14,9 @@ export interface ListenerHandle {
   readonly open: number
   /**
    * Stops accepting, asks every connection to finish, and cuts what is left after `deadlineMs`. Resolves when none is open; further
-   * calls share the first one's end.
+   * calls share the first one's end. `patient`: somebody else accepts from now on, and there is time.
    */
-  drain(deadlineMs: number): Promise<void>
+  drain(deadlineMs: number, patient?: boolean): Promise<void>
   /** Cuts everything now. */
   close(): void
 }
@@ -35,7 +35,7 @@ export interface Tracked {
   /** The socket is served by this now; replaces what was said before. */
   become(served: Served): void
   /** The listener is draining: finish soon. */
-  readonly draining: boolean
+  readonly draining: 'now' | 'patiently' | undefined
 }
 
 /**
@@ -49,19 +49,21 @@ const prepare = (server: Server): void =>
 export function listenOn(server: Server, { accepted, failed, clock }: ListenParts): ListenerHandle {
   const open = new Set<Connection>()
   let draining: Promise<void> | undefined
+  let patiently = false
   let emptied: (() => void) | undefined
 
   class Connection implements Tracked {
     served: Served
     constructor(socket: Socket) {
-      this.served = { drain: () => void socket.destroy(), destroy: () => void socket.destroy() }
+      // Who it is, and what it wants, may be on its way.
+      this.served = { drain: (patient) => void (patient || socket.destroy()), destroy: () => void socket.destroy() }
     }
-    get draining(): boolean {
-      return draining !== undefined
+    get draining(): 'now' | 'patiently' | undefined {
+      return draining === undefined ? undefined : patiently ? 'patiently' : 'now'
     }
     become(served: Served): void {
       this.served = served
-      if (draining !== undefined) served.drain()
+      if (draining !== undefined) served.drain(patiently)
     }
   }
 
@@ -87,7 +89,8 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
     get open() {
       return open.size
     },
-    drain(deadlineMs) {
+    drain(deadlineMs, patient = false) {
+      patiently = patient
       draining ??= new Promise<void>((resolve) => {
         server.close(ignore)
         const timer = clock.after(deadlineMs, () => {
@@ -99,7 +102,7 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
         }
         // `draining` is not set yet while this runs.
         queueMicrotask(() => {
-          for (const { served } of open) served.drain()
+          for (const { served } of open) served.drain(patient)
           if (open.size === 0) emptied?.()
         })
       })

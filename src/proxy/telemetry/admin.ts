@@ -19,6 +19,8 @@ export interface AdminParts {
 /** A running admin port. */
 export interface AdminServer {
   readonly address: Address
+  /** Another process serves from now on: whoever keeps a connection is sent there. */
+  leave(): void
   /** Ends open connections too. */
   close(): Promise<void>
 }
@@ -35,7 +37,11 @@ interface Page {
  */
 export async function startAdmin(parts: AdminParts): Promise<AdminServer> {
   const http = await import('node:http')
-  const server = http.createServer((request, response) => answer(parts, request, response))
+  let leaving = false
+  const server = http.createServer((request, response) => {
+    if (leaving) response.shouldKeepAlive = false
+    answer(parts, request, response)
+  })
   server.on('clientError', (_, socket) => socket.destroy())
   const { on } = parts
   if (on instanceof Server) on.on('connection', (socket) => server.emit('connection', socket))
@@ -44,6 +50,10 @@ export async function startAdmin(parts: AdminParts): Promise<AdminServer> {
   listener.on('error', () => {})
   return {
     address: addressOf(listener),
+    leave() {
+      leaving = true
+      server.closeIdleConnections()
+    },
     close: () =>
       new Promise((resolve) => {
         listener.close(() => resolve())

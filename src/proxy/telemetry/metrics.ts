@@ -1,5 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { expositionLines } from './exposition.ts'
+import { createFiguresGiver, takeFigures } from './hand-over.ts'
+import type { Figures } from '../../base/figures.ts'
 import type { AnyFamily, HistogramSeries, NumberSeries, Series } from './series.ts'
 
 /** One number that only grows. */
@@ -31,6 +33,10 @@ export interface Metrics {
   histogram(name: string, help: string, labels: readonly string[], bounds: readonly number[]): Family<Histogram>
   /** Prometheus text exposition format 0.0.4. */
   exposition(): string
+  /** What was counted since the last time that this was asked, for the process that takes our place. */
+  give(): Figures
+  /** Adds what the process before us has counted. */
+  take(figures: Figures): void
   /** Grows whenever series have expired: whoever keeps series drops them then and asks for new ones. */
   readonly generation: number
   readonly seriesCount: number
@@ -47,12 +53,17 @@ export interface MetricsOptions {
   readonly maxSeries?: number
 }
 
+interface Made {
+  of(...values: readonly string[]): Series
+}
+
 /** Series are looked over this many times until they expire. */
 const sweepsToExpire = 10
 
 /** No family yet. Asking twice for the same name is a bug and throws. */
 export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_000 }: MetricsOptions): Metrics {
-  const families = new Map<string, AnyFamily & { readonly sweep: () => number }>()
+  const families = new Map<string, AnyFamily & { readonly sweep: () => number } & Pick<Made, 'of'>>()
+  const giver = createFiguresGiver()
   let sweeps = 0
   let generation = 0
   let seriesCount = 0
@@ -120,7 +131,7 @@ export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_0
       }),
       ({ value }) => kind === 'counter' || value === 0,
     )
-    families.set(name, { ...what, kind, series: made.series, sweep: made.sweep })
+    families.set(name, { ...what, kind, series: made.series, sweep: made.sweep, of: (...values) => made.of(...values) })
     return made
   }
 
@@ -151,10 +162,23 @@ export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_0
         }),
         () => true,
       )
-      families.set(name, { ...what, kind: 'histogram', bounds, series: made.series, sweep: made.sweep })
+      families.set(name, {
+        ...what,
+        kind: 'histogram',
+        bounds,
+        series: made.series,
+        sweep: made.sweep,
+        of: (...values) => made.of(...values),
+      })
       return made
     },
     exposition: () => `${[...families.values()].flatMap(expositionLines).join('\n')}\n`,
+    give: () => giver.give(families.values()),
+    take: (figures) =>
+      takeFigures(figures, (name, labels) => {
+        const known = families.get(name)
+        return known?.labels.join() === labels.join() ? known : undefined
+      }),
     get generation() {
       return generation
     },

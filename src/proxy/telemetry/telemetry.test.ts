@@ -23,6 +23,37 @@ const linesOf = (metrics: Metrics): string[] =>
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
 
+test('what was counted goes to another process once, gauges stay', () => {
+  const [before, after] = [createMetrics({ clock: manualClock() }), createMetrics({ clock: manualClock() })]
+  const figures = [before, after].map((metrics) => ({
+    counter: metrics.counter('c_total', 'C.', ['a']),
+    gauge: metrics.gauge('g', 'G.', []),
+    histogram: metrics.histogram('h', 'H.', [], [1, 10]),
+  }))
+  const [old, next] = figures
+  assert.ok(old !== undefined && next !== undefined)
+  before.counter('other_total', 'Of an older version.', []).of().add(1)
+  old.counter.of('x').add(3)
+  old.gauge.of().set(7)
+  for (const value of [0.5, 5, 50]) old.histogram.of().observe(value)
+  next.counter.of('x').add(1)
+  // As it crosses the border between two processes.
+  const carry = (): void => after.take(JSON.parse(JSON.stringify(before.give())))
+  carry()
+  old.counter.of('x').add(2)
+  old.histogram.of().observe(5)
+  carry()
+  carry()
+  assert.deepEqual(linesOf(after), [
+    'c_total{a="x"} 6',
+    'h_bucket{le="1"} 1',
+    'h_bucket{le="10"} 3',
+    'h_bucket{le="+Inf"} 4',
+    'h_sum 60.5',
+    'h_count 4',
+  ])
+})
+
 test('exposition: escaping, empty labels, cumulated buckets', () => {
   const metrics = createMetrics({ clock: manualClock() })
   metrics.counter('c_total', 'With \\ and\nline.', ['a', 'b']).of('q"\\\n', '').add(2)

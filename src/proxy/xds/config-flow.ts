@@ -20,6 +20,8 @@ export interface ConfigFlow {
    * called; false when it does not exist or did not come within 5 s.
    */
   demand(routeName: string): Promise<boolean>
+  /** Names that were demanded and exist, as far as is known. */
+  demanded(): readonly string[]
   /** At least one listener, all listeners and the name table are in force. */
   readonly ready: Promise<void>
   /** A new connection (the identity has changed). */
@@ -154,6 +156,7 @@ export function createConfigFlow(parts: {
       advance()
       return answer
     },
+    demanded: () => [...new Set([...demands.tables(), ...demands.clusters()])],
     ready: ready.promise,
     renew: () => client.renew(),
     close() {

@@ -6,11 +6,20 @@ export type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
 /** How long a peer may take to hear our last words, once they have left, before the connection is cut; ms. */
 const lingerMs = 2000
 
+/** An idle connection that is drained patiently is closed when no call came for this long, ms: whoever pools it hardly uses it. */
+const patientIdleMs = 5000
+type Deadlines = Pick<Http1ServerParts, 'idleTimeoutMs' | 'headersTimeoutMs'>
+/** The deadlines of a connection that is drained patiently. */
+export function patientDeadlines({ idleTimeoutMs, headersTimeoutMs }: Deadlines): Deadlines {
+  const idle = idleTimeoutMs > 0 ? Math.min(idleTimeoutMs, patientIdleMs) : patientIdleMs
+  return { idleTimeoutMs: idle, headersTimeoutMs }
+}
+
 /** What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the call's own limit. */
 export function overdue(
   state: State,
   waitedMs: number,
-  { idleTimeoutMs, headersTimeoutMs }: Http1ServerParts,
+  { idleTimeoutMs, headersTimeoutMs }: Deadlines,
   ofCallMs: number,
 ): 'close' | 'destroy' | 'silent' | undefined {
   const past = (limitMs: number): boolean => limitMs > 0 && waitedMs >= limitMs

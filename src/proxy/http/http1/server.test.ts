@@ -325,9 +325,19 @@ test('drain closes idle connections and lets the call in flight answer with clos
   busy.send(get('/slow'))
   while (connections.length < 2) await new Promise<void>((resolve) => setImmediate(resolve))
   await new Promise<void>((resolve) => setTimeout(resolve, 5))
-  for (const connection of connections) connection.drain()
+  for (const connection of connections) connection.drain(false)
   await idle.end()
   assert.match(await busy.end(), /connection: close\r\n\r\nGET \/slow/)
+})
+
+test('drained patiently, an idle connection carries one more call, whose reply says that it is the last', async (t) => {
+  const { port, connections } = await serve(t, echo)
+  const idle = await connect(t, port)
+  idle.send(get('/1'))
+  await idle.until('GET /1')
+  for (const connection of connections) connection.drain(true)
+  idle.send(get('/2'))
+  assert.match(await idle.end(), /connection: close\r\n\r\nGET \/2/)
 })
 
 test('deadlines: head, idle, silent call', async (t) => {

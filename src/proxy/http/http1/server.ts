@@ -12,7 +12,7 @@ import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
 import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
 import { readRequestHead, type RequestHead } from './request-head.ts'
-import { overdue, type State } from './server-deadlines.ts'
+import { overdue, patientDeadlines, type State } from './server-deadlines.ts'
 import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, refusalOf, silent } from './server-faults.ts'
 import type { ConnectTaker, Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
 import { fieldLines, planReply, replyHead, statusLine } from './write-head.ts'
@@ -30,7 +30,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   readonly #inbox = new Inbox()
   readonly #stopReading: () => void
   #state: State = 'idle'
-  #draining = false
+  #draining: 'no' | 'now' | 'patiently' = 'no'
   #peerEnded = false
   #movedBytes = 0
   /** Coarse time of the last byte that mattered for the deadline of `#state`. */
@@ -64,9 +64,9 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     socket.resume()
   }
 
-  drain(): void {
-    this.#draining = true
-    if (this.#state === 'idle') this.#close()
+  drain(patient: boolean): void {
+    this.#draining = patient ? 'patiently' : 'now'
+    if (this.#state === 'idle' && !patient) this.#close()
   }
 
   destroy(): void {
@@ -205,7 +205,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     const asked = { method: this.#head?.method, minor: this.#head?.minor }
     const plan = planReply(reply, asked)
     const stillComing = this.#request !== undefined && !this.#request.done
-    if (this.#draining || stillComing || plan.closes) this.#keepAlive = false
+    if (this.#draining !== 'no' || stillComing || plan.closes) this.#keepAlive = false
     this.#writer.text(replyHead(reply, asked, plan, this.#keepAlive))
     if (plan.bodiless) {
       if (reply.body.length !== 0) reply.body.cancel(noBodyWanted)
@@ -234,7 +234,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       request.cancel(answeredEarly)
     }
     this.#settle(this.#fault)
-    if (!this.#keepAlive || this.#draining) return this.#close()
+    if (!this.#keepAlive || this.#draining !== 'no') return this.#close()
     this.#state = 'idle'
     this.#sinceMs = this.#parts.sweeper.nowMs
     this.#unpause()
@@ -380,7 +380,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     }
     const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
     const limitMs = this.#exchange?.idleTimeoutMs ?? this.#parts.streamIdleTimeoutMs
-    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, this.#parts, limitMs)) {
+    const limits = this.#draining === 'patiently' ? patientDeadlines(this.#parts) : this.#parts
+    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, limits, limitMs)) {
       case 'close':
         return this.#close()
       case 'destroy':

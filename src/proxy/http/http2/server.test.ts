@@ -467,7 +467,7 @@ test('a drain says GOAWAY twice, serves what came before, refuses nothing that w
   const peer = await connectHttp2(t, port)
   peer.send(peer.get(1, '/1'))
   await peer.until(() => peer.heads.has(1))
-  connections[0]?.drain()
+  connections[0]?.drain(false)
   await peer.until(() => peer.count(frameType.goAway) === 1)
   // Not known to the server when it said so, and served all the same.
   peer.send(peer.get(3, '/3'))
