@@ -3,6 +3,8 @@ import type { Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import type { ReadinessCheck } from './readiness-check.ts'
+import type { ReadinessPace } from './readiness-probe.ts'
 import type { RestartPolicy } from './restart-policy.ts'
 
 /** One `--port`. */
@@ -45,6 +47,8 @@ export interface AgentOptions {
   readonly tokenText?: string
   /** False: fail at once when the control plane cannot be reached. */
   readonly wait: boolean
+  /** What makes the program ready; without checks each of its ports must answer. */
+  readonly readiness: ReadinessPace & { readonly checks: readonly ReadinessCheck[] }
   /** When the program ends by itself. */
   readonly restart: RestartPolicy
   /** The program and its arguments, at least one. */

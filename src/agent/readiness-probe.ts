@@ -1,79 +1,84 @@
-import net from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
+import type { Flapping } from './flapping.ts'
 
-/** Whether the program answers on all of its ports. */
+/** Whether the program answers on all of its ports, or as its checks ask. */
 export interface Readiness {
   readonly ready: boolean
   /** Why not, for people. */
   readonly reason: string
 }
 
+/** How often a program is asked, and how often it must say the same to be believed. */
+export interface ReadinessPace {
+  /** Between two rounds, ms; until it is ready at most 100. */
+  readonly intervalMs: number
+  /** So long an answer may take, ms. */
+  readonly timeoutMs: number
+  /** Failed rounds in a row that make it unready. One miss may be a full backlog. */
+  readonly failures: number
+  /** Good rounds in a row that make it ready. */
+  readonly successes: number
+}
+
 const untilReadyMs = 100
-const afterwardsMs = 1000
-const connectTimeoutMs = 1000
-/** One miss may be a full backlog; two in a row are an answer. */
-const missesAllowed = 1
 
 /**
- * Asks for every port on the program's loopback, as the sidecar will: each 100 ms until all answer, then each second. `changed` hears the first
- * verdict and every change. A program without ports is ready at once.
+ * Asks all checks, and again and again. `changed` hears the first verdict and every change. A program without checks is ready at once. One
+ * that comes and goes must be well for longer each time (`flapping`).
  */
 export function probeReadiness(
-  ports: readonly number[],
+  checks: readonly (() => Promise<string | undefined>)[],
   parts: {
     readonly clock: Clock
+    readonly pace: ReadinessPace
+    readonly flapping: Flapping
     readonly changed: (readiness: Readiness) => void
-    /** Whether somebody accepts connections there; absent: on this machine's loopback. */
-    readonly answers?: ((port: number) => Promise<boolean>) | undefined
   },
 ): { stop(): void } {
-  const { clock, changed, answers = (port) => answersOn(port, clock) } = parts
+  const { clock, changed, flapping } = parts
+  const { intervalMs, failures, successes } = parts.pace
   let last: Readiness | undefined
-  let misses = 0
+  let bad = 0
+  let good = 0
+  let wellSinceMs = 0
   let timer: Timer | undefined
   let stopped = false
 
   const tell = (next: Readiness): void => {
     if (last?.ready === next.ready && last.reason === next.reason) return
+    if (last?.ready === true && !next.ready) flapping.fell(clock.nowMs())
     last = next
     changed(next)
   }
+  const well = (): void => {
+    bad = 0
+    if (good++ === 0) wellSinceMs = clock.nowMs()
+    if (last?.ready === true) return
+    const holdMs = flapping.wellForMs(clock.nowMs())
+    if (good < successes) return tell({ ready: false, reason: 'it has not been well often enough yet' })
+    if (clock.nowMs() - wellSinceMs < holdMs)
+      return tell({ ready: false, reason: `it comes and goes: it must be well for ${holdMs / 1000} s first` })
+    tell({ ready: true, reason: '' })
+  }
+  const unwell = (reason: string): void => {
+    good = 0
+    bad++
+    if (last?.ready !== true || bad >= failures) tell({ ready: false, reason })
+  }
   const round = async (): Promise<void> => {
-    const found = await Promise.all(ports.map(answers))
+    const reasons = (await Promise.all(checks.map((check) => check()))).filter((reason) => reason !== undefined)
     if (stopped) return
-    const silent = ports.filter((_, index) => !found[index])
-    misses = silent.length === 0 ? 0 : misses + 1
-    if (silent.length === 0) tell({ ready: true, reason: '' })
-    else if (last?.ready !== true || misses > missesAllowed) {
-      tell({ ready: false, reason: `nothing answers on port ${silent.join(', ')}` })
-    }
-    if (ports.length > 0) timer = clock.after(last?.ready ? afterwardsMs : untilReadyMs, () => void round())
+    if (reasons.length === 0) well()
+    else unwell(reasons.join('; '))
+    if (checks.length > 0)
+      timer = clock.after(last?.ready === true ? intervalMs : Math.min(untilReadyMs, intervalMs), () => void round())
   }
   void round()
   return {
     stop() {
       stopped = true
       timer?.cancel()
+      if (last?.ready === true) flapping.fell(clock.nowMs())
     },
   }
-}
-
-/**
- * Whether somebody accepts connections on this port of 127.0.0.1. Leaves politely: a program that greets first would get a reset if
- * its greeting were not read, and some die of it.
- */
-export function answersOn(port: number, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ host: '127.0.0.1', port })
-    const late = clock.after(connectTimeoutMs, () => socket.destroy(), { background: true })
-    socket.once('connect', () => {
-      resolve(true)
-      socket.resume().end()
-    })
-    socket.on('error', () => {})
-    socket.once('close', () => {
-      late.cancel()
-      resolve(false)
-    })
-  })
 }

@@ -76,6 +76,7 @@ async function start(
       dataDir,
       wait: true,
       restart: 'no',
+      readiness: { checks: [], intervalMs: 1000, timeoutMs: 1000, failures: 2, successes: 1 },
       command: [process.execPath, '-e', program],
       version: '0.0.0',
       ...options,

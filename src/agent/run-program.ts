@@ -7,6 +7,8 @@ import type { Listeners } from './listeners.ts'
 import type { Membership } from './membership.ts'
 import type { AgentOptions, AgentParts } from './options.ts'
 import { startProgram, type Program } from './program.ts'
+import { createFlapping, type Flapping } from './flapping.ts'
+import { performCheck, type ReadinessCheck } from './readiness-check.ts'
 import { probeReadiness } from './readiness-probe.ts'
 import { restartAfterMs, stableRunMs } from './restart-policy.ts'
 import type { Sidecar } from './sidecar-process.ts'
@@ -32,12 +34,14 @@ export const drainMs = 5000
 export async function runProgram(options: AgentOptions, parts: AgentParts, running: Running): Promise<number> {
   const { stop, session, namespace, sidecar } = running
   const { clock, random, say } = parts
+  const env = environmentOf(options, parts, running)
+  const flapping = createFlapping()
   let shortRuns = 0
   for (;;) {
     const startedMs = clock.nowMs()
-    const program = startInPlace(options, parts, running)
+    const program = startInPlace(options, env, namespace)
     sidecar.setProgram(program.pid)
-    const status = await untilEnded(program, options, parts, running)
+    const status = await untilEnded(program, { env, flapping }, options, parts, running)
     sidecar.setProgram(undefined)
     if (status === 'asked to stop') return program.ended
     shortRuns = clock.nowMs() - startedMs < stableRunMs ? shortRuns + 1 : 1
@@ -68,11 +72,13 @@ async function untilStopped(
   return typeof stopped === 'number' ? stopped : undefined
 }
 
-function startInPlace(
-  { service, namespace, command }: AgentOptions,
+type Environment = Readonly<Record<string, string | undefined>>
+
+function environmentOf(
+  { service, namespace }: AgentOptions,
   { env }: AgentParts,
   { member, listeners, namespace: inside }: Running,
-): Program {
+): Environment {
   const told = {
     service,
     namespace,
@@ -80,32 +86,51 @@ function startInPlace(
     admin: `http://${formatAddress(listeners.admin.address)}`,
   }
   return inside === undefined
-    ? startProgram(command, explicitEnvironment(env, { ...told, proxy: listeners.outbound.address }))
-    : inside.start(command, programEnvironment(env, told))
+    ? explicitEnvironment(env, { ...told, proxy: listeners.outbound.address })
+    : programEnvironment(env, told)
+}
+
+const startInPlace = ({ command }: AgentOptions, env: Environment, inside: Namespace | undefined): Program =>
+  inside === undefined ? startProgram(command, env) : inside.start(command, env)
+
+/** What is asked of the program to know whether it is ready. */
+function checksOf(
+  { ports, readiness }: AgentOptions,
+  env: Environment,
+  { clock }: AgentParts,
+  inside: Namespace | undefined,
+): readonly (() => Promise<string | undefined>)[] {
+  const { checks, timeoutMs } = readiness
+  const wanted: readonly ReadinessCheck[] =
+    checks.length > 0 ? checks : ports.map(({ targetPort }) => ({ kind: 'tcp', port: targetPort }))
+  return wanted.map((check) =>
+    inside === undefined
+      ? () => performCheck(check, { clock, timeoutMs, env, prefix: [] })
+      : () => inside.check(check, { timeoutMs, env }),
+  )
 }
 
 /** One run of it: its status when it ended by itself. When asked to stop it is drained and has heard the signals. */
 async function untilEnded(
   program: Program,
+  { env, flapping }: { readonly env: Environment; readonly flapping: Flapping },
   options: AgentOptions,
   parts: AgentParts,
   running: Running,
 ): Promise<number | 'asked to stop'> {
   const { member, namespace: inside, stop, session } = running
-  const probe = probeReadiness(
-    options.ports.map((port) => port.targetPort),
-    {
-      clock: parts.clock,
-      answers: inside && ((port) => inside.answersOn(port)),
-      changed(readiness) {
-        session.setReadiness(readiness)
-        parts.log.info(readiness.ready ? 'ready' : 'not ready', {
-          workload: member.joined.workload,
-          reason: readiness.reason || undefined,
-        })
-      },
+  const probe = probeReadiness(checksOf(options, env, parts, inside), {
+    clock: parts.clock,
+    pace: options.readiness,
+    flapping,
+    changed(readiness) {
+      session.setReadiness(readiness)
+      parts.log.info(readiness.ready ? 'ready' : 'not ready', {
+        workload: member.joined.workload,
+        reason: readiness.reason || undefined,
+      })
     },
-  )
+  })
   try {
     const first = await Promise.race([program.ended, stop.asked.then(() => 'asked to stop' as const)])
     if (first !== 'asked to stop') return first

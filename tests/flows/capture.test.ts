@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { startChild, type Child } from '../world/child.ts'
 import { canCapture, captured, inside, machine, ordinary, ourselves, type Who } from '../world/capturing.ts'
+import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld, type Finished, type World } from '../world/world.ts'
@@ -197,7 +198,10 @@ test('a sidecar that is killed is replaced, and nothing of the capture is lost',
 test('sidecars that are upgraded go on with what was captured, names and calls', async (t) => {
   if (!canCapture(t, ourselves)) return
   const world = await meshFor(t, ourselves)
-  const web = await world.run('web', { args: captured })
+  const port = await freePort()
+  // Asked inside, where the program is.
+  const checks = ['--ready', `http://:${port}/status/204`, '--ready', 'exec:test -n "$WEFT_WORKLOAD"']
+  const web = await world.run('web', { port, args: [...captured, ...checks] })
   const calls = `curl -sS --max-time 15 --rate 100/s -o /dev/null -w '%{stderr}%{http_code}\\n' 'http://web/[1-250]'`
   const later = 'curl -sS --max-time 15 http://web.default.svc.cluster.local/after'
   const args = ['run', '--service', 'client', ...captured, '--', 'sh', '-c', `${calls}; ${later}`]

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { processesWith } from '../world/child.ts'
+import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
 import { startSteadyLoad } from '../world/steady-load.ts'
 import { until } from '../world/until.ts'
@@ -60,4 +62,26 @@ test('life cycle: a program that fails is started again by its policy, and its s
   const wrong = await world.weft(['run', '--service', 'job', '--restart', 'sometimes', '--', 'true'])
   assert.equal(wrong.status, 2)
   assert.match(wrong.err, /sometimes.*no, on-failure, always/s)
+})
+
+test('life cycle: a program is ready when its own check says so, and no call reaches it otherwise', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const port = await freePort()
+  const up = path.join(world.dir, 'up')
+  await world.run('web', {
+    port,
+    args: ['--ready', `exec:test -e ${up}`, '--ready', `http://:${port}/status/204`, '--ready-interval', '50ms'],
+  })
+  const refused = await world.curlUntil(client, 'http://web/', 503)
+  assert.match(refused.body, /web/)
+  world.file('up', '')
+  await world.curlUntil(client, 'http://web/', 200)
+  fs.rmSync(up)
+  await world.curlUntil(client, 'http://web/', 503)
+  const wrong = await world.weft(['run', '--service', 'web', '--ready', 'udp://:1', '--', 'true'])
+  assert.equal(wrong.status, 2)
+  assert.match(wrong.err, /--ready "udp:\/\/:1": give http:/)
 })

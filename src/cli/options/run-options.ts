@@ -1,9 +1,10 @@
 import { isAppProtocol } from '../../base/app-protocol.ts'
 import { parseAddress, type Address } from '../../base/address.ts'
+import { readReadiness, type ReadyFlags } from './ready-options.ts'
 import type { AgentOptions, InboundChoice, ProgramPort } from '../../agent/options.ts'
 
 /** The flags of `weft run` as commander hands them over. */
-export interface RunFlags {
+export interface RunFlags extends ReadyFlags {
   readonly service: string
   readonly namespace?: string
   readonly serviceAccount?: string
@@ -43,6 +44,8 @@ export function readRunOptions(
   const capture = keep(readCapture(flags.capture ?? 'auto'))
   const ports = all(flags.port, readPort)
   problems.push(...repeated(ports))
+  const { readiness, problems: unready } = readReadiness(flags)
+  problems.push(...unready)
   const labels = Object.fromEntries(all(flags.label, readLabel))
   const inbound = all(flags.inbound, readInbound)
   const admin = flags.admin === undefined ? undefined : keep(readListenAddress('--admin', flags.admin))
@@ -71,6 +74,7 @@ export function readRunOptions(
       ...(admin === undefined ? {} : { admin }),
       wait: flags.wait ?? true,
       restart: flags.restart ?? 'no',
+      readiness,
       command: [program, ...args],
     },
   }

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import os from 'node:os'
 import { systemClock } from '../../../base/clock.ts'
 import { findCommand } from '../../program.ts'
-import { answersOn } from '../../readiness-probe.ts'
+import { performCheck } from '../../readiness-check.ts'
 import { boundTcp, boundUdp, openTcp } from './inside-sockets.ts'
 import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
 import { captureRules, routeCommands } from './rules.ts'
@@ -52,25 +52,27 @@ function hear(message: ToHelper): void {
       return void program?.kill(message.name)
     case 'connect':
       return void connect(message.id, message.port)
-    case 'probe':
-      return void answersOn(message.port, systemClock).then((answers) =>
-        send({ kind: 'probed', id: message.id, answers }),
-      )
+    case 'check': {
+      const { id, check, timeoutMs, env } = message
+      const parts = { clock: systemClock, timeoutMs, env, prefix: [...withoutPrivileges(), '--'] }
+      return void performCheck(check, parts).then((unready) => send({ kind: 'checked', id, unready }))
+    }
   }
+}
+
+/** To put before a command. Found by our own path, the command by the program's. */
+function withoutPrivileges(): readonly string[] {
+  const setpriv = findCommand('setpriv', process.env)
+  return ['file' in setpriv ? setpriv.file : 'setpriv', ...privileges[kind]]
 }
 
 /** With the terminal and files that we were given. It dies with us: outside of this namespace nobody could reach it. */
 function run({ command, env }: Extract<ToHelper, { kind: 'run' }>): void {
-  // Found by our own path, the command by the program's.
-  const setpriv = findCommand('setpriv', process.env)
-  const started = spawn(
-    'file' in setpriv ? setpriv.file : 'setpriv',
-    [...privileges[kind], '--pdeathsig', 'KILL', '--', ...command],
-    {
-      stdio: ['inherit', 'inherit', programStderr],
-      env: { ...env },
-    },
-  )
+  const [setpriv = '', ...flags] = withoutPrivileges()
+  const started = spawn(setpriv, [...flags, '--pdeathsig', 'KILL', '--', ...command], {
+    stdio: ['inherit', 'inherit', programStderr],
+    env: { ...env },
+  })
   program = started
   const ended = (status: number): void => {
     program = undefined

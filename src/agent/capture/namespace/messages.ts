@@ -1,3 +1,5 @@
+import type { ReadinessCheck } from '../../readiness-check.ts'
+
 /** What the agent tells the helper that lives inside the program's namespaces. A closed channel means that the agent is gone. */
 export type ToHelper =
   | {
@@ -8,8 +10,14 @@ export type ToHelper =
   | { readonly kind: 'signal'; readonly name: NodeJS.Signals }
   /** Opens a connection to a port of the program. */
   | { readonly kind: 'connect'; readonly id: number; readonly port: number }
-  /** Does anybody answer on this port? */
-  | { readonly kind: 'probe'; readonly id: number; readonly port: number }
+  /** Is the program ready? A command gets `env`. */
+  | {
+      readonly kind: 'check'
+      readonly id: number
+      readonly check: ReadinessCheck
+      readonly timeoutMs: number
+      readonly env: Readonly<Record<string, string | undefined>>
+    }
 
 /** What the helper tells the agent. Node's own handle of a socket comes along where it is said. */
 export type FromHelper =
@@ -21,7 +29,8 @@ export type FromHelper =
   | { readonly kind: 'failed'; readonly sentence: string }
   /** The open connection comes along, or `error` says why there is none. */
   | { readonly kind: 'connected'; readonly id: number; readonly error?: string }
-  | { readonly kind: 'probed'; readonly id: number; readonly answers: boolean }
+  /** `unready`: why not; absent: it is. */
+  | { readonly kind: 'checked'; readonly id: number; readonly unready: string | undefined }
   /** The program has ended, with this exit status or 128 + n after signal n. */
   | { readonly kind: 'ended'; readonly status: number }
 

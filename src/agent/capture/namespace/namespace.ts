@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../../base/clock.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Program } from '../../program.ts'
+import type { ReadinessCheck } from '../../readiness-check.ts'
 import { heldDatagrams, heldSocket, type HeldSocket } from '../../sockets.ts'
 import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
 
@@ -21,8 +22,11 @@ export interface Namespace {
   start(command: readonly [string, ...string[]], env: Readonly<Record<string, string | undefined>>): Program
   /** Opens a connection to a port of the program: Node's own handle of it, or why there is none. */
   connect(port: number): Promise<{ readonly handle: unknown } | { readonly error: string }>
-  /** Whether somebody accepts connections on this port of the program's loopback. */
-  answersOn(port: number): Promise<boolean>
+  /** Performs it beside the program, with its own `env`. Undefined: ready; else why not. */
+  check(
+    check: ReadinessCheck,
+    parts: { readonly timeoutMs: number; readonly env: Readonly<Record<string, string | undefined>> },
+  ): Promise<string | undefined>
   /** Ends the helper, and with it a program that is still there. */
   close(): void
 }
@@ -181,9 +185,9 @@ function createNamespace(
           const error = answer?.message.kind === 'connected' ? answer.message.error : 'the helper has ended'
           return error === undefined ? { handle: answer?.handle } : { error }
         },
-        async answersOn(port) {
-          const answer = await ask((id) => ({ kind: 'probe', id, port }))
-          return answer?.message.kind === 'probed' && answer.message.answers
+        async check(check, { timeoutMs, env }) {
+          const answer = await ask((id) => ({ kind: 'check', id, check, timeoutMs, env }))
+          return answer?.message.kind === 'checked' ? answer.message.unready : 'its namespace is gone'
         },
         close() {
           closing = true
