@@ -16,7 +16,8 @@ test("life cycle: the callee's sidecar is killed under 200 requests a second, an
   const client = await world.run('client', { port: 0 })
   const web = await world.run('web')
   await world.curlUntil(client, 'http://web/', 200)
-  const load = startSteadyLoad('http://web/', { proxy: client.proxy, ratePerSecond: 200 })
+  // Some forty calls are under way when it happens.
+  const load = startSteadyLoad('http://web/slow/200', { proxy: client.proxy, ratePerSecond: 200 })
   await load.more(100)
   const before = sidecarOf(web)
   process.kill(before, 'SIGKILL')

@@ -19,7 +19,16 @@ export type Fault =
   | { kind: 'connect-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
   | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
   | { kind: 'not-processed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
-  | { kind: 'reset'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; sentBytes: number; cause: string }
+  /** `withConnection`: the connection that it shared with other calls was lost, and they with it. */
+  | {
+      kind: 'reset'
+      side: 'upstream'
+      retry: 'if-idempotent'
+      endpoint: Address
+      sentBytes: number
+      cause: string
+      withConnection?: boolean
+    }
   | { kind: 'bad-reply'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; cause: string }
   | { kind: 'timeout'; side: 'upstream'; retry: 'if-idempotent'; what: 'request' | 'idle'; timeoutMs: number }
   | { kind: 'truncated'; side: 'upstream'; retry: 'never'; endpoint: Address; cause: string }

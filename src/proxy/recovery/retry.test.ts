@@ -206,6 +206,21 @@ test('a refused connection is tried elsewhere even when the budget is spent: it 
   assert.equal(budget.activeRetries, 1)
 })
 
+test('what was lost with its shared connection is repeated once whatever the budget has left, and then within it', async () => {
+  const lost = { ...reset(9), withConnection: true } as Fault
+  const spent = { retryBudgetPercent: 0, minRetryConcurrency: 1 }
+  const get = async (...answers: (Fault | Reply)[]): Promise<number> => {
+    const { run, budget, seen } = world(answers, {}, spent)
+    assert.ok(budget.take())
+    await run(makeCall({ method: 'GET' }))
+    assert.equal(budget.activeRetries, 1)
+    return seen.length
+  }
+  assert.equal(await get(lost, makeReply()), 2)
+  assert.equal(await get(lost, lost, makeReply()), 2, 'the second time it needs a place')
+  assert.equal(await get(reset(9), makeReply()), 1, 'a call that was reset alone needs one at once')
+})
+
 test('budgets stay when limits change, and go with their cluster', () => {
   const budgets = createRetryBudgets()
   const limits = { retryBudgetPercent: 0, minRetryConcurrency: 1 }

@@ -22,7 +22,7 @@ export interface RetryParts {
 export const replayLimitBytes: number = 64 * 1024
 
 /**
- * Attempts again what `worthRetrying` allows, while the policy, the body and (but for refused connections) the budget do; each attempt notes the endpoint before
+ * Attempts again what `worthRetrying` allows, while the policy, the body and (but for refused connections, and the first time after a shared one was lost) the budget do; each attempt notes the endpoint before
  * in `trace.tried`. The first retry after a safe fault is immediate (unless the policy has a least wait), later ones wait with full jitter. Counts every call in the
  * budget. Without retries in the policy the layer only counts.
  */
@@ -77,7 +77,7 @@ async function attemptAgain(
   let answer = first
   for (let attempt = 1; attempt <= policy.retries; attempt++) {
     if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
-    const free = reachedNobody(answer)
+    const free = reachedNobody(answer) || (attempt === 1 && lostTogether(answer))
     if (replay?.possible === false || !(free || budget.take())) break
     const atLeastMs = policy.backoffAtLeastMs ?? 0
     const immediate = attempt === 1 && atLeastMs === 0 && isFault(answer) && answer.retry === 'safe'
@@ -99,6 +99,13 @@ async function attemptAgain(
  * their number alone. The budget is there to keep load from growing under failure.
  */
 const reachedNobody = (answer: Reply | Fault): boolean => isFault(answer) && answer.kind === 'connect-failed'
+
+/**
+ * All calls of a shared connection are lost with it at once, and a sidecar that was killed does nothing for them any more: the first repeat
+ * takes the place of the call, and is no further load. A share of them would leave the others failed.
+ */
+const lostTogether = (answer: Reply | Fault): boolean =>
+  isFault(answer) && answer.kind === 'reset' && answer.withConnection === true
 
 /** Notes where this attempt went, and lets go of a reply that nobody will read. */
 function giveUp({ trace }: Call, answer: Reply | Fault): void {

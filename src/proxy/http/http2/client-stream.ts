@@ -198,7 +198,8 @@ export class ClientStream implements StreamUser {
     if (code === undefined && !settledOnce && cause.startsWith('ERR_SSL'))
       return { kind: 'tls-failed', side: 'upstream', retry: 'safe', endpoint, cause }
     const sentBytes = this.#headBytes + this.#stream.sentBytes
-    return { kind: 'reset', side: 'upstream', retry: 'if-idempotent', endpoint, sentBytes, cause }
+    const withConnection = code === undefined
+    return { kind: 'reset', side: 'upstream', retry: 'if-idempotent', endpoint, sentBytes, cause, withConnection }
   }
 
   #error(cause: string): void {
