@@ -3,6 +3,7 @@ import type { Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import type { ProgramEvent } from './process-set.ts'
 import type { ReadinessCheck } from './readiness-check.ts'
 import type { ReadinessPace } from './readiness-probe.ts'
 import type { RestartPolicy } from './restart-policy.ts'
@@ -66,6 +67,13 @@ export interface AgentParts {
   readonly say: (line: string) => void
   /** The environment the program inherits. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /**
+   * Takes what the program and its sidecar write, and the program is a job of its own that reads nothing. Absent: the program has our own
+   * input, output and job.
+   */
+  readonly output?: (from: 'stdout' | 'stderr', chunk: Buffer) => void
+  /** Hears each time that the program is started, becomes ready, or is not ready any more. */
+  readonly happened?: (event: ProgramEvent) => void
   /** Where SIGTERM and SIGINT come from: `process`. */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>
   /** Absent: the sidecar of this build. A script for Node. */

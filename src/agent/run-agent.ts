@@ -50,10 +50,10 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
 /** The namespace that the program will live in; undefined: it is told of its sidecar instead. */
 async function chooseCapture(
   { capture }: AgentOptions,
-  { env, clock, log, say }: AgentParts,
+  { env, output, clock, log, say }: AgentParts,
 ): Promise<Namespace | Refused | undefined> {
   if (capture === 'explicit') return undefined
-  const opened = await openNamespace({ env, clock, log })
+  const opened = await openNamespace({ env, output, clock, log })
   if (!('missing' in opened)) {
     if (capture === 'auto')
       say(
@@ -113,6 +113,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     start: () => startMessage(options, member, listeners),
     connectInside: namespace && ((port) => namespace.connect(port)),
     env: parts.env,
+    ...(parts.output === undefined ? {} : { output: parts.output }),
     clock,
     random,
     log,

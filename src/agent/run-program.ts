@@ -39,7 +39,8 @@ export async function runProgram(options: AgentOptions, parts: AgentParts, runni
   let shortRuns = 0
   for (;;) {
     const startedMs = clock.nowMs()
-    const program = startInPlace(options, env, namespace)
+    const program = startInPlace(options, parts, env, namespace)
+    parts.happened?.('started')
     sidecar.setProgram(program.pid)
     const status = await untilEnded(program, { env, flapping }, options, parts, running)
     sidecar.setProgram(undefined)
@@ -90,8 +91,12 @@ function environmentOf(
     : programEnvironment(env, told)
 }
 
-const startInPlace = ({ command }: AgentOptions, env: Environment, inside: Namespace | undefined): Program =>
-  inside === undefined ? startProgram(command, env) : inside.start(command, env)
+const startInPlace = (
+  { command }: AgentOptions,
+  parts: AgentParts,
+  env: Environment,
+  inside: Namespace | undefined,
+): Program => (inside === undefined ? startProgram(command, env, parts) : inside.start(command, env))
 
 /** What is asked of the program to know whether it is ready. */
 function checksOf(
@@ -125,6 +130,7 @@ async function untilEnded(
     flapping,
     changed(readiness) {
       session.setReadiness(readiness)
+      parts.happened?.(readiness.ready ? 'ready' : 'unready')
       parts.log.info(readiness.ready ? 'ready' : 'not ready', {
         workload: member.joined.workload,
         reason: readiness.reason || undefined,

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { FromSidecar, ToSidecar } from '../proxy/sidecar-messages.ts'
+import type { AgentParts } from './options.ts'
 import type { HeldSocket } from './sockets.ts'
 
 type Ask = Extract<ToSidecar, { kind: 'ask' }>
@@ -32,6 +33,8 @@ export interface SidecarChildParts {
   /** Opens a connection to the program where only somebody inside of its namespace can. */
   readonly connectInside?: ((port: number) => Promise<{ handle: unknown } | { error: string }>) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Takes what it writes; absent: that goes to our standard error. */
+  readonly output?: AgentParts['output']
   readonly clock: Clock
 }
 
@@ -53,10 +56,12 @@ export function startSidecarChild(
   // A session of its own: Ctrl-C at the terminal must not end it before the program's last calls are answered.
   const child = fork(parts.script, [], {
     execArgv: [heapFlag, ...parts.flags],
-    stdio: ['ignore', 2, 2, 'ipc'],
+    stdio: parts.output === undefined ? ['ignore', 2, 2, 'ipc'] : ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: true,
     env: Object.fromEntries(passedOn.map((name) => [name, parts.env[name]])),
   })
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => parts.output?.('stderr', chunk))
   const warm = Promise.withResolvers<void>()
   const ready = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<string>()

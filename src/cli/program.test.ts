@@ -20,6 +20,7 @@ async function weft(args: readonly string[], env: Record<string, string> = {}, s
   const status = await main(args, {
     out: (text) => void (out += text),
     err: (text) => void (err += text),
+    colour: false,
     env: { HOME: '/nonexistent', ...env },
     stdin: async () => stdin,
   })

@@ -67,11 +67,16 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     'weft run --service web --port 8080 -- node server.js',
     'weft run --service api --port 80=3000/http --label version=v2 -- ./api --listen 3000',
     'weft run --service batch -- python job.py          # a client only',
+    'weft run -f processes.yaml',
     'weft run --service web --port 8080 --token-file join.token -- ./web   # control plane elsewhere',
   ])
-    .usage('--service NAME [options] -- COMMAND…')
-    .argument('<command...>', 'the program and its arguments, after --')
-    .requiredOption('--service <name>', 'the service that this is an instance of')
+    .usage('--service NAME [options] -- COMMAND…\n       weft run -f FILE')
+    .argument('[command...]', 'the program and its arguments, after --')
+    .option('--service <name>', 'the service that this is an instance of')
+    .option(
+      '-f, --filename <file|->',
+      'run all programs of a process file, each as this would (examples/processes.yaml)',
+    )
     .option('-n, --namespace <namespace>', 'namespace (default: default)')
     .option('--service-account <name>', "whose identity it has (default: the service's name)")
     .option('--port <[name:][serviceport=]port[/protocol]>', 'a port of the command; may be repeated', collect)
@@ -86,9 +91,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
     .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
     .addOption(
-      new Option('--restart <when>', 'start the command again when it ends by itself, after a growing pause')
-        .choices(['no', 'on-failure', 'always'])
-        .default('no'),
+      new Option(
+        '--restart <when>',
+        'start the command again when it ends by itself, after a growing pause (default: no)',
+      ).choices(['no', 'on-failure', 'always']),
     )
     .option(
       '--ready <check>',

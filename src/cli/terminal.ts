@@ -4,6 +4,8 @@ export interface Terminal {
   readonly out: (text: string) => void
   /** Standard error: what went wrong, and hints. */
   readonly err: (text: string) => void
+  /** Somebody reads both in a terminal, and has nothing against colours. */
+  readonly colour: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   /** All of standard input. */
   readonly stdin: () => Promise<string>

@@ -24,6 +24,7 @@ for (const stream of [process.stdout, process.stderr])
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  colour: process.stdout.isTTY && process.stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
   env: process.env,
   async stdin() {
     const chunks: Buffer[] = []

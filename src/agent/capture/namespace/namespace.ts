@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../../base/clock.ts'
 import type { Log } from '../../../base/log.ts'
+import type { AgentParts } from '../../options.ts'
 import type { Program } from '../../program.ts'
 import type { ReadinessCheck } from '../../readiness-check.ts'
 import { heldDatagrams, heldSocket, type HeldSocket } from '../../sockets.ts'
@@ -53,6 +55,8 @@ const passedOn = ['PATH', 'TMPDIR', 'NODE_V8_COVERAGE']
 
 interface Parts {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Takes what the program writes; undefined: it has our own input and output. */
+  readonly output: AgentParts['output']
   readonly clock: Clock
   readonly log: Log
 }
@@ -71,14 +75,22 @@ export async function openNamespace(parts: Parts): Promise<Namespace | { readonl
   return 'missing' in asUser ? direct : asUser
 }
 
-function open(kind: NamespaceKind, { env, clock, log }: Parts): Promise<Namespace | { readonly missing: string }> {
+function open(
+  kind: NamespaceKind,
+  { env, output, clock, log }: Parts,
+): Promise<Namespace | { readonly missing: string }> {
   const line = [...flags[kind], '--', process.execPath, ...nodeFlags, ownHelperScript(), kind]
   const path = `${env['PATH'] ?? ''}:/usr/sbin:/sbin`
   const helper = spawn('unshare', line, {
     // What goes wrong on the way in is for us to explain; the program gets our standard error as it is, by another number.
-    stdio: ['inherit', 'inherit', 'pipe', 'ipc', 2],
+    stdio: output === undefined ? ['inherit', 'inherit', 'pipe', 'ipc', 2] : ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+    detached: output !== undefined,
     env: { ...Object.fromEntries(passedOn.map((name) => [name, env[name]])), PATH: path },
   })
+  helper.stdout?.on('data', (chunk: Buffer) => output?.('stdout', chunk))
+  const programStderr = helper.stdio[4]
+  if (programStderr instanceof Readable)
+    programStderr.on('data', (chunk: Buffer) => output?.('stderr', chunk)).on('error', () => {})
   return new Promise((resolve) => {
     const handles = new Map<CaptureSocket, unknown>()
     const opened = createNamespace(helper, { handles, log })
