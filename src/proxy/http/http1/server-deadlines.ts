@@ -8,24 +8,21 @@ const lingerMs = 2000
 
 /** An idle connection that is drained patiently is closed when no call came for this long, ms: whoever pools it hardly uses it. */
 const patientIdleMs = 5000
-type Deadlines = Pick<Http1ServerParts, 'idleTimeoutMs' | 'headersTimeoutMs'>
-/** The deadlines of a connection that is drained patiently. */
-export function patientDeadlines({ idleTimeoutMs, headersTimeoutMs }: Deadlines): Deadlines {
-  const idle = idleTimeoutMs > 0 ? Math.min(idleTimeoutMs, patientIdleMs) : patientIdleMs
-  return { idleTimeoutMs: idle, headersTimeoutMs }
-}
 
-/** What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the call's own limit. */
+/**
+ * What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the
+ * call's own limit. `patiently`: it is drained so.
+ */
 export function overdue(
   state: State,
   waitedMs: number,
-  { idleTimeoutMs, headersTimeoutMs }: Deadlines,
-  ofCallMs: number,
+  { idleTimeoutMs, headersTimeoutMs }: Http1ServerParts,
+  { ofCallMs, patiently }: { readonly ofCallMs: number; readonly patiently: boolean },
 ): 'close' | 'destroy' | 'silent' | undefined {
   const past = (limitMs: number): boolean => limitMs > 0 && waitedMs >= limitMs
   switch (state) {
     case 'idle':
-      return past(idleTimeoutMs) ? 'close' : undefined
+      return past(idleTimeoutMs) || (patiently && past(patientIdleMs)) ? 'close' : undefined
     case 'head':
       return past(headersTimeoutMs) ? 'destroy' : undefined
     case 'call':

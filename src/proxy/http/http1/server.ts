@@ -12,7 +12,7 @@ import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
 import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
 import { readRequestHead, type RequestHead } from './request-head.ts'
-import { overdue, patientDeadlines, type State } from './server-deadlines.ts'
+import { overdue, type State } from './server-deadlines.ts'
 import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, refusalOf, silent } from './server-faults.ts'
 import type { ConnectTaker, Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
 import { fieldLines, planReply, replyHead, statusLine } from './write-head.ts'
@@ -59,7 +59,11 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
     }
     this.#stopReading = readShared(socket, this.#onData)
-    socket.on('drain', this.#onDrain).on('end', this.#onEnd).on('error', ignore).on('close', this.#onClose)
+    socket
+      .on('drain', this.#onDrain)
+      .on('end', this.#onEnd)
+      .on('error', () => {})
+      .on('close', this.#onClose)
     parts.sweeper.add(this)
     socket.resume()
   }
@@ -380,8 +384,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     }
     const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
     const limitMs = this.#exchange?.idleTimeoutMs ?? this.#parts.streamIdleTimeoutMs
-    const limits = this.#draining === 'patiently' ? patientDeadlines(this.#parts) : this.#parts
-    switch (overdue(ending && unsent > 0 ? 'call' : this.#state, waitedMs, limits, limitMs)) {
+    const state = ending && unsent > 0 ? 'call' : this.#state
+    switch (overdue(state, waitedMs, this.#parts, { ofCallMs: limitMs, patiently: this.#draining === 'patiently' })) {
       case 'close':
         return this.#close()
       case 'destroy':
@@ -393,5 +397,3 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     }
   }
 }
-
-const ignore = (): void => {}
