@@ -31,6 +31,7 @@ function fixed(given: GivenResources, parts: { readonly clock: Clock; readonly l
   return {
     config: settable(warming.config()),
     demand: () => Promise.resolve(false),
+    demanded: () => [],
     ready: Promise.resolve(),
     renew() {},
     close() {},
