@@ -55,7 +55,7 @@ interface Served {
 
 /** TLS of a chain, and what it was made with. */
 interface Terminator {
-  readonly certificate: KeyPair
+  readonly certificates: readonly KeyPair[]
   readonly trustPem: string | undefined
   readonly tls: TlsTerminator
 }
@@ -98,13 +98,17 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     const { tls } = chain
     if (tls === undefined) return undefined
     const { secrets } = parts
-    const certificate = secrets.certificate(tls.certificate)
+    const certificates = [tls.certificate, ...(tls.moreCertificates ?? [])].flatMap(
+      (source) => secrets.certificate(source) ?? [],
+    )
+    const [first, ...more] = certificates
     const trustPem = tls.trust && secrets.trust(tls.trust)
-    if (certificate === undefined || (tls.trust !== undefined && trustPem === undefined)) return undefined
+    if (first === undefined || (tls.trust !== undefined && trustPem === undefined)) return undefined
     const known = terminators.get(chain)
-    if (known !== undefined && known.trustPem === trustPem && known.certificate === certificate) return known.tls
-    const terminator = terminateTls(tls, { certificate, trustPem })
-    terminators.set(chain, { certificate, trustPem, tls: terminator })
+    if (known !== undefined && known.trustPem === trustPem && sameMembers(known.certificates, certificates))
+      return known.tls
+    const terminator = terminateTls(tls, { certificates: [first, ...more], trustPem })
+    terminators.set(chain, { certificates, trustPem, tls: terminator })
     return terminator
   }
   const checksOf = (chain: FilterChain): readonly ((peer: Peer) => Fault | undefined)[] => {
@@ -284,6 +288,9 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     },
   }
 }
+
+const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a.length === b.length && a.every((one, index) => one === b[index])
 
 /** What a connection was let in by is what it would be let in by now. */
 const sameProof = (a: FilterChain, b: FilterChain): boolean =>

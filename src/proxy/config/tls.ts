@@ -19,7 +19,10 @@ export type TrustSource = { readonly secret: string } | { readonly pem: string }
 
 /** TLS towards clients. */
 export interface DownstreamTls {
+  /** What clients are shown that ask for a name of no certificate, or for none. */
   readonly certificate: CertificateSource
+  /** For clients that ask for a name of one of these; absent: there are none. */
+  readonly moreCertificates?: readonly CertificateSource[]
   /** Undefined: client certificates are not asked for. */
   readonly trust: TrustSource | undefined
   /** What a client's certificate must say. */

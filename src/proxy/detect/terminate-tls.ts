@@ -4,6 +4,7 @@ import tls, { type TLSSocket } from 'node:tls'
 import { checkPeer } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
 import type { DownstreamTls, KeyPair } from '../config.ts'
+import { byServerName } from './by-server-name.ts'
 
 /** How long a client may take for its handshake, ms. */
 export const handshakeTimeoutMs = 5000
@@ -24,22 +25,29 @@ export type Secured =
 
 /** What a terminator presents and believes. */
 export interface TerminateParts {
-  readonly certificate: KeyPair
+  /** The first one is for clients that ask for a name of none of them. */
+  readonly certificates: readonly [KeyPair, ...KeyPair[]]
   /** PEM; undefined: client certificates are not asked for. */
   readonly trustPem: string | undefined
 }
 
 /**
- * Ends TLS with one certificate; for another one make another terminator. Handshakes that have begun go on. A client certificate that
+ * Ends TLS with these certificates; for others make another terminator. Handshakes that have begun go on. A client certificate that
  * is given must be good, also where none is required. Nothing is resumed: no tickets, and no session cache.
  */
-export function terminateTls(config: DownstreamTls, { certificate: own, trustPem }: TerminateParts): TlsTerminator {
+export function terminateTls(config: DownstreamTls, { certificates, trustPem }: TerminateParts): TlsTerminator {
+  const [first, ...more] = certificates
+  const secureOptions = constants.SSL_OP_NO_TICKET
+  const trust = trustPem === undefined ? {} : { ca: trustPem }
   const server = tls.createServer({
     ...tlsProfile,
-    key: own.keyPem,
-    cert: own.chainPem,
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    ...(trustPem === undefined ? {} : { ca: trustPem }),
+    key: first.keyPem,
+    cert: first.chainPem,
+    secureOptions,
+    ...trust,
+    ...(more.length === 0
+      ? {}
+      : { SNICallback: contextsByName(certificates, { ...tlsProfile, secureOptions, ...trust }) }),
     allowHalfOpen: true,
     requestCert: trustPem !== undefined,
     // What is given is checked below, so that a bad certificate is refused where a missing one is allowed.
@@ -84,6 +92,27 @@ export function terminateTls(config: DownstreamTls, { certificate: own, trustPem
       })
       server.emit('connection', socket)
     },
+  }
+}
+
+/** A secure context costs a millisecond: made when the first client asks for one of its names. */
+function contextsByName(
+  certificates: readonly KeyPair[],
+  options: tls.SecureContextOptions,
+): NonNullable<tls.TlsOptions['SNICallback']> {
+  const pairsFor = byServerName(certificates)
+  const contexts = new Map<string, tls.SecureContext>()
+  return (serverName, done) => {
+    const pairs = pairsFor(serverName)
+    const key = pairs.map((pair) => certificates.indexOf(pair)).join()
+    let context = contexts.get(key)
+    if (context === undefined) {
+      // Of two with the same kind of key OpenSSL keeps the later one.
+      const shown = pairs.toReversed()
+      const own = { key: shown.map(({ keyPem }) => keyPem), cert: shown.map(({ chainPem }) => chainPem) }
+      contexts.set(key, (context = tls.createSecureContext({ ...options, ...own })))
+    }
+    done(null, context)
   }
 }
 

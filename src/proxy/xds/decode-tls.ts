@@ -51,8 +51,9 @@ export function decodeDownstreamTls(
   if (common.certificate === undefined) refused.add(join(path, 'common_tls_context'), 'expected a certificate')
   if (required && common.trust === undefined)
     refused.add(join(path, 'require_client_certificate'), 'needs a validation context')
-  const { certificate = 'own', trust, peer, alpn } = common
-  return { certificate, trust, peer, requireClientCertificate: required, alpn }
+  const { certificate = 'own', moreCertificates, trust, peer, alpn } = common
+  const more = moreCertificates.length === 0 ? {} : { moreCertificates }
+  return { certificate, ...more, trust, peer, requireClientCertificate: required, alpn }
 }
 
 const upstreamFields = fieldNames('common_tls_context sni max_session_keys enforce_rsa_key_usage')
@@ -68,6 +69,8 @@ export function decodeUpstreamTls(
   if (context === undefined) return undefined
   knowOnly(UpstreamTlsContextSchema, context, upstreamFields, path, refused)
   const common = decodeCommon(context.commonTlsContext, join(path, 'common_tls_context'), refused)
+  if (common.moreCertificates.length > 0)
+    refused.add(path, 'more than one certificate is not supported towards an endpoint')
   if (common.trust === undefined) refused.add(path, 'without a validation context nobody vouches for the peer')
   return {
     certificate: common.certificate,
@@ -80,6 +83,7 @@ export function decodeUpstreamTls(
 
 interface Common {
   readonly certificate: CertificateSource | undefined
+  readonly moreCertificates: readonly CertificateSource[]
   readonly trust: TrustSource | undefined
   readonly peer: PeerCheck
   readonly alpn: readonly string[]
@@ -93,7 +97,7 @@ const commonFields = fieldNames(`tls_params tls_certificates tls_certificate_sds
 const paramFields = fieldNames('tls_minimum_protocol_version tls_maximum_protocol_version')
 
 function decodeCommon(context: CommonTlsContext | undefined, path: string, refused: Refusals): Common {
-  if (context === undefined) return { certificate: undefined, ...unchecked, alpn: [] }
+  if (context === undefined) return { certificate: undefined, moreCertificates: [], ...unchecked, alpn: [] }
   knowOnly(CommonTlsContextSchema, context, commonFields, path, refused)
   const { tlsParams: params } = context
   if (params !== undefined) {
@@ -108,25 +112,27 @@ function decodeCommon(context: CommonTlsContext | undefined, path: string, refus
     if (max !== TlsProtocol.TLS_AUTO && max !== TlsProtocol.TLSv1_3)
       refused.add(join(at, 'tls_maximum_protocol_version'), 'less than TLSv1_3 is not supported')
   }
+  const [certificate, ...moreCertificates] = decodeCertificates(context, path, refused)
+  if (moreCertificates.includes('own') || (certificate === 'own' && moreCertificates.length > 0))
+    refused.add(path, `${ownCertificateSecret} stands alone`)
   return {
-    certificate: decodeCertificate(context, path, refused),
+    certificate,
+    moreCertificates,
     ...decodeValidation(context, path, refused),
     alpn: context.alpnProtocols,
   }
 }
 
-/** One certificate: several of a listener belong to filter chains of their own, chosen by server name. */
-function decodeCertificate(
+function decodeCertificates(
   { tlsCertificates: inline, tlsCertificateSdsSecretConfigs: secrets }: CommonTlsContext,
   path: string,
   refused: Refusals,
-): CertificateSource | undefined {
-  if (inline.length + secrets.length > 1)
-    refused.add(path, 'more than one certificate is not supported; give each a filter chain with its server_names')
-  const [certificate] = inline
-  if (certificate !== undefined) return decodeKeyPair(certificate, join(path, 'tls_certificates[0]'), refused)
-  const [secret] = secrets
-  return secret && certificateSecret(secret, join(path, 'tls_certificate_sds_secret_configs[0]'), refused)
+): readonly CertificateSource[] {
+  const at = (list: string, index: number): string => join(path, `${list}[${index}]`)
+  return [
+    ...inline.flatMap((one, index) => decodeKeyPair(one, at('tls_certificates', index), refused) ?? []),
+    ...secrets.map((one, index) => certificateSecret(one, at('tls_certificate_sds_secret_configs', index), refused)),
+  ]
 }
 
 /** SDS from the agent's socket means the identity in memory; any other comes with the rest of the configuration. */

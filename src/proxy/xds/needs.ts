@@ -1,4 +1,4 @@
-import type { Listener, NamedService, RouteTable, UpstreamTls, DownstreamTls } from '../config.ts'
+import type { CertificateSource, Listener, NamedService, RouteTable, UpstreamTls, DownstreamTls } from '../config.ts'
 import { parseServicePortName } from '../../xds/names.ts'
 import type { ClusterShape } from './decode-cds.ts'
 
@@ -41,8 +41,11 @@ export function needsOfListener({ filterChains, defaultFilterChain, udp }: Liste
 export const secretsOfCluster = ({ transports }: Pick<ClusterShape, 'transports'>): readonly string[] =>
   Array.from(transports.values()).flatMap(secretsOfTls)
 
+const moreCertificates = (tls: DownstreamTls | UpstreamTls | undefined): readonly CertificateSource[] =>
+  (tls !== undefined && 'moreCertificates' in tls ? tls.moreCertificates : undefined) ?? []
+
 const secretsOfTls = (tls: DownstreamTls | UpstreamTls | undefined): readonly string[] =>
-  [tls?.certificate, tls?.trust].flatMap((source) =>
+  [tls?.certificate, ...moreCertificates(tls), tls?.trust].flatMap((source) =>
     typeof source === 'object' && 'secret' in source ? [source.secret] : [],
   )
 
