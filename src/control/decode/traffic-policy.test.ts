@@ -100,6 +100,21 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     ],
   ],
   [
+    `${web}\noutlierDetection: {consecutiveLocalOriginFailures: 3, successRate: {stdevFactor: 0}, failurePercentage: {threshold: 101}}`,
+    [
+      'outlierDetection.successRate.stdevFactor: expected a number above 0, at most 100, got 0',
+      'outlierDetection.failurePercentage.threshold: expected a whole number from 0 to 100, got 101',
+    ],
+  ],
+  [
+    `${web}\noutlierDetection: {consecutiveLocalOriginFailures: 3}\nconnection: {maxAgeJitterPercent: 5, tcpKeepalive: {idleTime: 1500ms}}`,
+    [
+      'outlierDetection.consecutiveLocalOriginFailures: means nothing without splitExternalLocalOriginErrors: true',
+      'connection.tcpKeepalive.idleTime: must be whole seconds',
+    ],
+  ],
+  [`${web}\nconnection: {maxAgeJitterPercent: 5}`, ['connection.maxAgeJitterPercent: means nothing without maxAge']],
+  [
     `${web}\nloadBalancing: {algorithm: Maglev, tableSize: 100, choices: 3}`,
     [
       'loadBalancing.choices: means nothing for Maglev; remove it',

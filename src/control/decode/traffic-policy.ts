@@ -1,4 +1,5 @@
 import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
+import { outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
 import {
   trafficRetriesSpec,
   trafficTimeoutsSpec,
@@ -10,11 +11,9 @@ import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
 import {
   connectionLimitsSpec,
   connectionSpec,
-  outlierDetectionSpec,
   panicThresholdSpec,
   type ConnectionLimitsSpec,
   type ConnectionSpec,
-  type OutlierDetectionSpec,
 } from './traffic-upstream.ts'
 
 /**

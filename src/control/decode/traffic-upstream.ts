@@ -1,5 +1,4 @@
-import { integer, invalid, object, optional, refine, type Decoder, type Issue } from '../../base/decode.ts'
-import { formatDurationMs } from '../../base/duration.ts'
+import { integer, invalid, object, optional, refine, withDefault, type Decoder } from '../../base/decode.ts'
 import { duration, positiveDuration } from './duration.ts'
 
 /** What one proxy may have open to one port of a service. */
@@ -11,21 +10,8 @@ export interface ConnectionLimitsSpec {
   readonly maxRequests?: number
   /** Retries under way at once: a fixed number in the place of a budget. */
   readonly maxRetries?: number
-}
-
-/** When an endpoint that fails is left out for a while. Times in ms. */
-export interface OutlierDetectionSpec {
-  /** In a row; 0: not counted. Connection failures count as 5xx. */
-  readonly consecutive5xxErrors?: number
-  /** 502, 503 and 504 in a row; 0: not counted. */
-  readonly consecutiveGatewayErrors?: number
-  /** How often it is looked whether an ejection is over. */
-  readonly interval?: number
-  /** Times the number of ejections so far. */
-  readonly baseEjectionTime?: number
-  readonly maxEjectionTime?: number
-  /** Of all endpoints; one may go in any case. */
-  readonly maxEjectionPercent?: number
+  /** Of an HTTP connection; then it takes no more. */
+  readonly maxRequestsPerConnection?: number
 }
 
 /** Connections to endpoints. Times in ms. */
@@ -34,6 +20,19 @@ export interface ConnectionSpec {
   readonly connectTimeout?: number
   /** Of a pooled connection without a request; 0: never closed for that. */
   readonly idleTimeout?: number
+  /** Of an HTTP connection; then it takes no more calls. */
+  readonly maxAge?: number
+  /** So much more by chance, percent of `maxAge`: that not all end at once. */
+  readonly maxAgeJitterPercent?: number
+  /** One unit. */
+  readonly tcpKeepalive?: TcpKeepaliveSpec
+}
+
+/** Probes of the system on idle connections, whole seconds in ms. */
+export interface TcpKeepaliveSpec {
+  readonly idleTime: number
+  readonly interval: number
+  readonly probes: number
 }
 
 const limit = integer({ min: 0, max: 2 ** 32 - 1 })
@@ -54,39 +53,39 @@ export const connectionLimitsSpec: Decoder<ConnectionLimitsSpec> = nonEmpty(
     maxPendingRequests: optional(limit),
     maxRequests: optional(atLeastOne),
     maxRetries: optional(limit),
+    maxRequestsPerConnection: optional(atLeastOne),
   }),
 )
-
-const outlierObject: Decoder<OutlierDetectionSpec> = refine(
-  nonEmpty(
-    object<OutlierDetectionSpec>({
-      consecutive5xxErrors: optional(limit),
-      consecutiveGatewayErrors: optional(limit),
-      interval: optional(positiveDuration),
-      baseEjectionTime: optional(positiveDuration),
-      maxEjectionTime: optional(positiveDuration),
-      maxEjectionPercent: optional(percent),
-    }),
-  ),
-  (read, path, issues) => {
-    const { baseEjectionTime: base, maxEjectionTime: longest } = read
-    if (base === undefined || longest === undefined || longest >= base) return read
-    const message = `must not be shorter than baseEjectionTime (${formatDurationMs(base)})`
-    issues.push({ path: `${path}.maxEjectionTime`, message })
-    return invalid
-  },
-)
-
-/** `false` switches it off, whatever wider policies say. */
-export const outlierDetectionSpec: Decoder<OutlierDetectionSpec | false> = (
-  value,
-  path,
-  issues: Issue[],
-): OutlierDetectionSpec | false | typeof invalid => (value === false ? false : outlierObject(value, path, issues))
 
 /** Share of usable endpoints below which health is ignored, percent; 0: never. */
 export const panicThresholdSpec: Decoder<number> = percent
 
-export const connectionSpec: Decoder<ConnectionSpec> = nonEmpty(
-  object<ConnectionSpec>({ connectTimeout: optional(positiveDuration), idleTimeout: optional(duration) }),
+/** The system counts in seconds. */
+const wholeSeconds: Decoder<number> = refine(positiveDuration, (ms, path, issues) => {
+  if (ms % 1000 === 0) return ms
+  issues.push({ path, message: 'must be whole seconds' })
+  return invalid
+})
+
+export const connectionSpec: Decoder<ConnectionSpec> = refine(
+  nonEmpty(
+    object<ConnectionSpec>({
+      connectTimeout: optional(positiveDuration),
+      idleTimeout: optional(duration),
+      maxAge: optional(positiveDuration),
+      maxAgeJitterPercent: optional(percent),
+      tcpKeepalive: optional(
+        object<TcpKeepaliveSpec>({
+          idleTime: withDefault(wholeSeconds, 7_200_000),
+          interval: withDefault(wholeSeconds, 75_000),
+          probes: withDefault(integer({ min: 1, max: 255 }), 9),
+        }),
+      ),
+    }),
+  ),
+  (read, path, issues) => {
+    if (read.maxAgeJitterPercent === undefined || read.maxAge !== undefined) return read
+    issues.push({ path: `${path}.maxAgeJitterPercent`, message: 'means nothing without maxAge' })
+    return invalid
+  },
 )

@@ -92,7 +92,7 @@ export function mergeTraffic(
   )
   const outliers = mergeGroup(policies, 'outlierDetection', settings)
   const panicThresholdPercent = first(policies, { panicThreshold: (spec) => spec.panicThreshold }, settings)
-  const { connectTimeout, idleTimeout } = mergeGroup(policies, 'connection', settings) || {}
+  const connection = mergeGroup(policies, 'connection', settings) || {}
   if (Object.keys(settings).length === 0) return undefined
   return {
     ...(balancing && { loadBalancing: algorithms[balancing.algorithm] }),
@@ -105,14 +105,32 @@ export function mergeTraffic(
         ? { outlierDetection: false }
         : says(outliers) && { outlierDetection: outlierOf(outliers) }),
       ...(panicThresholdPercent === undefined ? {} : { panicThresholdPercent }),
-      ...(connectTimeout === undefined ? {} : { connectTimeoutMs: connectTimeout }),
-      ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeout }),
+      ...linkConnection(connection),
       settings,
     },
   }
 }
 
 const says = <T extends object>(fields: T | false): fields is T => fields !== false && Object.keys(fields).length > 0
+
+function linkConnection({
+  connectTimeout,
+  idleTimeout,
+  maxAge,
+  maxAgeJitterPercent = 10,
+  tcpKeepalive,
+}: Partial<Fields<'connection'>>): Pick<Traffic, 'connectTimeoutMs' | 'idleTimeoutMs' | 'maxAge' | 'tcpKeepalive'> {
+  return given({
+    connectTimeoutMs: connectTimeout,
+    idleTimeoutMs: idleTimeout,
+    maxAge: maxAge === undefined ? undefined : { ms: maxAge, jitterPercent: maxAgeJitterPercent },
+    tcpKeepalive: tcpKeepalive && {
+      idleMs: tcpKeepalive.idleTime,
+      intervalMs: tcpKeepalive.interval,
+      probes: tcpKeepalive.probes,
+    },
+  })
+}
 
 const linkSlowStart = ({ window, ...shape }: SlowStartSpec): SlowStart => ({ windowMs: window, ...shape })
 
@@ -122,9 +140,14 @@ const outlierOf = (
   given({
     consecutive5xx: said.consecutive5xxErrors,
     consecutiveGatewayFailure: said.consecutiveGatewayErrors,
+    consecutiveLocalOriginFailure:
+      said.splitExternalLocalOriginErrors === true ? (said.consecutiveLocalOriginFailures ?? 5) : undefined,
+    successRate: said.successRate || undefined,
+    failurePercentage: said.failurePercentage || undefined,
     intervalMs: said.interval,
     baseEjectionMs: said.baseEjectionTime,
     maxEjectionMs: said.maxEjectionTime,
+    maxEjectionJitterMs: said.maxEjectionTimeJitter,
     maxEjectionPercent: said.maxEjectionPercent,
   })
 

@@ -17,6 +17,10 @@ export interface Traffic {
   readonly connectTimeoutMs?: number
   /** Of a pooled connection without a request; 0: never closed for that. */
   readonly idleTimeoutMs?: number
+  /** Of an HTTP connection, and so much more by chance; then it takes no more calls. */
+  readonly maxAge?: { readonly ms: number; readonly jitterPercent: number }
+  /** Probes of the system on idle connections; absent: none. */
+  readonly tcpKeepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly probes: number }
   readonly settings: SettingOrigins
 }
 
@@ -51,6 +55,8 @@ export interface TrafficLimits {
   readonly maxConnections?: number
   readonly maxPendingRequests?: number
   readonly maxRequests?: number
+  /** Of an HTTP connection; then it takes no more. */
+  readonly maxRequestsPerConnection?: number
 }
 
 /** Retries that may be under way at once: a share of the requests under way, and so many in any case. */
@@ -63,8 +69,20 @@ export interface RetryBudget {
 export interface OutlierDetection {
   readonly consecutive5xx?: number
   readonly consecutiveGatewayFailure?: number
+  /** What fails before anything is answered is counted by itself; 0 in a row: not looked at. Absent: it counts as 5xx. */
+  readonly consecutiveLocalOriginFailure?: number
+  readonly successRate?: OutlierStatistics & { readonly stdevFactor: number }
+  readonly failurePercentage?: OutlierStatistics & { readonly threshold: number }
   readonly intervalMs?: number
   readonly baseEjectionMs?: number
   readonly maxEjectionMs?: number
+  /** So much more by chance, at most. */
+  readonly maxEjectionJitterMs?: number
   readonly maxEjectionPercent?: number
+}
+
+/** Reckoned among at least so many endpoints that had so many requests in an interval. */
+export interface OutlierStatistics {
+  readonly minimumHosts: number
+  readonly requestVolume: number
 }

@@ -12,10 +12,10 @@ import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
-import type { InboundPort, Service, ServicePort } from '../model/model.ts'
+import type { InboundPort, Service, ServicePort, Traffic } from '../model/model.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
 import { renderLoadBalancing } from './load-balancing.ts'
-import { defaultConnectTimeoutMs, renderTraffic } from './traffic.ts'
+import { defaultConnectTimeoutMs, renderConnections, renderTraffic } from './traffic.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
@@ -32,10 +32,11 @@ export function hopOf({ protocol, endpoints }: ServicePort): Hop {
 }
 
 /** How the hop is spoken, and how long it may lie idle; nothing where Envoy's own defaults hold. */
-function renderHop(http2: boolean, idleMs?: number): Pick<Cluster, 'typedExtensionProtocolOptions'> {
-  if (!http2 && idleMs === undefined) return {}
+function renderHop(http2: boolean, traffic: Partial<Traffic> = {}): Pick<Cluster, 'typedExtensionProtocolOptions'> {
+  const common = renderConnections(traffic)
+  if (!http2 && common === undefined) return {}
   const options: MessageInitShape<typeof HttpProtocolOptionsSchema> = {
-    ...(idleMs === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(idleMs) } }),
+    ...(common && { commonHttpProtocolOptions: common }),
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
       value: {
@@ -72,7 +73,7 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
     edsClusterConfig: { edsConfig: overAds, serviceName: name },
     ...renderLoadBalancing(port.loadBalancing, port.traffic),
     ...renderTraffic(port.traffic),
-    ...renderHop(hopOf(port) === 'h2', port.traffic?.idleTimeoutMs),
+    ...renderHop(hopOf(port) === 'h2', port.traffic),
     transportSocketMatches: transports,
     transportSocket: plainText,
     metadata: weft(port.origin, {
@@ -164,7 +165,7 @@ function forwardSettings(port: ServicePort): Pick<Cluster, 'circuitBreakers' | '
   return {
     circuitBreakers,
     connectTimeout,
-    ...renderHop(isHttp2(port.protocol), port.traffic?.idleTimeoutMs),
+    ...renderHop(isHttp2(port.protocol), port.traffic),
     metadata: weft(port.origin, settingsJson(port.traffic?.settings)),
   }
 }
