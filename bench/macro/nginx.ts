@@ -25,7 +25,7 @@ ${http}
 `
 
 /** Starts nginx in the foreground with an \`http\` block's insides. */
-async function startNginx(dir: string, port: number, http: string): Promise<Running> {
+export async function startNginx(dir: string, port: number, http: string): Promise<Running> {
   fs.mkdirSync(dir, { recursive: true })
   const file = path.join(dir, 'nginx.conf')
   fs.writeFileSync(file, around(dir, http))

@@ -7,7 +7,8 @@ import { answers, childrenOf, freePort, start, until, type Running } from './pro
 import { host, type Shape, type Started, type Subject } from './subject.ts'
 
 const root = path.dirname(path.dirname(import.meta.dirname))
-const script = path.join(root, 'dist/weft.js')
+/** The built command. */
+export const script: string = path.join(root, 'dist/weft.js')
 
 /** The same hosts and paths as the peers have; with mTLS the callee lets one identity in, as they do. */
 const resources = ({ mtls, backendPort }: Shape): string => `
