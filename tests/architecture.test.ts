@@ -156,6 +156,7 @@ const rooms: readonly Room[] = [
   stage('route', ['re2js']),
   stage('recovery', []),
   stage('balance', ['node:util']),
+  stage('health', ['node:'], ['proxy/http/exchange.ts', 'proxy/balance/probe.ts']),
   stage('upstream', ['node:'], ['proxy/sidecar-messages.ts']),
   stage('telemetry', ['node:']),
   stage('dns', ['node:']),

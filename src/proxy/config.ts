@@ -9,6 +9,7 @@ export type * from './config/authorization.ts'
 export type * from './config/matching.ts'
 export type * from './config/route.ts'
 export type * from './config/cluster.ts'
+export type * from './config/health-check.ts'
 export type * from './config/tls.ts'
 export type * from './config/udp.ts'
 

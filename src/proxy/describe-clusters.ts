@@ -22,6 +22,7 @@ export function describeClusters({ upstream, states }: Shared, { clusters }: Pro
         health: endpoint.health,
         transport: endpoint.transport,
         weight: endpoint.weight,
+        ...(state?.probe !== undefined && { check: { status: state.probe.status, lastFailure: state.probe.why } }),
         ejected: state?.ejected ?? false,
         ...(state?.ejectedFor !== undefined && { ejectedFor: state.ejectedFor }),
         ...(state !== undefined && state.successRate >= 0 && { successRatePercent: state.successRate }),

@@ -36,6 +36,8 @@ export interface ClusterChoice {
     readonly ejectedFor?: string | undefined
     /** How long it will be, ms. */
     readonly ejectedForMs?: number
+    /** Why the last active check failed; absent: it did not, or there is none. */
+    readonly checkFailed?: string
     readonly activeCalls: number
     readonly mtls: boolean
   }[]
@@ -83,6 +85,7 @@ export function explainCluster(
         ejectedFor: state.ejectedFor,
         ejectedForMs: Math.ceil(state.ejectedUntilMs - balancer.nowMs()),
       }),
+      ...(state.probe !== undefined && state.probe.why !== '' && { checkFailed: state.probe.why }),
       activeCalls: state.activeCalls,
       mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
     })),

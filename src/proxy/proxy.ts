@@ -16,6 +16,7 @@ import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
+import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createUnregisteredLog } from './outside.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
@@ -25,13 +26,14 @@ import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createSnapshots } from './snapshot.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { createHealthMetrics } from './telemetry/record-health.ts'
 import { createOutlierMetrics } from './telemetry/record-outliers.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
 import { createUdpMetrics } from './telemetry/record-udp.ts'
 import { createCallMetrics } from './telemetry/record.ts'
 import type { Dialed } from './upstream/connect.ts'
 import { serveUdp, type UdpService } from './udp.ts'
-import { createUpstream } from './upstream/upstream.ts'
+import { createUpstream, type UpstreamParts } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
 export interface ProxyParts {
@@ -99,7 +101,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const { config, identity, clock, random, log, self } = parts
   const sweeper = createSweeper(clock, sweepMs)
   const secrets = createSecrets(config, identity)
-  const upstream = createUpstream({
+  const upstreamParts: UpstreamParts = {
     codec: http1Client,
     multiplexed: http2Client,
     secrets,
@@ -109,7 +111,8 @@ export function createProxy(parts: ProxyParts): Proxy {
     clock,
     sweeper,
     random,
-  })
+  }
+  const upstream = createUpstream(upstreamParts)
   const policyMatches = parts.metrics.counter(
     'weft_policy_matches_total',
     'Authorization rules that matched; with action "allow" and no policy: calls that none allowed.',
@@ -144,6 +147,16 @@ export function createProxy(parts: ProxyParts): Proxy {
     sweeper,
     log,
   }
+  const healthMetrics = createHealthMetrics(parts.metrics)
+  const healthChecks = createHealthChecks({
+    ...shared,
+    createUpstream: () => createUpstream(upstreamParts),
+    nowMs: () => clock.nowMs(),
+    checked(cluster, { address }, result, changed) {
+      healthMetrics(cluster, result.kind === 'passed' && result.degraded ? 'degraded' : result.kind)
+      if (changed) log.info('the health of an endpoint has changed', { cluster, address, ...result })
+    },
+  })
   const refusals = parts.metrics.counter(
     'weft_refused_total',
     'Connections and requests that were refused before they became calls.',
@@ -174,6 +187,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
     if (stopped) return
+    healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
       const wanted = next.listeners.get(name)
       if (wanted === undefined || socketOf(wanted) !== socketOf(one.listener)) remove(name, one)
@@ -237,6 +251,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const close = (): void => {
     stop()
     for (const { handle } of open.values()) handle?.close()
+    healthChecks.close()
     upstream.close()
     sweeper.close()
   }

@@ -129,7 +129,7 @@ async function reach(
 }
 
 /** Towards a sidecar the marker for raw bytes, or it would take them for HTTP. */
-function rawAlpn({ transports }: Cluster, { transport }: Endpoint): readonly string[] | undefined {
+export function rawAlpn({ transports }: Cluster, { transport }: Endpoint): readonly string[] | undefined {
   const secure = transports.get(transport)
   return secure?.alpn.includes(meshAlpn) === true ? [meshTcpAlpn] : undefined
 }

@@ -48,19 +48,14 @@ function triedRows(title: string, tried: readonly Tried[]): string {
 }
 
 function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings }: ClusterChoice): string {
-  const lines = endpoints.map(
-    ({ address, workload, candidate, health, ejectedFor, ejectedForMs, activeCalls, mtls }) => {
-      const state =
-        ejectedForMs === undefined
-          ? health
-          : `ejected by ${ejectedFor} for another ${Math.max(1, Math.ceil(ejectedForMs / 1000))} s`
-      const hashed = address === byHash ? ', by the hash of this request' : ''
-      return row(
-        '',
-        `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${state}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
-      )
-    },
-  )
+  const lines = endpoints.map((endpoint) => {
+    const { address, workload, candidate, activeCalls, mtls } = endpoint
+    const hashed = address === byHash ? ', by the hash of this request' : ''
+    return row(
+      '',
+      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${stateOf(endpoint)}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
+    )
+  })
   return (
     row(
       'share',
@@ -70,6 +65,12 @@ function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoin
     (inPanic === true ? row('', 'panic: too few are healthy, so health is ignored') : '') +
     (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
   )
+}
+
+function stateOf({ health, ejectedFor, ejectedForMs, checkFailed }: ClusterChoice['endpoints'][number]): string {
+  if (ejectedForMs !== undefined)
+    return `ejected by ${ejectedFor} for another ${Math.max(1, Math.ceil(ejectedForMs / 1000))} s`
+  return checkFailed === undefined ? health : `${health} (last check: ${checkFailed})`
 }
 
 /** What policies gave; whatever is not listed is the mesh's own or the route's. */

@@ -18,6 +18,7 @@ const outlierDetection: OutlierDetection = {
   maxEjectionMs: 300_000,
   jitterMs: 0,
   maxEjectionPercent: 10,
+  passedCheckReturns: true,
   alwaysEjectOne: true,
   intervalMs: 10_000,
 }

@@ -82,6 +82,7 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       ...common,
       pick(tried, furtherPicks = 8, hash) {
         const { pick } = current()
+        shared.used = true
         let chosen = pick?.(hash, 0)
         if (chosen === undefined || tried.length === 0) return chosen
         for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)

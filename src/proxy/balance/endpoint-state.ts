@@ -1,5 +1,6 @@
 import { formatAddress } from '../../base/address.ts'
 import type { Cluster, Endpoint } from '../config.ts'
+import { isTrusted, type Probe } from './probe.ts'
 import { emptyWindow, type Window } from './window.ts'
 
 /** What is known about one endpoint of one cluster beyond its configuration. Outlives configurations. */
@@ -8,8 +9,10 @@ export interface EndpointState {
   endpoint: Endpoint
   /** "host:port", as in `Trace.tried`. */
   readonly address: string
-  /** Since when it has been there, by the monotonic clock: what slow start is reckoned from. */
+  /** Since when it has been there, or healthy again, by the monotonic clock: what slow start is reckoned from. */
   healthySinceMs: number
+  /** What active checks found out; undefined: nobody asks. */
+  probe: Probe | undefined
   /** Calls sent there whose answer has not ended. */
   activeCalls: number
   /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: no answer yet. */
@@ -32,9 +35,11 @@ export interface EndpointState {
   ejections: number
 }
 
-/** What balancing takes an endpoint for: what discovery says of it, and how it has done. */
-export function healthOf({ endpoint, ejected }: EndpointState): Endpoint['health'] {
-  return ejected && endpoint.health !== 'draining' ? 'unhealthy' : endpoint.health
+/** What balancing takes an endpoint for: what discovery says of it, how it has done, and how it answers when it is asked. */
+export function healthOf({ endpoint: { health }, ejected, probe }: EndpointState): Endpoint['health'] {
+  if (health === 'draining') return health
+  if (ejected || (probe !== undefined && !isTrusted(probe))) return 'unhealthy'
+  return health === 'healthy' && probe?.degraded === true ? 'degraded' : health
 }
 
 /** The rule by which an endpoint was ejected. */
@@ -67,9 +72,13 @@ export interface ClusterState {
   version: number
   /** When the next ejected endpoint comes back, by the monotonic clock; Infinity: none is ejected. */
   nextReturnMs: number
+  /** An endpoint has been picked. */
+  used: boolean
   /** When the interval of statistics ends; 0: none has begun. */
   windowEndMs: number
   judged(state: EndpointState, reason: EjectionReason, outcome: 'ejected' | 'not-enforced' | 'overflow'): void
+  /** Ends an ejection, if there is one. */
+  returnNow(state: EndpointState): void
   /** To be called when the number of ejected ones may have changed. */
   counted(): void
 }
@@ -118,6 +127,13 @@ export function createEndpointStates(observer: EjectionObserver = nobody): Endpo
   }
 }
 
+/** It is in service again, its rows of failures forgotten. */
+export function welcomeBack(state: EndpointState): void {
+  state.ejected = false
+  state.ejectedFor = undefined
+  state.consecutive5xx = state.consecutiveGatewayFailures = state.consecutiveLocalFailures = 0
+}
+
 const nobody: EjectionObserver = { judged() {}, ejected() {} }
 
 function newCluster(name: string, observer: EjectionObserver): ClusterState {
@@ -126,10 +142,17 @@ function newCluster(name: string, observer: EjectionObserver): ClusterState {
     endpoints: new Map(),
     version: 0,
     nextReturnMs: Infinity,
+    used: false,
     windowEndMs: 0,
     judged({ address }, reason, outcome) {
       observer.judged(name, address, reason, outcome)
       if (outcome === 'ejected') this.counted()
+    },
+    returnNow(state) {
+      if (!state.ejected) return
+      welcomeBack(state)
+      this.version++
+      this.counted()
     },
     counted() {
       let count = 0
@@ -144,6 +167,7 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     endpoint,
     address,
     healthySinceMs: nowMs,
+    probe: undefined,
     activeCalls: 0,
     latencyMs: 0,
     latencyAtMs: 0,

@@ -24,6 +24,7 @@ const rules: OutlierDetection = {
   maxEjectionMs: 100_000,
   jitterMs: 0,
   maxEjectionPercent: 100,
+  passedCheckReturns: true,
   alwaysEjectOne: false,
 }
 

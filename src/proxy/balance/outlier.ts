@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import type { ConsecutiveRule, OutlierDetection } from '../config.ts'
-import type { ClusterState, EjectionReason, EndpointState } from './endpoint-state.ts'
+import { healthOf, welcomeBack, type ClusterState, type EjectionReason, type EndpointState } from './endpoint-state.ts'
 import { countInWindow, type OutlierParts, type Verdict } from './outlier-window.ts'
 
 /**
@@ -66,12 +66,6 @@ export function returnEjected(shared: ClusterState, nowMs: number): void {
   shared.counted()
 }
 
-function welcomeBack(state: EndpointState): void {
-  state.ejected = false
-  state.ejectedFor = undefined
-  state.consecutive5xx = state.consecutiveGatewayFailures = state.consecutiveLocalFailures = 0
-}
-
 /**
  * Not more than the largest share, though one in any case where the cluster says so; and never the last one that is left: with Envoy
  * it may go too, and only panic brings it back.
@@ -81,7 +75,7 @@ function mayEject({ endpoints, rules }: OutlierParts, state: EndpointState): boo
   let others = 0
   for (const one of endpoints)
     if (one.ejected) ejected++
-    else if (one !== state && (one.endpoint.health === 'healthy' || one.endpoint.health === 'degraded')) others++
+    else if (one !== state && (healthOf(one) === 'healthy' || healthOf(one) === 'degraded')) others++
   if (others === 0) return false
   return ((ejected + 1) * 100) / endpoints.length <= rules.maxEjectionPercent || (rules.alwaysEjectOne && ejected === 0)
 }

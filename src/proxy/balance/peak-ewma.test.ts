@@ -18,6 +18,7 @@ const state = (port: number): EndpointState => ({
   },
   address: `10.0.0.1:${port}`,
   healthySinceMs: 0,
+  probe: undefined,
   activeCalls: 0,
   latencyMs: 0,
   latencyAtMs: 0,

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.ts'
+import type { HealthCheck } from './health-check.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
 import type { UpstreamTls } from './tls.ts'
 
@@ -19,6 +20,8 @@ export interface Cluster {
   /** Pooled connection unused, ms. */
   readonly idleTimeoutMs: number
   readonly outlierDetection: OutlierDetection | undefined
+  /** Absent: endpoints are not asked how they are. */
+  readonly healthCheck?: HealthCheck
   /** Below this share of healthy endpoints health is ignored, percent; 0: never. xDS: healthy_panic_threshold. */
   readonly panicThresholdPercent: number
   /** What a priority level holds beyond what it needs, percent; absent: 140. xDS: overprovisioning_factor of the assignment. */
@@ -126,6 +129,8 @@ export interface OutlierDetection {
   readonly maxEjectionMs: number
   readonly jitterMs: number
   readonly maxEjectionPercent: number
+  /** An endpoint that passes an active check comes back at once. xDS: successful_active_health_check_uneject_host. */
+  readonly passedCheckReturns: boolean
   /** One may be ejected even if that is a larger share. */
   readonly alwaysEjectOne: boolean
   /** Absent: endpoints are not compared with each other. */
@@ -162,6 +167,8 @@ export interface Endpoint {
   readonly localityWeight?: number
   /** What subsets go by; absent: nothing. */
   readonly metadata?: BalancerMetadata
+  /** Where and as whom it is checked; absent: as it is called. xDS: health_check_config. */
+  readonly healthCheck?: { readonly port?: number; readonly host?: string; readonly disabled?: boolean }
   /** Key into `Cluster.transports`. */
   readonly transport: string
   /** What its place in ring and table follows from; absent: its address. xDS: metadata `envoy.lb` `hash_key`, or the host name. */

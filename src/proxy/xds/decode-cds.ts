@@ -12,6 +12,7 @@ import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb
 import type { Cluster, Limits, UpstreamTls } from '../config.ts'
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
+import { decodeHealthCheck } from './decode-health-check.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
 import { decodeConnections } from './decode-connections.ts'
 import { decodeOutlierDetection } from './decode-outlier.ts'
@@ -30,7 +31,7 @@ export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
   readonly transportMatches: readonly { readonly transport: string; readonly labels: JsonObject }[]
 }
 
-const clusterFields = fieldNames(`name alt_stat_name type cluster_type eds_cluster_config connect_timeout
+const clusterFields = fieldNames(`name health_checks alt_stat_name type cluster_type eds_cluster_config connect_timeout
   per_connection_buffer_limit_bytes lb_policy least_request_lb_config
   round_robin_lb_config ring_hash_lb_config maglev_lb_config lb_subset_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
@@ -44,6 +45,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const cluster = fromBinary(ClusterSchema, bytes)
   knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
   const { discovery, edsName } = decodeDiscovery(cluster, refused)
+  const healthCheck = decodeHealthCheck(cluster.healthChecks, refused)
   return {
     name: cluster.name,
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
@@ -58,6 +60,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     limits: decodeLimits(cluster, refused),
     ...decodeConnections(cluster, refused),
     outlierDetection: decodeOutlierDetection(cluster.outlierDetection, refused),
+    ...(healthCheck && { healthCheck }),
     origin: originOf(cluster.metadata),
     ...settingsOf(cluster.metadata),
   }

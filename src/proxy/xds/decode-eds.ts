@@ -2,9 +2,11 @@ import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
 import type { Locality } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import {
+  Endpoint_HealthCheckConfigSchema,
   EndpointSchema,
   LbEndpointSchema,
   LocalityLbEndpointsSchema,
+  type Endpoint as XdsEndpoint,
   type LbEndpoint,
   type LocalityLbEndpoints,
 } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
@@ -71,7 +73,8 @@ export function decodeAssignment(assignment: ClusterLoadAssignment, path: string
 
 const localityFields = fieldNames('locality metadata lb_endpoints load_balancing_weight priority proximity')
 const lbEndpointFields = fieldNames('endpoint health_status metadata load_balancing_weight')
-const endpointFields = fieldNames('address hostname observability_name')
+const endpointFields = fieldNames('address hostname health_check_config observability_name')
+const probeFields = fieldNames('port_value hostname disable_active_health_check')
 
 function decodeLocality(group: LocalityLbEndpoints, path: string, refused: Refusals): EndpointShape[] {
   knowOnly(LocalityLbEndpointsSchema, group, localityFields, path, refused)
@@ -101,10 +104,22 @@ function decodeEndpoint(
     health: healthOf(one.healthStatus),
     ...(known !== undefined && { metadata: known }),
     hostname: endpoint?.hostname ?? '',
+    ...probed(endpoint, join(path, 'endpoint.health_check_config'), refused),
     ...(hashKey === undefined ? {} : { hashKey }),
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},
     workload: stringIn(weftPart(one.metadata), 'workload'),
   }
+}
+
+/** Where and as whom an endpoint is asked how it is; nothing when that is as it is called. */
+function probed(endpoint: XdsEndpoint | undefined, path: string, refused: Refusals): Pick<Endpoint, 'healthCheck'> {
+  const config = endpoint?.healthCheckConfig
+  if (config !== undefined) knowOnly(Endpoint_HealthCheckConfigSchema, config, probeFields, path, refused)
+  const { portValue: port = 0, disableActiveHealthCheck: disabled = false } = config ?? {}
+  const host = config?.hostname || endpoint?.hostname
+  if (port > 65_535) refused.add(join(path, 'port_value'), 'expected a port number')
+  if (port === 0 && !host && !disabled) return {}
+  return { healthCheck: { ...(port > 0 && { port }), ...(host && { host }), ...(disabled && { disabled }) } }
 }
 
 /** Source: envoy.config.core.v3.HealthStatus; UNKNOWN counts as healthy, TIMEOUT as unhealthy. */

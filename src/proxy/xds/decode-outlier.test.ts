@@ -23,6 +23,7 @@ test('outlier detection: what the .proto says where nothing is said', () => {
     maxEjectionMs: 300_000,
     jitterMs: 0,
     maxEjectionPercent: 10,
+    passedCheckReturns: true,
     alwaysEjectOne: false,
     statistics: {
       successRate: {

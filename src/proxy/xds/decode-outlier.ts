@@ -13,7 +13,7 @@ const outlierFields = fieldNames(`consecutive_5xx interval base_ejection_time ma
   split_external_local_origin_errors consecutive_local_origin_failure enforcing_consecutive_local_origin_failure
   enforcing_local_origin_success_rate failure_percentage_threshold enforcing_failure_percentage
   enforcing_failure_percentage_local_origin failure_percentage_minimum_hosts failure_percentage_request_volume
-  max_ejection_time max_ejection_time_jitter always_eject_one_host`)
+  max_ejection_time max_ejection_time_jitter successful_active_health_check_uneject_host always_eject_one_host`)
 const percentFields = [
   'maxEjectionPercent',
   'enforcingConsecutive5xx',
@@ -55,6 +55,7 @@ export function decodeOutlierDetection(
     maxEjectionMs: Math.max(baseEjectionMs, ms('maxEjectionTime', 300_000)),
     jitterMs: ms('maxEjectionTimeJitter', 0),
     maxEjectionPercent: o.maxEjectionPercent ?? 10,
+    passedCheckReturns: o.successfulActiveHealthCheckUnejectHost ?? true,
     alwaysEjectOne: o.alwaysEjectOneHost ?? false,
     ...(statistics && { statistics }),
   }

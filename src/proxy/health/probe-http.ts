@@ -1,0 +1,149 @@
+import type { Address } from '../../base/address.ts'
+import { grpcStatus } from '../../base/grpc.ts'
+import type { ProbeResult } from '../balance/probe.ts'
+import type { GrpcProbe, HttpProbe, StatusRange } from '../config.ts'
+import { bytesBody } from '../http/body.ts'
+import { Exchange } from '../http/exchange.ts'
+import { faultSentence, type Fault } from '../http/fault.ts'
+import { headerField, headerValue, type Headers } from '../http/headers.ts'
+import { grpcStatusIn, isFault, trailersOnlyStatus, type Call, type Peer, type Reply } from '../http/service.ts'
+import { foundInOrder } from './found-in-order.ts'
+
+/** What a check of one endpoint by HTTP needs. */
+export interface HttpProbeParts {
+  /** Sends to the endpoint. */
+  readonly send: (call: Call) => Promise<Reply | Fault>
+  /** Who is asked for where the check does not say. */
+  readonly host: string
+  readonly nowMs: () => number
+  /** Called with what breaks the check off. */
+  readonly onStop: (stop: (fault: Fault) => void) => void
+}
+
+const userAgent = headerField('user-agent', 'Weft/HC')
+/** Says, in a good answer, that the endpoint would rather have fewer calls. Source: Envoy, "Degraded health". */
+const degradedHeader = 'x-envoy-degraded'
+
+/** Asks once. Source: Envoy HealthCheck.HttpHealthCheck. */
+export async function probeHttp(probe: HttpProbe, parts: HttpProbeParts): Promise<ProbeResult> {
+  const { method, path, host = parts.host, limitBytes } = probe
+  const answer = await ask({ method, path, authority: host, headers: headersOf(probe), limitBytes }, probe.send, parts)
+  if ('kind' in answer) return failed(answer)
+  const { status, headers, body } = answer
+  if (!isIn(probe.expected, status))
+    return { kind: 'failed', wrong: !isIn(probe.retriable, status), why: `status ${status}` }
+  if (!foundInOrder(body, probe.receive)) return { kind: 'failed', wrong: true, why: 'the body is not as expected' }
+  return { kind: 'passed', degraded: headerValue(headers, degradedHeader) !== undefined }
+}
+
+/** Asks `grpc.health.v1.Health/Check` once. Source: gRPC, "Health Checking Protocol". */
+export async function probeGrpc(probe: GrpcProbe, parts: HttpProbeParts): Promise<ProbeResult> {
+  const { service, authority = parts.host } = probe
+  const headers = [headerField('te', 'trailers'), headerField('content-type', 'application/grpc'), ...headersOf(probe)]
+  const head = { method: 'POST', path: '/grpc.health.v1.Health/Check', authority, headers, limitBytes: 1024 }
+  const answer = await ask(head, healthRequest(service), parts)
+  if ('kind' in answer) return failed(answer)
+  const status = answer.grpcStatus
+  if (answer.status !== 200 || status !== grpcStatus.ok)
+    return {
+      kind: 'failed',
+      wrong: true,
+      why: status === undefined ? `status ${answer.status}` : `grpc-status ${status}`,
+    }
+  return isServing(answer.body)
+    ? { kind: 'passed', degraded: headerValue(answer.headers, degradedHeader) !== undefined }
+    : { kind: 'failed', wrong: true, why: 'it is not serving' }
+}
+
+interface ProbeHead {
+  readonly method: string
+  readonly path: string
+  readonly authority: string
+  readonly headers: Headers
+  readonly limitBytes: number
+}
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly grpcStatus: number | undefined
+  readonly body: Buffer
+}
+
+const nowhere: Address = { host: '127.0.0.1', port: 0 }
+const ourselves: Peer = { remote: nowhere, local: nowhere, principal: undefined, tls: false }
+
+/** The whole answer, of its body at most so much. */
+async function ask(
+  { limitBytes, ...head }: ProbeHead,
+  body: Buffer,
+  { send, nowMs, onStop }: HttpProbeParts,
+): Promise<Answer | Fault> {
+  const call = new Exchange(
+    { ...head, scheme: 'http', protocol: 'http/1.1', upgrade: undefined },
+    bytesBody(body),
+    ourselves,
+    nowMs(),
+  )
+  onStop((fault) => call.cancel(fault))
+  const answer = await send(call)
+  if (isFault(answer)) {
+    call.settle({ status: 0, fault: answer })
+    return answer
+  }
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const { status, headers } = answer
+    onStop((fault) => {
+      answer.body.cancel(fault)
+      call.settle({ status, fault })
+      resolve(fault)
+    })
+    answer.body.start({
+      data(chunk) {
+        if (bytes < limitBytes) chunks.push(chunk)
+        bytes += chunk.length
+        return true
+      },
+      end(trailers = []) {
+        call.settle({ status, fault: undefined })
+        const told = grpcStatusIn(trailers) ?? trailersOnlyStatus(answer)
+        resolve({ status, headers, grpcStatus: told, body: Buffer.concat(chunks).subarray(0, limitBytes) })
+      },
+      fail(fault) {
+        call.settle({ status, fault })
+        resolve(fault)
+      },
+    })
+  })
+}
+
+const headersOf = ({ headers }: Pick<HttpProbe, 'headers'>): Headers => {
+  const own = headers.map(({ name, value }) => headerField(name, value))
+  return own.some(({ name }) => name === 'user-agent') ? own : [userAgent, ...own]
+}
+
+const failed = (fault: Fault): ProbeResult => ({ kind: 'failed', wrong: false, why: faultSentence(fault) })
+
+const isIn = (ranges: readonly StatusRange[], status: number): boolean =>
+  ranges.some(({ from, to }) => from <= status && status <= to)
+
+/** A length-prefixed HealthCheckRequest: field 1, the service. */
+function healthRequest(service: string): Buffer {
+  const name = Buffer.from(service)
+  const message = name.length === 0 ? name : Buffer.concat([Buffer.of(0x0a), lengthOf(name.length), name])
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(message.length, 1)
+  return Buffer.concat([prefix, message])
+}
+
+/** As a varint of protobuf. */
+function lengthOf(length: number): Buffer {
+  const bytes: number[] = []
+  let left = length
+  for (; left > 0x7f; left >>>= 7) bytes.push((left & 0x7f) | 0x80)
+  return Buffer.of(...bytes, left)
+}
+
+/** A length-prefixed HealthCheckResponse whose field 1 is SERVING (1), uncompressed. */
+const isServing = (body: Buffer): boolean => body.subarray(0, 7).equals(Buffer.of(0, 0, 0, 0, 2, 0x08, 1))
