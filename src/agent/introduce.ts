@@ -51,6 +51,7 @@ export function startMessage(
     workload: joined.workload,
     namespace: joined.namespace,
     service,
+    used: joined.used,
     adminAddress: admin.address,
     ...(dns === undefined ? {} : { dnsAddress: dns.address, connectInside: true }),
     logLevel: 'warn',

@@ -103,6 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ca,
       tokens,
       removalAcked: async (workload, deadlineMs) => (await ads.removalAcked(workload, deadlineMs)).laggards,
+      usedBy: (service) => ads.usedBy(service),
       xdsAddress: () => xdsAddress,
       clock,
       log: log.named('session'),

@@ -41,6 +41,7 @@ export function serveCaptured(
   const raw = async (name: string | undefined): Promise<void> => {
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     tracked.become({ drain() {}, destroy: () => void socket.destroy() })
+    if (name !== undefined) shared.used.add(name)
     if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
     const clusters = [{ cluster: name ?? passthroughCluster, weight: 1 }]
     const plan = { ...tunnelPlan, clusters, accessLog: parts.terminal.accessLog }

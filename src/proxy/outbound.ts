@@ -81,6 +81,7 @@ export function route(parts: HttpStackParts): Service {
     return byName(call, routes.named, snapshot)
   }
   const byName = (call: Call, name: string, snapshot: Snapshot): Promise<Reply | Fault> => {
+    shared.used.add(name)
     const table = snapshot.config.routes.get(name)
     return table === undefined ? onDemand(call, name) : toRoute(call, table, snapshot)
   }

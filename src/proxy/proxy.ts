@@ -80,6 +80,10 @@ export interface Proxy {
   explain(request: ExplainRequest): Promise<Explanation>
   /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. */
   describeClusters(): unknown
+  /** What was called since it was last asked: service ports by name. */
+  takeUsed(): ReadonlySet<string>
+  /** Something is under way to one of these clusters: a call, or a raw connection. */
+  isBusy(clusters: readonly string[]): boolean
   /** The service that a host names in the newest configuration. */
   findService(host: string): NamedService | undefined
 }
@@ -138,6 +142,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       workload: self.workload,
       service: `${self.namespace}/${self.service}`,
     },
+    used: new Set(),
     unregistered: createUnregisteredLog(log, clock, self.spiffeId ?? self.workload),
     ownNamespace: self.namespace,
     accessLog: parts.accessLog,
@@ -273,6 +278,12 @@ export function createProxy(parts: ProxyParts): Proxy {
         workload: self.workload,
       }),
     describeClusters: () => describeClusters(shared, snapshot.config),
+    takeUsed() {
+      const used = new Set(shared.used)
+      shared.used.clear()
+      return used
+    },
+    isBusy: (clusters) => clusters.some((name) => upstream.isBusy(name)),
     findService: (host) => snapshot.findService(host, self.namespace),
   }
 }

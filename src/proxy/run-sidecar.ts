@@ -65,6 +65,8 @@ interface Running {
 
 /** A renewed certificate is shown to the control plane within this time; not at once, since many sidecars may renew together. */
 const renewalSpreadMs = 30_000
+/** What is no longer called is looked for this often. */
+const forgetEveryMs = 60_000
 /** The proxy keeps to its deadline by itself; this is for the day when it does not. */
 const drainSlackMs = 500
 /** While the next one serves already, it hears so often what is counted here. */
@@ -180,6 +182,7 @@ function start(
       return connectControlPlane({ address, trustDomain, trustPem, keyPem, chainPem }, { clock, log: log.named('xds') })
     },
     node: { id: nodeId, cluster: service, version: parts.version },
+    ...(message.used === undefined ? {} : { used: message.used }),
     clock,
     random,
     log,
@@ -211,6 +214,14 @@ function start(
     void flow.ready
       .then(() => Promise.all(standBy.demanded.map((name) => flow.demand(name))))
       .then(() => parts.tell({ kind: 'warm' }))
+  const forgetting = clock.every(
+    forgetEveryMs,
+    () => flow.forgetUnused(proxy.takeUsed(), (clusters) => proxy.isBusy(clusters)),
+    {
+      background: true,
+    },
+  )
+
   let ready = false
   void Promise.all([flow.ready, proxy.ready]).then(() => {
     ready = true
@@ -280,6 +291,7 @@ function start(
       return proxy.drain(deadlineMs, patient)
     },
     close() {
+      forgetting.cancel()
       proxy.close()
       flow.close()
       metrics.close()

@@ -22,6 +22,8 @@ export interface Shared {
   /** Counts the authorization rules that matched, of every action: all that AUDIT does. */
   readonly policyMatched: NonNullable<AuthorizeParts['matched']>
   readonly self: Self
+  /** Service ports (`<namespace>/<service>/<port>`) that were called by name since somebody looked, and emptied it. */
+  readonly used: Set<string>
   /** Tells of a destination that was refused since nobody registered it. */
   readonly unregistered: (destination: string) => void
   readonly ownNamespace: string

@@ -26,6 +26,8 @@ export type ToSidecar =
       readonly workload: string
       readonly namespace: string
       readonly service: string
+      /** Service ports (`<namespace>/<service>/<port>`) that are likely to be called: instances before this one did. */
+      readonly used?: readonly string[]
       /** Which of the listeners is the admin port; absent: none. */
       readonly adminAddress?: Address
       /** Which of the listeners takes DNS over TCP; absent: the program is not captured and asks elsewhere. */

@@ -69,3 +69,18 @@ test('discovery: a workload whose port does not answer is not ready and gets no 
     assert.match(body, /"answers"/)
   }
 })
+
+test('discovery: an instance begins with the routes that the one before it used', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  await world.run('web')
+  const first = await world.run('client', { port: 0 })
+  await world.curlUntil(first, 'http://web/', 200)
+  await first.stop()
+  const second = await world.run('client', { port: 0 })
+  await until('it has them before any call', async () => {
+    const { out } = await world.weft(['config', second.name, 'routes'])
+    return out.includes('default/web/80')
+  })
+})

@@ -16,6 +16,7 @@ import { createAdsMetrics } from './ads-metrics.ts'
 import { admit, type Admitted } from './admission.ts'
 import { boundedWriter, type BoundedWriter } from './bounded-writer.ts'
 import { DeltaStream, type View } from './delta-stream.ts'
+import { createRememberedUses, usedBy } from './remembered-uses.ts'
 import { createRemovalWaits } from './removal-waits.ts'
 import { createServeWaits } from './serve-waits.ts'
 import { hostedService, refuse, type Caller, type HostedService, type Refusal } from './service.ts'
@@ -34,6 +35,8 @@ export interface Ads {
   acknowledged(workload: string): Model | undefined
   /** Resolves once every proxy serves what the store holds up to `revision`, or after `deadlineMs`; says who does, and who does not. */
   served(revision: number, deadlineMs: number): Promise<Served>
+  /** Service ports that instances of `<namespace>/<service>` call, or called before they went: names, sorted. */
+  usedBy(service: string): readonly string[]
   /** Lines in the Prometheus text format. */
   metrics(): string
   /** Ends every stream; the clients keep what they have and come back. */
@@ -74,6 +77,7 @@ export function createAds(parts: {
   const renderer = createRenderer()
   const metrics = createAdsMetrics()
   const connected = new Set<Connected>()
+  const uses = createRememberedUses(clock)
   const gone = new Map<string, Gone>()
   const waits = createRemovalWaits<Connected>({
     clock,
@@ -171,6 +175,7 @@ export function createAds(parts: {
     if (!connected.delete(one)) return
     one.writes.stop()
     waits.left(one)
+    uses.left(serviceOf(one), usedBy(one.stream, model.value))
     serveWaits.left(one)
     forgetOld()
     gone.set(one.id, {
@@ -283,6 +288,11 @@ export function createAds(parts: {
       return undefined
     },
     served: (revision, deadlineMs) => serveWaits.wait(revision, deadlineMs),
+    usedBy: (service) =>
+      uses.of(
+        service,
+        Array.from(connected, (one) => (serviceOf(one) === service ? usedBy(one.stream, model.value) : [])).flat(),
+      ),
     metrics: () => metrics.text(connected.size),
     close() {
       closed = true
@@ -296,6 +306,8 @@ export function createAds(parts: {
     },
   }
 }
+
+const serviceOf = ({ proxy: { workload } }: Connected): string => `${workload.namespace}/${workload.service}`
 
 function typeStates(stream: DeltaStream): ProxyState['types'] {
   return (Object.keys(typeUrls) as XdsType[]).flatMap((type) => {

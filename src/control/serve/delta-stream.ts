@@ -111,6 +111,11 @@ export class DeltaStream {
     return this.#subscriptions[type].serves(name, there ? version : '', state)
   }
 
+  /** The names of a type that the client asks for one by one. */
+  explicit(type: XdsType): ReadonlySet<string> {
+    return this.#subscriptions[type].explicit
+  }
+
   /** Every name that the client asks for one by one, all types together. */
   get explicitCount(): number {
     return types.reduce((sum, type) => sum + this.#subscriptions[type].explicitCount, 0)

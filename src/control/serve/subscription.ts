@@ -214,6 +214,11 @@ export class Subscription {
     return this.#seen
   }
 
+  /** The names that are asked for one by one. */
+  get explicit(): ReadonlySet<string> {
+    return this.#explicit
+  }
+
   /** How many names are asked for one by one: bounded by whoever feeds this. */
   get explicitCount(): number {
     return this.#explicit.size

@@ -16,7 +16,7 @@ import { codes, type AgentCaller, type AgentRefusal, type AgentServiceParts } fr
 import { instanceAnnotation, workloadDocument, workloadName } from './workload-document.ts'
 import { parseSpiffeId } from '../../base/spiffe-id.ts'
 
-type Parts = Pick<AgentServiceParts, 'store' | 'health' | 'ca' | 'tokens' | 'xdsAddress'>
+type Parts = Pick<AgentServiceParts, 'store' | 'health' | 'ca' | 'tokens' | 'xdsAddress' | 'usedBy'>
 
 /** Other instances' names that a new one may run into before it gives up: with 36⁵ names this does not happen. */
 const nameAttempts = 5
@@ -62,6 +62,7 @@ export async function join(
     nodeId: workload,
     sessionToken: caller.local ? tokens.sealSession({ namespace, workload: name, instance, spiffeId }) : '',
     trustDomain: ca.trustDomain,
+    used: [...parts.usedBy(`${namespace}/${wish.service}`)],
   })
 }
 

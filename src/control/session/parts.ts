@@ -34,6 +34,8 @@ export interface AgentServiceParts {
   readonly tokens: JoinTokens
   /** Resolves once no client may send to the workload any more, or at the deadline: with the proxies that did not acknowledge. */
   readonly removalAcked: (workload: string, deadlineMs: number) => Promise<readonly string[]>
+  /** What instances of the service (`<namespace>/<name>`) have called: names of service ports. */
+  readonly usedBy: (service: string) => readonly string[]
   /** host:port of ADS over mTLS, as workloads reach it. */
   readonly xdsAddress: () => string
   readonly clock: Clock

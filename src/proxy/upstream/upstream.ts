@@ -49,6 +49,8 @@ export interface Upstream {
   openUdp(cluster: Cluster, endpoint: Endpoint, events: DatagramEvents): DatagramUpstream | Fault
   /** Endpoints and clusters that are in no configuration any more lose their idle connections. */
   adopt(clusters: ReadonlyMap<string, Cluster>): void
+  /** A call, a raw connection or a session is under way to this cluster. */
+  isBusy(cluster: string): boolean
   /** Counts for the dump, by cluster. */
   describe(): Readonly<Record<string, UpstreamCounts>>
   close(): void
@@ -223,6 +225,14 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
         if (cluster !== undefined) state.seen = cluster
       }
+    },
+    isBusy(name) {
+      const state = clusters.get(name)
+      if (state === undefined) return false
+      let pooled = 0
+      for (const pool of state.pools.values()) pooled += pool.connectionCount
+      const { requests, pending, connections } = state.counts
+      return requests + pending > 0 || connections > pooled
     },
     describe: () => Object.fromEntries([...clusters].map(([name, state]) => [name, describeState(state)])),
     close() {

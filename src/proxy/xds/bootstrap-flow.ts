@@ -30,6 +30,8 @@ function fixed(given: GivenResources, parts: { readonly clock: Clock; readonly l
   warming.settle()
   return {
     config: settable(warming.config()),
+    // All there is was given at the start.
+    forgetUnused() {},
     demand: () => Promise.resolve(false),
     demanded: () => [],
     ready: Promise.resolve(),

@@ -27,7 +27,7 @@ const mesh = (): Parameters<TestAdsServer['serve']>[0] => ({
 function flowTo(
   t: TestContext,
   { unix }: TestAdsServer,
-  { clock = systemClock, log = silentLog }: { clock?: Clock; log?: Log } = {},
+  { clock = systemClock, log = silentLog, used = [] }: { clock?: Clock; log?: Log; used?: string[] } = {},
 ): ConfigFlow {
   const flow = createConfigFlow({
     connect: () => connectGrpc({ unix }, { clock: systemClock, log: silentLog }),
@@ -35,6 +35,7 @@ function flowTo(
     clock,
     random: seeded(1),
     log,
+    used,
   })
   t.after(() => flow.close())
   return flow
@@ -399,4 +400,52 @@ test('a changed cluster whose endpoints are not there yet does not replace the o
   assert.equal(flow.config.value.clusters.get('own'), before)
   await server.answer(server.send('EDS', [endpoints('elsewhere', [7000])]))
   assert.deepEqual(portsOf(flow, 'own'), [7000])
+})
+
+test('what nobody has called for ten minutes is given up, unless something is under way there', async (t) => {
+  const server = await testAdsServer(t)
+  server.serve(mesh())
+  const clock = manualClock()
+  const flow = flowTo(t, server, { clock })
+  const db = 'default/db/5432'
+  server.serve({
+    ...mesh(),
+    NDS: [service('default', 'web', { 80: 'http' }), service('default', 'db', { 5432: 'tcp' })],
+    CDS: [edsCluster('own'), edsCluster(web), edsCluster(db)],
+    EDS: [endpoints('own', [1000]), endpoints(web, [8001]), endpoints(db, [8002])],
+  })
+  await flow.ready
+  assert.deepEqual(await Promise.all([flow.demand(web), flow.demand(db)]), [true, true])
+  const nobody = (): boolean => false
+  clock.advance(599_000)
+  flow.forgetUnused(new Set(), nobody)
+  assert.equal(flow.config.value.routes.has(web), true)
+  flow.forgetUnused(new Set([web]), nobody)
+  clock.advance(1_000)
+  // A raw connection is open to the other one.
+  flow.forgetUnused(new Set(), (clusters) => clusters.includes(db))
+  assert.deepEqual([flow.config.value.routes.has(web), flow.config.value.clusters.has(db)], [true, true])
+  clock.advance(600_000)
+  flow.forgetUnused(new Set(), (clusters) => clusters.includes(web))
+  assert.deepEqual([flow.config.value.clusters.has(web), flow.config.value.clusters.has(db)], [true, false])
+  clock.advance(600_000)
+  flow.forgetUnused(new Set(), nobody)
+  const gone = (types: string) =>
+    server.next(
+      ({ typeUrl, resourceNamesUnsubscribe: names }) => typeUrl === types && names.includes(web),
+      `${types} without ${web}`,
+    )
+  for (const type of ['RDS', 'CDS', 'EDS'] as const) await gone(typeUrls[type])
+  assert.equal(flow.config.value.routes.size, 0)
+  assert.deepEqual([...flow.config.value.clusters.keys()], ['own'])
+  assert.equal(await flow.demand(web), true, 'and comes back when it is called')
+})
+
+test('what earlier instances used is asked for at once', async (t) => {
+  const server = await testAdsServer(t)
+  server.serve(mesh())
+  const flow = flowTo(t, server, { used: [web, 'default/web/5432', 'default/gone/80'] })
+  await until(flow.config, ({ routes, clusters }) => routes.has(web) && clusters.has('default/web/5432'))
+  await flow.ready
+  assert.equal(await flow.demand('default/gone/80'), false)
 })

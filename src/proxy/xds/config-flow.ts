@@ -16,12 +16,17 @@ export interface ConfigFlow {
   /** Empty until the first listener is ready. Whatever fails, the last good stays. */
   readonly config: Watchable<ProxyConfig>
   /**
-   * Asks for a service port that a program wants to call (`<namespace>/<service>/<port>`) and keeps it from then on. True once it can be
+   * Asks for a service port that a program wants to call (`<namespace>/<service>/<port>`) and keeps it while it is used. True once it can be
    * called; false when it does not exist or did not come within 5 s.
    */
   demand(routeName: string): Promise<boolean>
   /** Names that were demanded and exist, as far as is known. */
   demanded(): readonly string[]
+  /**
+   * Gives up service ports that were not called for ten minutes. `used`: what was called since the last time; `isBusy`: whether anything
+   * is under way to one of these clusters.
+   */
+  forgetUnused(used: ReadonlySet<string>, isBusy: (clusters: readonly string[]) => boolean): void
   /** At least one listener, all listeners and the name table are in force. */
   readonly ready: Promise<void>
   /** A new connection (the identity has changed). */
@@ -48,6 +53,8 @@ export function createConfigFlow(parts: {
   clock: Clock
   random: Random
   log: Log
+  /** Service ports to ask for from the start. */
+  used?: readonly string[]
 }): ConfigFlow {
   const { clock, log, foreign } = parts
   const resources = createResources(parts.given)
@@ -55,6 +62,7 @@ export function createConfigFlow(parts: {
   const config = settable(warming.config())
   const ready = Promise.withResolvers<void>()
   const demands = createDemands({ resources, warming, clock, gaveUp: () => advance() })
+  demands.expect(parts.used ?? [])
   let awaited: { readonly type: XdsType; readonly names: readonly string[]; readonly inForce: () => void }[] = []
   let limit: { readonly atMs: number; readonly timer: Timer } | undefined
   let wanted = new Map<XdsType, ReadonlySet<string>>()
@@ -157,6 +165,14 @@ export function createConfigFlow(parts: {
       return answer
     },
     demanded: () => [...new Set([...demands.tables(), ...demands.clusters()])],
+    forgetUnused(used, isBusy) {
+      const { routes } = warming.config()
+      const clustersOf = (name: string): readonly string[] => {
+        const table = routes.get(name)
+        return table === undefined ? [name] : clustersOfTable(table)
+      }
+      if (demands.forget(used, (name) => isBusy(clustersOf(name)))) advance()
+    },
     ready: ready.promise,
     renew: () => client.renew(),
     close() {

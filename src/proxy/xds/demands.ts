@@ -7,6 +7,10 @@ import type { Warming } from './warm.ts'
 export interface Demands {
   /** Resolves by itself or at the next `answer` that knows; false after 5 s. */
   add(routeName: string): Promise<boolean>
+  /** Keeps these from now on, as far as they exist; nobody waits. */
+  expect(names: readonly string[]): void
+  /** Gives up what nobody has called for ten minutes, by the calls that are `used` since the last time, and is not busy. True if there was something. */
+  forget(used: ReadonlySet<string>, isBusy: (name: string) => boolean): boolean
   /** Route tables that are wanted: those of HTTP ports that the name table has. */
   tables(): readonly string[]
   /** Clusters that are wanted besides those of tables: TCP ports, and HTTP ports whose table is not there yet. */
@@ -18,6 +22,8 @@ export interface Demands {
 }
 
 const waitLimitMs = 5_000
+/** Longer than programs sleep between two calls as a rule; coming back costs one round trip. */
+const forgetAfterMs = 600_000
 
 interface Waiter {
   readonly resolve: (found: boolean) => void
@@ -32,10 +38,11 @@ export function createDemands(parts: {
   gaveUp: () => void
 }): Demands {
   const { resources, warming, clock, gaveUp } = parts
-  const demanded = new Set<string>()
+  /** By name: when it was last called, as far as is known. */
+  const demanded = new Map<string, number>()
   const waiters = new Map<string, { readonly promise: Promise<boolean> } & Waiter>()
   const protocol = (name: string): 'http' | 'tcp' | undefined => protocolOf(name, resources.held('NDS'))
-  const those = (wanted: 'http' | 'tcp'): string[] => [...demanded].filter((name) => protocol(name) === wanted)
+  const those = (wanted: 'http' | 'tcp'): string[] => [...demanded.keys()].filter((name) => protocol(name) === wanted)
 
   /** Undefined: not known yet. */
   const found = (name: string): boolean | undefined => {
@@ -62,7 +69,7 @@ export function createDemands(parts: {
     add(name) {
       const known = found(name)
       if (known === false) return Promise.resolve(false)
-      demanded.add(name)
+      demanded.set(name, clock.nowMs())
       if (known === true) return Promise.resolve(true)
       const before = waiters.get(name)
       if (before !== undefined) return before.promise
@@ -74,6 +81,18 @@ export function createDemands(parts: {
       const timer = clock.after(waitLimitMs, late, { background: true })
       waiters.set(name, { promise, resolve, timer })
       return promise
+    },
+    expect(names) {
+      for (const name of names) demanded.set(name, clock.nowMs())
+    },
+    forget(used, isBusy) {
+      const nowMs = clock.nowMs()
+      const before = demanded.size
+      for (const [name, usedMs] of demanded) {
+        if (used.has(name) || waiters.has(name) || isBusy(name)) demanded.set(name, nowMs)
+        else if (nowMs - usedMs >= forgetAfterMs) demanded.delete(name)
+      }
+      return demanded.size < before
     },
     tables: () => those('http'),
     clusters: () => [...those('tcp'), ...those('http').filter((name) => !resources.held('RDS').has(name))],

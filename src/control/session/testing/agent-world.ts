@@ -88,6 +88,7 @@ export async function agentWorld(t: TestContext, over: AgentWorldOptions = {}): 
     },
     ca,
     tokens,
+    usedBy: (service) => [`${service}/80`],
     removalAcked: (workload) =>
       new Promise((acked) => {
         drains.push({ workload, acked })
