@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { startChild, type Child } from '../world/child.ts'
 import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
@@ -83,4 +84,42 @@ test('discovery: an instance begins with the routes that the one before it used'
     const { out } = await world.weft(['config', second.name, 'routes'])
     return out.includes('default/web/80')
   })
+})
+
+test('discovery: instances without a sidecar come from files, as Workloads and as EndpointSlices', async (t) => {
+  if (!requires(t, 'curl', 'python3')) return
+  const outsiders: Child[] = []
+  t.after(() => outsiders.forEach((child) => child.killAll()))
+  const world = createWorld(t)
+  const [one, other] = [await freePort(), await freePort()]
+  for (const port of [one, other]) {
+    const command = ['python3', '-m', 'http.server', String(port), '--bind', '127.0.0.1'] as const
+    outsiders.push(startChild('outside', command, { env: world.env, cwd: world.dir }))
+  }
+  const slice = (ready: boolean): string => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: listed, labels: {kubernetes.io/service-name: listed}}
+addressType: IPv4
+ports: [{port: ${other}}]
+endpoints: [{addresses: [127.0.0.1], conditions: {ready: ${ready}}}]`
+  const written = `
+apiVersion: weft.dev/v1alpha1
+kind: Workload
+metadata: {name: legacy-1}
+spec: {service: legacy, address: 127.0.0.1, ports: [{servicePort: 80, targetPort: ${one}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: listed}
+spec: {ports: [{port: 80}]}
+---`
+  const file = world.file('outside.yaml', written + slice(true))
+  await world.up({ args: ['-f', file] })
+  const client = await world.run('client', { port: 0 })
+  await world.curlUntil(client, 'http://legacy/', 200)
+  await world.curlUntil(client, 'http://listed/', 200)
+  assert.match((await world.weft(['get', 'services'])).out, /listed +80 +1\/1/)
+  world.file('outside.yaml', written + slice(false))
+  await world.curlUntil(client, 'http://listed/', 503)
 })

@@ -1,6 +1,7 @@
 import { nearest, type Decoder } from '../../base/decode.ts'
 import { authorizationPolicySpec } from './authorization-policy.ts'
 import { configMapBody, configMapSpec } from './config-map.ts'
+import { endpointSliceBody, endpointSliceSpec } from './endpoint-slice.ts'
 import { externalServiceSpec } from './external-service.ts'
 import { gatewayClassSpec } from './gateway-class.ts'
 import { gatewaySpec } from './gateway.ts'
@@ -62,6 +63,15 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['wl'],
     namespaced: true,
     spec: workloadSpec,
+  },
+  EndpointSlice: {
+    kind: 'EndpointSlice',
+    apiVersions: ['discovery.k8s.io/v1'],
+    plural: 'endpointslices',
+    shortNames: [],
+    namespaced: true,
+    body: endpointSliceBody,
+    spec: endpointSliceSpec,
   },
   ExternalService: {
     kind: 'ExternalService',

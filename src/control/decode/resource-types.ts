@@ -1,6 +1,7 @@
 import type { Place } from '../../base/problem.ts'
 import type { AuthorizationPolicySpec } from './authorization-policy.ts'
 import type { ConfigMapSpec } from './config-map.ts'
+import type { EndpointSliceSpec } from './endpoint-slice.ts'
 import type { ExternalServiceSpec } from './external-service.ts'
 import type { GatewayClassSpec } from './gateway-class.ts'
 import type { GatewaySpec } from './gateway.ts'
@@ -23,6 +24,7 @@ export interface Specs {
   Namespace: NamespaceSpec
   Service: ServiceSpec
   Workload: WorkloadSpec
+  EndpointSlice: EndpointSliceSpec
   ExternalService: ExternalServiceSpec
   GatewayClass: GatewayClassSpec
   Gateway: GatewaySpec

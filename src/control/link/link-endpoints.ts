@@ -1,3 +1,4 @@
+import { formatAddress } from '../../base/address.ts'
 import type { Problem } from '../../base/problem.ts'
 import { formatSpiffeId } from '../../base/spiffe-id.ts'
 import { stateOf, type InventorySnapshot } from '../inventory/snapshot.ts'
@@ -7,6 +8,7 @@ import { onlyHttpPort, type WorkloadPort } from '../decode/workload.ts'
 import type { Endpoint } from '../model/model.ts'
 import { mtlsMode } from './link-policies.ts'
 import { problemAt, type Linked } from './linked.ts'
+import { sliceEndpoints } from './slice-endpoints.ts'
 import { workloadsOf } from './select-workloads.ts'
 
 type Workload = ResourceOf<'Workload'>
@@ -53,6 +55,7 @@ export function linkEndpoints(
     })
     if (mtls) identities.add(identityOf(workload, trustDomain))
   }
+  endpoints.push(...sliceEndpoints(service, port.spec, snapshot, ownAddresses(endpoints, workloads, port.spec)))
   if (workloads.length > 0 && endpoints.length === 0) {
     const offered = [
       ...new Set(workloads.flatMap((one) => one.spec.ports.map(({ name, servicePort }) => `${servicePort} (${name})`))),
@@ -69,6 +72,20 @@ export function linkEndpoints(
   }
   return { value: { endpoints, identities: [...identities].toSorted((a, b) => (a < b ? -1 : 1)) }, problems }
 }
+
+/** Where the workloads are, with their sidecars' listeners and their programs' own ports. */
+const ownAddresses = (
+  endpoints: readonly Endpoint[],
+  workloads: readonly Workload[],
+  spec: ServicePortSpec,
+): ReadonlySet<string> =>
+  new Set([
+    ...endpoints.map(({ address }) => formatAddress(address)),
+    ...workloads.flatMap(({ spec: { address: host, ports } }) => {
+      const target = targetOf(ports, spec)
+      return host === undefined || target === undefined ? [] : [formatAddress({ host, port: target.targetPort })]
+    }),
+  ])
 
 function protocolsDiffer(
   service: Service,

@@ -14,6 +14,7 @@ import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeTraffic } from './merge-settings.ts'
 import { overlapFinder } from './route-overlaps.ts'
 import { originOf, type Linked } from './linked.ts'
+import { sliceProblems } from './slice-endpoints.ts'
 
 /**
  * Names become objects, precedence and conflicts are settled, all defaults are filled in. Pure: what does not fit is left out as the
@@ -35,6 +36,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
     ...gateways.problems,
     ...policies.problems,
     ...policyProblems(snapshot),
+    ...sliceProblems(snapshot),
   ]
   const services = resourcesOf(snapshot, 'Service').map((service) => {
     const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value })

@@ -60,6 +60,7 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
     case 'Namespace':
     case 'ReferenceGrant':
     case 'Secret':
+    case 'EndpointSlice':
     case 'ConfigMap':
     case 'MeshConfig':
     case 'VirtualIP':
