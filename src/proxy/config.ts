@@ -19,6 +19,8 @@ export type * from './config/udp.ts'
  * An absent xDS field has been filled with what Envoy's .proto says; every default of Weft was written out by the control plane.
  */
 export interface ProxyConfig {
+  /** What the control plane calls the newest state that changed something here; absent: it gives its states no names. */
+  readonly revision?: string
   readonly listeners: ReadonlyMap<string, Listener>
   /** By name: `<namespace>/<service>/<port>`. Only what this proxy uses. */
   readonly routes: ReadonlyMap<string, RouteTable>

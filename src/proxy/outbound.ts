@@ -73,6 +73,7 @@ export function route(parts: HttpStackParts): Service {
     }
     call.trace.route = found.origin?.resource ?? found.name
     call.trace.origin = found.origin
+    call.trace.revision = snapshot.config.revision
     return snapshot.serviceOf(found)(call)
   }
   const fallback = (call: Call, snapshot: Snapshot): Promise<Reply | Fault> => {

@@ -122,6 +122,11 @@ export function createProxy(parts: ProxyParts): Proxy {
     'Authorization rules that matched; with action "allow" and no policy: calls that none allowed.',
     ['action', 'policy'],
   )
+  const revisions = parts.metrics.gauge(
+    'weft_config_revision',
+    'Newest revision of the control plane’s store that changed something here.',
+    [],
+  )
   const outliers = createOutlierMetrics(parts.metrics)
   const shared: Shared = {
     policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
@@ -188,6 +193,8 @@ export function createProxy(parts: ProxyParts): Proxy {
 
   const apply = (next: ProxyConfig): void => {
     if (next !== snapshot.config) snapshot = snapshotOf(next)
+    const number = Number(next.revision) // other control planes have names for it
+    if (Number.isSafeInteger(number)) revisions.of().set(number)
     upstream.adopt(next.clusters)
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)

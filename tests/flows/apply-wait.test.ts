@@ -61,7 +61,13 @@ test('apply --wait: once it has returned, the very next request of every caller 
       assert.equal((JSON.parse(body) as { name: string }).name, version)
     }
   }
-  assert.match(await applied(limit('100ms')), /3 proxies serve it/)
+  const revision = /revision (\d+): 3 proxies serve it/.exec(await applied(limit('100ms')))?.[1]
+  for (const { adminUrl, name } of clients) {
+    const { body } = await world.curl(undefined, `${adminUrl}/metrics`)
+    assert.match(body, new RegExp(`^weft_config_revision ${revision}$`, 'm'))
+    const { out } = await world.weft(['proxies'])
+    assert.match(out, new RegExp(`^default/${name} +connected \\S+ +${revision} `, 'm'))
+  }
   assert.deepEqual(
     (await answers('/slow/600')).map(({ status }) => status),
     [504, 504, 504],

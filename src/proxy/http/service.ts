@@ -33,6 +33,8 @@ export interface Trace {
   route?: string | undefined
   /** What the user wrote that made this route. */
   origin?: { readonly resource: string; readonly field: string; readonly revision: string } | undefined
+  /** Of the configuration that decided: `ProxyConfig.revision`. */
+  revision?: string | undefined
   cluster?: string | undefined
   /** Where the (last) attempt went. */
   endpoint?: Address | undefined

@@ -50,6 +50,7 @@ function describe(call: Call, outcome: Outcome, clock: Clock) {
     remote: formatAddress(peer.remote),
     route: trace.route,
     origin: trace.origin,
+    configRevision: trace.revision,
     cluster: trace.cluster,
     endpoint: trace.endpoint && formatAddress(trace.endpoint),
     upstreamWorkload: trace.upstreamWorkload,

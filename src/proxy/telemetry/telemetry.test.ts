@@ -253,6 +253,7 @@ test('access log: one line of JSON, as the caller said it', async () => {
     attempts: 2,
     bytesSent: 5,
     origin,
+    revision: '42',
   })
   clock.advance(12.5)
   call.end({ status: 503, fault: { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: 'c' } })
@@ -277,6 +278,7 @@ test('access log: one line of JSON, as the caller said it', async () => {
     endpoint: '[::1]:1',
     attempts: 2,
     origin,
+    configRevision: '42',
     requestId: 'r1',
     traceparent: '00-ab-cd-01',
   })

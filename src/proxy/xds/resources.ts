@@ -8,6 +8,8 @@ export interface Resources {
   held<T extends XdsType>(type: T): ReadonlyMap<string, Decoded[T]>
   /** Asked for, and the server says that it does not exist; nothing is held under this name. */
   isAbsent(type: XdsType, name: string): boolean
+  /** What the server calls the state of its last response that it gave a name; undefined: none yet. xDS: system_version_info. */
+  revision(): string | undefined
   /** A response of this type has come, on any stream. */
   seen(type: XdsType): boolean
   /** Name → version of what is held: `initial_resource_versions` of the next stream. */
@@ -71,15 +73,20 @@ export function createResources(
     SDS: shelf(given?.SDS),
     NDS: shelf(),
   }
+  let revision: string | undefined
   return {
     held: <T extends XdsType>(type: T): ReadonlyMap<string, Decoded[T]> => (shelves[type] as Shelf<T>).values,
     isAbsent: (type, name) => (alone ? !shelves[type].given.has(name) : shelves[type].absent.has(name)),
+    revision: () => revision,
     seen: (type) => shelves[type].seen,
     versions(type) {
       const entries: ReadonlyMap<string, { readonly version: string }> = shelves[type].entries
       return Object.fromEntries(Array.from(entries, ([name, { version }]) => [name, version]))
     },
-    apply: (type, response, wanted) => apply(type, shelves[type], response, wanted),
+    apply(type, response, wanted) {
+      revision = response.systemVersionInfo || revision
+      return apply(type, shelves[type], response, wanted)
+    },
     retain(type, names) {
       const { entries, values, absent } = shelves[type]
       let forgot = false

@@ -111,7 +111,9 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
         ),
       }
       const parts = Object.keys(next) as (keyof ProxyConfig)[]
-      if (parts.some((part) => next[part] !== config[part])) config = next
+      if (!parts.some((part) => next[part] !== config[part])) return
+      const revision = resources.revision()
+      config = { ...next, ...(revision !== undefined && { revision }) }
     },
     config: () => config,
     waitingTables: () => tables.waitingValues(),
