@@ -11,6 +11,8 @@ import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { describeClusters } from './describe-clusters.ts'
+import { resolveNames } from './dns-clusters.ts'
+import { lookupHost } from './dns/lookup-host.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { http1Client } from './http/http1/client.ts'
@@ -102,7 +104,9 @@ interface Open {
 
 /** Starts at once with the configuration that there is, and follows it. */
 export function createProxy(parts: ProxyParts): Proxy {
-  const { config, identity, clock, random, log, self } = parts
+  const { identity, clock, random, log, self } = parts
+  const names = resolveNames(parts.config, { lookup: lookupHost, clock, random, log })
+  const { config } = names
   const sweeper = createSweeper(clock, sweepMs)
   const secrets = createSecrets(config, identity)
   const upstreamParts: UpstreamParts = {
@@ -263,6 +267,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const close = (): void => {
     stop()
     for (const { handle } of open.values()) handle?.close()
+    names.close()
     healthChecks.close()
     upstream.close()
     sweeper.close()

@@ -7,7 +7,9 @@ export interface Cluster {
   readonly name: string
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancing
-  readonly discovery: 'eds' | 'static' | 'dynamic-forward'
+  readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward'
+  /** With discovery `dns`: how the names that stand for hosts in `endpoints` become addresses. */
+  readonly dns?: DnsRules
   readonly endpoints: readonly Endpoint[]
   /** Chosen per endpoint by `Endpoint.transport`: the match name, or "" for the cluster's own socket. */
   readonly transports: ReadonlyMap<string, UpstreamTls | undefined>
@@ -35,6 +37,20 @@ export interface Cluster {
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins
+}
+
+/** How names are asked for; times in ms. xDS: STRICT_DNS, LOGICAL_DNS. */
+export interface DnsRules {
+  /** Every address of a name is an endpoint, or only the first one. */
+  readonly use: 'all' | 'first'
+  /** `auto`: IPv6 where there is any, else IPv4. xDS: dns_lookup_family. */
+  readonly family: 'auto' | 'v4' | 'v6' | 'v4-preferred' | 'all'
+  readonly refreshMs: number
+  /** After the first failure; doubled for each further one up to `mostFailureMs`. xDS: dns_failure_refresh_rate. */
+  readonly failureMs: number
+  readonly mostFailureMs: number
+  /** At random so much on top of a refresh. */
+  readonly jitterMs: number
 }
 
 export type LoadBalancing =

@@ -128,8 +128,8 @@ test('CDS: a static cluster has its endpoints, a forward proxy has none', () => 
 const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegExp])[] = [
   [
     'DNS',
-    { name: 'x', clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS } },
-    /type: only EDS and STATIC/,
+    { name: 'x', clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST } },
+    /type: only EDS, STATIC, STRICT_DNS and LOGICAL_DNS/,
   ],
   ['a policy for clusters of its own', { ...eds, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }, /lb_policy: expected/],
   [
@@ -184,3 +184,54 @@ const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegEx
 for (const [title, init, form] of cdsRefusals)
   test(`CDS refuses ${title}`, () =>
     assert.match(problem('CDS', ClusterSchema, init as Init<typeof ClusterSchema>), form))
+
+test('clusters by DNS: names for hosts, how they are asked for', () => {
+  const assignment = (...hosts: readonly string[]) => ({
+    endpoints: [
+      {
+        lbEndpoints: hosts.map((address) => ({
+          hostIdentifier: {
+            case: 'endpoint' as const,
+            value: {
+              address: {
+                address: {
+                  case: 'socketAddress' as const,
+                  value: { address, portSpecifier: { case: 'portValue' as const, value: 80 } },
+                },
+              },
+            },
+          },
+        })),
+      },
+    ],
+  })
+  const type = (value: Cluster_DiscoveryType) => ({ case: 'type' as const, value })
+  const strict = decode('CDS', ClusterSchema, {
+    name: 'x',
+    clusterDiscoveryType: type(Cluster_DiscoveryType.STRICT_DNS),
+    loadAssignment: assignment('Web.example', '192.0.2.1'),
+    dnsRefreshRate: ms(250),
+    dnsFailureRefreshRate: { baseInterval: ms(100) },
+  })
+  assert.deepEqual(
+    strict.inline.endpoints.map(({ address }) => address.host),
+    ['web.example', '192.0.2.1'],
+  )
+  assert.deepEqual(strict.dns, {
+    use: 'all',
+    family: 'auto',
+    refreshMs: 250,
+    failureMs: 100,
+    mostFailureMs: 1000,
+    jitterMs: 0,
+  })
+  const said = problem('CDS', ClusterSchema, {
+    name: 'x',
+    clusterDiscoveryType: type(Cluster_DiscoveryType.LOGICAL_DNS),
+    loadAssignment: assignment('a.example', 'not a name'),
+    respectDnsTtl: true,
+  })
+  assert.match(said, /a LOGICAL_DNS cluster has exactly one endpoint, not 2/)
+  assert.match(said, /expected an IP address or a host name, got "not a name"/)
+  assert.match(said, /respect_dns_ttl/)
+})

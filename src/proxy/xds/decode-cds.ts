@@ -9,9 +9,10 @@ import {
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import type { Cluster, Limits, UpstreamTls } from '../config.ts'
+import type { Cluster, DnsRules, Limits, UpstreamTls } from '../config.ts'
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
+import { decodeDnsRules } from './decode-dns-cluster.ts'
 import { decodeHealthCheck } from './decode-health-check.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
 import { decodeConnections } from './decode-connections.ts'
@@ -36,25 +37,27 @@ const clusterFields = fieldNames(`name health_checks alt_stat_name type cluster_
   round_robin_lb_config ring_hash_lb_config maglev_lb_config lb_subset_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
-  wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats dns_lookup_family`)
+  wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats
+  dns_lookup_family dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter`)
 
 const dynamicForward = 'type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig'
 
-/** One Cluster: EDS, STATIC, or the dynamic forward proxy. */
+/** One Cluster: EDS, STATIC, by DNS, or the dynamic forward proxy. */
 export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const cluster = fromBinary(ClusterSchema, bytes)
   knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
-  const { discovery, edsName } = decodeDiscovery(cluster, refused)
+  const { discovery, edsName, dns } = decodeDiscovery(cluster, refused)
   const healthCheck = decodeHealthCheck(cluster.healthChecks, refused)
   return {
     name: cluster.name,
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
     ...decodeBalancing(cluster, discovery, refused),
     discovery,
+    ...(dns && { dns }),
     edsName,
     inline:
-      discovery === 'static' && cluster.loadAssignment !== undefined
-        ? decodeAssignment(cluster.loadAssignment, 'load_assignment', refused)
+      (discovery === 'static' || discovery === 'dns') && cluster.loadAssignment !== undefined
+        ? decodeAssignment(cluster.loadAssignment, 'load_assignment', refused, { names: discovery === 'dns' })
         : { endpoints: [] },
     ...decodeTransports(cluster, refused),
     limits: decodeLimits(cluster, refused),
@@ -67,9 +70,10 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
 }
 
 function decodeDiscovery(
-  { name, clusterDiscoveryType: by, edsClusterConfig }: XdsCluster,
+  cluster: XdsCluster,
   refused: Refusals,
-): { discovery: Cluster['discovery']; edsName: string | undefined } {
+): { discovery: Cluster['discovery']; edsName: string | undefined; dns?: DnsRules } {
+  const { name, clusterDiscoveryType: by, edsClusterConfig } = cluster
   if (by.case === 'clusterType') {
     if (by.value.typedConfig?.typeUrl !== dynamicForward)
       refused.add('cluster_type', `${by.value.name} is not supported`)
@@ -80,7 +84,11 @@ function decodeDiscovery(
     mustBeAds(edsClusterConfig?.edsConfig, 'eds_cluster_config.eds_config', refused)
     return { discovery: 'eds', edsName: edsClusterConfig?.serviceName || name }
   }
-  if (type !== DiscoveryType.STATIC) refused.add('type', 'only EDS and STATIC are supported')
+  if (type === DiscoveryType.STRICT_DNS || type === DiscoveryType.LOGICAL_DNS) {
+    const dns = decodeDnsRules(cluster, type === DiscoveryType.STRICT_DNS ? 'all' : 'first', refused)
+    return { discovery: 'dns', edsName: undefined, dns }
+  }
+  if (type !== DiscoveryType.STATIC) refused.add('type', 'only EDS, STATIC, STRICT_DNS and LOGICAL_DNS are supported')
   return { discovery: 'static', edsName: undefined }
 }
 

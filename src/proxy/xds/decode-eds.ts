@@ -18,7 +18,7 @@ import {
 import { balancerMetadata, transportSocketMatchMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { Cluster, Endpoint } from '../config.ts'
-import { socketAddress, weftPart } from './decode-parts.ts'
+import { namedAddress, socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** An endpoint whose transport is not chosen yet: that takes the cluster. */
@@ -47,8 +47,13 @@ export function decodeEds(bytes: Uint8Array, refused: Refusals): NamedAssignment
 const assignmentFields = fieldNames('cluster_name endpoints policy')
 const policyFields = fieldNames('overprovisioning_factor weighted_priority_health')
 
-/** Also for the assignment within a STATIC cluster. One address twice is refused. */
-export function decodeAssignment(assignment: ClusterLoadAssignment, path: string, refused: Refusals): Assignment {
+/** Also for the assignment within a cluster; `names`: hosts may be names. One address twice is refused. */
+export function decodeAssignment(
+  assignment: ClusterLoadAssignment,
+  path: string,
+  refused: Refusals,
+  { names = false }: { readonly names?: boolean } = {},
+): Assignment {
   knowOnly(ClusterLoadAssignmentSchema, assignment, assignmentFields, path, refused)
   const { policy } = assignment
   if (policy !== undefined)
@@ -56,7 +61,7 @@ export function decodeAssignment(assignment: ClusterLoadAssignment, path: string
   if (policy?.overprovisioningFactor === 0)
     refused.add(join(path, 'policy.overprovisioning_factor'), 'expected at least 1')
   const endpoints = assignment.endpoints.flatMap((locality, index) =>
-    decodeLocality(locality, join(path, `endpoints[${index}]`), refused),
+    decodeLocality(locality, join(path, `endpoints[${index}]`), names, refused),
   )
   const seen = new Set<string>()
   for (const { address } of endpoints) {
@@ -76,12 +81,12 @@ const lbEndpointFields = fieldNames('endpoint health_status metadata load_balanc
 const endpointFields = fieldNames('address hostname health_check_config observability_name')
 const probeFields = fieldNames('port_value hostname disable_active_health_check')
 
-function decodeLocality(group: LocalityLbEndpoints, path: string, refused: Refusals): EndpointShape[] {
+function decodeLocality(group: LocalityLbEndpoints, path: string, names: boolean, refused: Refusals): EndpointShape[] {
   knowOnly(LocalityLbEndpointsSchema, group, localityFields, path, refused)
   const { priority, loadBalancingWeight: weight = 0 } = group
   const place = { locality: localityName(group.locality), priority, ...(weight > 0 && { localityWeight: weight }) }
   return group.lbEndpoints.map((one, index) =>
-    decodeEndpoint(one, place, join(path, `lb_endpoints[${index}]`), refused),
+    decodeEndpoint(one, place, join(path, `lb_endpoints[${index}]`), names, refused),
   )
 }
 
@@ -89,6 +94,7 @@ function decodeEndpoint(
   one: LbEndpoint,
   place: Pick<Endpoint, 'locality' | 'priority' | 'localityWeight'>,
   path: string,
+  names: boolean,
   refused: Refusals,
 ): EndpointShape {
   knowOnly(LbEndpointSchema, one, lbEndpointFields, path, refused)
@@ -98,7 +104,7 @@ function decodeEndpoint(
   const known = one.metadata?.filterMetadata[balancerMetadata]
   const hashKey = stringIn(known, 'hash_key')
   return {
-    address: socketAddress(endpoint?.address, join(path, 'endpoint.address'), refused),
+    address: (names ? namedAddress : socketAddress)(endpoint?.address, join(path, 'endpoint.address'), refused),
     weight: one.loadBalancingWeight ?? 1,
     ...place,
     health: healthOf(one.healthStatus),

@@ -31,16 +31,31 @@ export function socketAddress(address: XdsAddress | undefined, path: string, ref
   return ipAddress(address.address.value, at, refused)
 }
 
+/** The same where the host may be a name, which is asked for later. */
+export function namedAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {
+  const named = address?.address.case === 'socketAddress' ? address.address.value : undefined
+  if (named === undefined || isIP(named.address) !== 0 || named.protocol !== 0) {
+    return socketAddress(address, path, refused)
+  }
+  const at = join(path, 'socket_address')
+  if (!/^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/i.test(named.address))
+    refused.add(join(at, 'address'), `expected an IP address or a host name, got ${JSON.stringify(named.address)}`)
+  if (named.resolverName !== '') refused.add(join(at, 'resolver_name'), 'is not supported')
+  return { host: named.address.toLowerCase(), port: portOf(named, at, refused) }
+}
+
 const nowhere: Address = { host: '127.0.0.1', port: 0 }
 
 /** The same, of whichever protocol. */
 export function ipAddress({ address: host, portSpecifier }: SocketAddress, at: string, refused: Refusals): Address {
   if (isIP(host) === 0) refused.add(join(at, 'address'), `expected an IP address, got ${JSON.stringify(host)}`)
-  if (portSpecifier.case !== 'portValue' || portSpecifier.value > 65_535) {
-    refused.add(join(at, 'port_value'), 'expected a port number')
-    return nowhere
-  }
-  return { host, port: portSpecifier.value }
+  return { host, port: portOf({ portSpecifier }, at, refused) }
+}
+
+function portOf({ portSpecifier }: Pick<SocketAddress, 'portSpecifier'>, at: string, refused: Refusals): number {
+  if (portSpecifier.case === 'portValue' && portSpecifier.value <= 65_535) return portSpecifier.value
+  refused.add(join(at, 'port_value'), 'expected a port number')
+  return 0
 }
 
 /** Our own part of a resource's metadata; undefined when there is none. */

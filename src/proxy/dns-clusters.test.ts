@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
+import { test } from 'node:test'
+import { silentLog } from '../base/log.ts'
+import { seeded } from '../base/random.ts'
+import { manualClock, type ManualClock } from '../base/testing/manual-clock.ts'
+import { settable, type Settable } from '../base/watchable.ts'
+import type { DnsRules, ProxyConfig } from './config.ts'
+import { resolveNames, type Resolved } from './dns-clusters.ts'
+import { buildCluster, buildConfig } from './testing/build-config.ts'
+
+const rules: DnsRules = {
+  use: 'all',
+  family: 'auto',
+  refreshMs: 1000,
+  failureMs: 100,
+  mostFailureMs: 400,
+  jitterMs: 0,
+}
+const named = (host: string, more: Partial<DnsRules> = {}): ProxyConfig =>
+  buildConfig({
+    clusters: [
+      buildCluster('fixed', [{ host: '192.0.2.9', port: 1 }]),
+      buildCluster('named', [{ host, port: 80 }], { discovery: 'dns', dns: { ...rules, ...more } }),
+    ],
+  })
+
+interface World {
+  readonly clock: ManualClock
+  readonly source: Settable<ProxyConfig>
+  readonly resolved: Resolved
+  readonly asked: string[]
+  /** What the next questions are answered with. */
+  answer: readonly string[] | Error
+  now(): readonly string[] | undefined
+  advance(ms: number): Promise<void>
+}
+
+async function world(config: ProxyConfig, answer: World['answer']): Promise<World> {
+  const clock = manualClock()
+  const source = settable(config)
+  const asked: string[] = []
+  const lookup = async (name: string): Promise<readonly string[]> => {
+    asked.push(name)
+    if (made.answer instanceof Error) throw made.answer
+    return made.answer
+  }
+  const made: World = {
+    clock,
+    source,
+    asked,
+    answer,
+    resolved: undefined as never,
+    now: () => made.resolved.config.value.clusters.get('named')?.endpoints.map(({ address }) => address.host),
+    async advance(ms) {
+      clock.advance(ms)
+      await turn()
+    },
+  }
+  Object.assign(made, { resolved: resolveNames(source, { lookup, clock, random: seeded(1), log: silentLog }) })
+  await turn()
+  return made
+}
+
+test('every address of a name is an endpoint, and follows what the resolver says', async () => {
+  const one = await world(named('web.example'), ['192.0.2.2', '192.0.2.1'])
+  assert.deepEqual(one.now(), ['192.0.2.1', '192.0.2.2'])
+  const before = one.resolved.config.value
+  one.answer = ['192.0.2.1', '192.0.2.2']
+  await one.advance(1000)
+  assert.equal(one.asked.length, 2)
+  assert.equal(one.resolved.config.value, before, 'the same addresses are no change')
+  one.answer = ['192.0.2.3']
+  await one.advance(1000)
+  assert.deepEqual(one.now(), ['192.0.2.3'])
+  assert.equal(one.resolved.config.value.clusters.get('fixed'), before.clusters.get('fixed'))
+})
+
+test('nothing is given on before each name has been asked for; one that is slow does not hold up the rest for ever', async () => {
+  const one = await world(named('web.example'), new Promise<never>(() => {}) as never)
+  assert.equal(one.now(), undefined)
+  await one.advance(5000)
+  assert.deepEqual(one.now(), [])
+})
+
+test('a name that is not found: no endpoints, asked again with growing pauses; what was found stays', async () => {
+  const one = await world(named('web.example'), new Error('ENOTFOUND'))
+  assert.deepEqual(one.now(), [])
+  for (const ms of [100, 200, 400, 400]) await one.advance(ms)
+  assert.equal(one.asked.length, 5)
+  one.answer = ['192.0.2.1']
+  await one.advance(400)
+  assert.deepEqual(one.now(), ['192.0.2.1'])
+  one.answer = new Error('EAI_AGAIN')
+  await one.advance(1000)
+  assert.deepEqual(one.now(), ['192.0.2.1'])
+})
+
+test('families, and only the first address of a logical name', async () => {
+  const both = ['192.0.2.1', '2001:db8::1', '192.0.2.2']
+  const expected: readonly (readonly [Partial<DnsRules>, readonly string[]])[] = [
+    [{ family: 'auto' }, ['2001:db8::1']],
+    [{ family: 'v4' }, ['192.0.2.1', '192.0.2.2']],
+    [{ family: 'v6' }, ['2001:db8::1']],
+    [{ family: 'v4-preferred' }, ['192.0.2.1', '192.0.2.2']],
+    [{ family: 'all' }, ['192.0.2.1', '192.0.2.2', '2001:db8::1']],
+    [{ family: 'all', use: 'first' }, ['192.0.2.1']],
+  ]
+  for (const [more, addresses] of expected)
+    assert.deepEqual((await world(named('web.example', more), both)).now(), addresses, JSON.stringify(more))
+})
+
+test('a name that nobody needs is asked for no more, and addresses are never asked for', async () => {
+  const one = await world(named('web.example'), ['192.0.2.1'])
+  one.source.set(named('192.0.2.7'))
+  await one.advance(10_000)
+  assert.deepEqual([one.asked.length, one.now()], [1, ['192.0.2.7']])
+  one.source.set(named('other.example'))
+  await turn()
+  assert.deepEqual([one.asked.length, one.now()], [2, ['192.0.2.1']])
+  one.resolved.close()
+  await one.advance(10_000)
+  assert.equal(one.asked.length, 2)
+  assert.equal(one.clock.pending, 0)
+})
