@@ -1,0 +1,92 @@
+import fs from 'node:fs'
+import type { Address } from '../../src/base/address.ts'
+import type { Child } from '../world/child.ts'
+import { freePort } from '../world/free-port.ts'
+import { until } from '../world/until.ts'
+import type { World } from '../world/world.ts'
+
+/** `weft proxy -c` as a process of its own, with default settings. */
+export interface BareProxy {
+  readonly child: Child
+  readonly at: Address
+  /** A page of the admin port. */
+  admin(page: string): Promise<{ readonly status: number; readonly body: string }>
+  /** Most bytes of memory that it has held so far. Linux only. */
+  peakBytes(): number
+  /** Descriptors that it has open. Linux only. */
+  descriptors(): number
+}
+
+/** What the file may say beyond one HTTP listener before one cluster. */
+export interface BareOptions {
+  /** Put before the command line. */
+  readonly prefix?: readonly string[]
+  /** Of the connection manager. */
+  readonly manager?: object
+  /** Of the cluster. */
+  readonly cluster?: object
+  /** Of the route. */
+  readonly route?: object
+}
+
+const types = 'type.googleapis.com/envoy.extensions.filters'
+const socketAddress = ({ host, port }: Address): object => ({ socket_address: { address: host, port_value: port } })
+
+/** HTTP on a free port, all of it to `program`. Resolves when it serves. */
+export async function startBareProxy(world: World, program: Address, options: BareOptions = {}): Promise<BareProxy> {
+  const at = { host: '127.0.0.1', port: await freePort() }
+  const adminAt = { host: '127.0.0.1', port: await freePort() }
+  const manager = {
+    '@type': `${types}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'front',
+    http_filters: [{ name: 'router', typed_config: { '@type': `${types}.http.router.v3.Router` } }],
+    route_config: {
+      name: 'all',
+      virtual_hosts: [
+        {
+          name: 'all',
+          domains: ['*'],
+          routes: [{ match: { prefix: '/' }, route: { cluster: 'program', ...options.route } }],
+        },
+      ],
+    },
+    ...options.manager,
+  }
+  const endpoints = [{ lb_endpoints: [{ endpoint: { address: socketAddress(program) } }] }]
+  const bootstrap = {
+    admin: { address: socketAddress(adminAt) },
+    static_resources: {
+      listeners: [
+        {
+          name: 'front',
+          address: socketAddress(at),
+          filter_chains: [{ filters: [{ name: 'http', typed_config: manager }] }],
+        },
+      ],
+      clusters: [
+        {
+          name: 'program',
+          load_assignment: { cluster_name: 'program', endpoints },
+          ...options.cluster,
+        },
+      ],
+    },
+  }
+  const file = world.file(`proxy-${at.port}.json`, JSON.stringify(bootstrap))
+  const child = world.start('weft proxy', ['proxy', '-c', file], options)
+  const admin: BareProxy['admin'] = async (page) => {
+    const reply = await fetch(`http://${adminAt.host}:${adminAt.port}${page}`)
+    return { status: reply.status, body: await reply.text() }
+  }
+  await until('the proxy is ready', async () => {
+    if (!child.isRunning) throw new Error(`it has ended: ${child.out}${child.err}`)
+    return (await admin('/ready')).status === 200
+  })
+  return {
+    child,
+    at,
+    admin,
+    peakBytes: () => 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
+    descriptors: () => fs.readdirSync(`/proc/${child.pid}/fd`).length,
+  }
+}
