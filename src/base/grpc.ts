@@ -16,6 +16,33 @@ export const grpcStatus = {
   unauthenticated: 16,
 } as const
 
+/** The codes of `grpc-status`, each name at its number. */
+export const grpcStatusNames: readonly string[] = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+]
+
+/** Those codes for a client that speaks HTTP only, in their order. */
+const httpStatuses = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]
+
+/** What a status of gRPC means as an HTTP status; 500 for what is no code. Source: google.rpc.Code; Envoy maps alike. */
+export const httpStatusOfGrpc = (status: number): number => httpStatuses[status] ?? 500
+
 /** What an answer with an HTTP status means to a gRPC client. Source: gRPC, "HTTP to gRPC Status Code Mapping"; Envoy maps alike. */
 export function grpcStatusOfHttp(status: number): number {
   switch (status) {

@@ -5,6 +5,7 @@ import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
 import { cors } from './filter/cors.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
+import { injectFaults } from './filter/inject-faults.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
@@ -14,6 +15,7 @@ import { grpcDeadline } from './recovery/grpc-deadline.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
+import { compileCallTests } from './route/header-match.ts'
 import { hashing } from './route/hash-policy.ts'
 import { isVirtualIp } from './route/names.ts'
 import { clusterOfHash, pickCluster } from './route/split.ts'
@@ -29,15 +31,21 @@ export interface World {
 /** What happens once the route is known. Built once per route and configuration, on first use. */
 export function alongRoute(route: Route, snapshot: World, shared: Shared): Service {
   const { action } = route
+  const faults = injectFaults(route.faults, {
+    concerned: compileCallTests(route.faults?.headers ?? [], []),
+    random: shared.random,
+    wheel: shared.wheel,
+  })
   if (action.kind !== 'forward')
     return stack(
-      [cors(route.cors), editReply(route.responseEdits)],
+      [cors(route.cors), faults, editReply(route.responseEdits)],
       action.kind === 'direct' ? direct(action) : redirect(action), // our own answers
     )
   const targets = action.clusters.map((one) => ({ ...one, service: alongCluster(one, action, snapshot, shared) }))
   return stack(
     [
       cors(route.cors), // preflights are answered here
+      faults, // made on purpose, and not counted against the deadline, as in Envoy
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
       idleLimit(action.idleTimeoutMs),

@@ -3,6 +3,7 @@ import { authorityAddress } from './along-route.ts'
 import type {
   Authorization,
   HeaderMatch,
+  InjectedFaults,
   Origin,
   PathMatch,
   ProxyConfig,
@@ -58,7 +59,9 @@ export interface OutboundExplanation {
     readonly on: readonly string[]
     readonly onIfIdempotent: readonly string[]
   }
-  /** What of timeout and retries came from policies. */
+  /** Made on purpose; absent: none, or not for requests with these headers. */
+  readonly faults?: Omit<InjectedFaults, 'headers'>
+  /** What of timeout, retries and faults came from policies. */
   readonly settings?: readonly Setting[]
   readonly clusters: readonly ClusterChoice[]
 }
@@ -122,7 +125,7 @@ async function explainOutbound(
   return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot)) }
 }
 
-type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'settings' | 'clusters'>
+type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'faults' | 'settings' | 'clusters'>
 
 async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promise<Onward> {
   const { action } = route
@@ -138,12 +141,20 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
     ...(retry === undefined
       ? {}
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
+    ...faultsFor(route, call),
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
       ...explainCluster(one, percent(one), hash, snapshot),
       ...sentAs(call, one, action),
     })),
   }
+}
+
+/** Whether they strike is chance; explain tells how likely it is. */
+function faultsFor({ faults }: Route, call: Call): Pick<OutboundExplanation, 'faults'> {
+  if (faults === undefined || compileCallTests(faults.headers, [])?.(call) === false) return {}
+  const { headers: _, ...likely } = faults
+  return { faults: likely }
 }
 
 /** Of the route's limit and the caller's own the shorter; 0: neither has one. */

@@ -1,3 +1,4 @@
+import { grpcStatusNames } from '../../base/grpc.ts'
 import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
 import type { InboundExplanation, OutboundExplanation, Tried } from '../../proxy/explain.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
@@ -29,6 +30,7 @@ export function explanationText({ request, from, principal, outbound, callees }:
     triedRows('route', outbound.tried),
     ...outbound.clusters.map(clusterRows),
     limitsRow(outbound),
+    faultsRow(outbound),
     ...callees.map(calleeRows),
     answerRow(outbound, callees),
   ]
@@ -88,6 +90,19 @@ function limitsRow({ timeoutMs, retries, settings, clusters }: OutboundExplanati
     settingRows(settings)
   )
 }
+
+function faultsRow({ faults }: OutboundExplanation): string {
+  const parts = [
+    ...(faults?.delay === undefined ? [] : [`${percentOf(faults.delay.share)} held up for ${faults.delay.ms} ms`]),
+    ...(faults?.abort === undefined
+      ? []
+      : [`${percentOf(faults.abort.share)} answered with ${abortText(faults.abort)}`]),
+  ]
+  return parts.length === 0 ? '' : row('faults', `made on purpose: ${parts.join(', ')}`)
+}
+const percentOf = (share: number): string => `${Math.round(share * 1e6) / 1e4} %`
+const abortText = ({ status, grpcStatus }: { readonly status: number; readonly grpcStatus?: number }): string =>
+  grpcStatus === undefined ? String(status) : `${grpcStatusNames[grpcStatus] ?? grpcStatus} (${status})`
 
 function calleeRows({ workload, inbound }: Explained['callees'][number]): string {
   if (inbound === undefined) return row('callee', `${workload} has no sidecar that answers`)

@@ -26,6 +26,7 @@ panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
+faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, headers: [{name: X-Test, value: a}]}
 `),
     {
       targets: [
@@ -46,13 +47,35 @@ retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, 
       connection: { connectTimeout: 250, idleTimeout: 0 },
       timeouts: { request: 10_000, perTry: 2000 },
       retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
+      faults: {
+        delay: { duration: 2000, percent: 100 },
+        abort: { grpcStatus: 14, percent: 0.25 },
+        headers: [{ name: 'x-test', type: 'Exact', value: 'a' }],
+      },
     },
   )
+  assert.deepEqual(read(`${web}\nfaults: {abort: {grpcStatus: 5}}`).faults, {
+    abort: { grpcStatus: 5, percent: 100 },
+    headers: [],
+  })
   assert.equal(read(`${web}\noutlierDetection: false`).outlierDetection, false)
 })
 
 const wrong: readonly (readonly [text: string, problems: readonly string[]])[] = [
   ['panicThreshold: 1', ['targetRefs: expected a list, got nothing']],
+  [
+    `${web}\nfaults: {delay: {duration: 1s, percent: 0.00001}, abort: {httpStatus: 503, grpcStatus: UNAVAILABEL}}`,
+    [
+      'faults.delay.percent: expected a number from 0 to 100 with at most 4 decimals, got 0.00001',
+      'faults.abort.grpcStatus: expected one of "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED", got "UNAVAILABEL" (did you mean "UNAVAILABLE"?)',
+    ],
+  ],
+  [
+    `${web}\nfaults: {abort: {httpStatus: 503, grpcStatus: 14}}`,
+    ['faults.abort: expected one of httpStatus and grpcStatus'],
+  ],
+  [`${web}\nfaults: {abort: {percent: 3}}`, ['faults.abort: expected one of httpStatus and grpcStatus']],
+  [`${web}\nfaults: {headers: [{name: a, value: b}]}`, ['faults: expected delay, abort or both']],
   [web, [': only targetRefs is given: the policy says nothing']],
   [
     'targetRefs: [{kind: Gateway, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',

@@ -1,5 +1,6 @@
 import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
 import { outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
+import { faultsSpec, type FaultsSpec } from './traffic-faults.ts'
 import {
   trafficRetriesSpec,
   trafficTimeoutsSpec,
@@ -38,6 +39,7 @@ export interface ServiceSettings {
 export interface RouteSettings {
   readonly timeouts?: TrafficTimeoutsSpec
   readonly retries?: TrafficRetriesSpec
+  readonly faults?: FaultsSpec
 }
 
 /** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
@@ -66,6 +68,7 @@ const written = object<Written>({
   connection: optional(connectionSpec),
   timeouts: optional(trafficTimeoutsSpec),
   retries: optional(trafficRetriesSpec),
+  faults: optional(faultsSpec),
 })
 
 /** What its parts must not say together. */

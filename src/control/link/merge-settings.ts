@@ -2,6 +2,7 @@ import { isHttp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/traffic-balancing.ts'
 import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type { Forward, HashOn, Origin, Retry, RouteRule, SlowStart, Timeouts, Traffic } from '../model/model.ts'
+import { linkFaults } from './link-faults.ts'
 import { originOf } from './linked.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 
@@ -177,6 +178,7 @@ export function mergeRecovery(
     [policies, ...action.backends.map(({ service, port }) => ofPort(`${service}/${port}`))],
     settings,
   )
+  const faults = first(policies, { faults: (spec) => spec.faults }, settings)
   if (Object.keys(settings).length === 0) return rule
   return {
     ...rule,
@@ -185,6 +187,7 @@ export function mergeRecovery(
       ...(timeouts && { timeouts }),
       ...(retry && { retry }),
       ...(hashOn && { hashOn: hashOn.map(linkHashOn) }),
+      ...(faults && { faults: linkFaults(faults) }),
       settings,
     },
   }

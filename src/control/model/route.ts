@@ -76,6 +76,8 @@ export interface Forward {
   readonly retry?: Retry
   /** Calls of one hash go to one backend, and there to one endpoint where its balancing goes by hashes. Absent: none is told apart. */
   readonly hashOn?: readonly HashOn[]
+  /** Failures made on purpose; absent: none. */
+  readonly faults?: Faults
   /** What of these came from policies, and from which; absent: nothing. */
   readonly settings?: SettingOrigins
 }
@@ -136,6 +138,15 @@ export interface Retry {
   readonly backoffMs?: number
   /** Full jitter between 0 and `baseMs` · 2ⁿ, at most `maxMs`; absent: the mesh's own. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+}
+
+/** First the delay, then the abort, each by its own chance; shares in [0, 1]. */
+export interface Faults {
+  readonly delay?: { readonly ms: number; readonly share: number }
+  /** In the place of a call; `grpc`: the status is one of gRPC. */
+  readonly abort?: { readonly status: number; readonly grpc: boolean; readonly share: number }
+  /** Only requests with all of these. */
+  readonly headers: readonly ValueMatch[]
 }
 
 /** Points at `Model.services`; a backend that does not exist has `service: undefined` and answers 500 for its share. */

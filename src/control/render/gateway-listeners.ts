@@ -7,6 +7,7 @@ import type { Gateway, GatewayInstance, GatewayListener } from '../model/model.t
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
+import { faultsByRoute } from './faults.ts'
 import { gatewayTables } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
 import { socketAddress, weft } from './parts.ts'
@@ -52,7 +53,7 @@ export function renderGatewayListener(
         statPrefix: `${gatewayNames}${port}`,
         accessLog,
         edge: true,
-        filters: [corsByRoute, ...httpAuthorization({ authorization, targetPort: port })],
+        filters: [corsByRoute, ...httpAuthorization({ authorization, targetPort: port }), faultsByRoute],
         routes: table.name,
       }),
     ]

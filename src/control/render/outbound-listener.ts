@@ -7,6 +7,7 @@ import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/
 import { passthroughCluster } from '../../xds/names.ts'
 import type { MeshSettings, Workload } from '../model/model.ts'
 import { corsByRoute } from './cors.ts'
+import { faultsByRoute } from './faults.ts'
 import { dnsCache } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
@@ -37,7 +38,7 @@ export const renderOutboundListener = (
         renderHttp({
           statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
-          filters: [corsByRoute, resolveAuthority],
+          filters: [corsByRoute, faultsByRoute, resolveAuthority],
           routes: {
             name: outboundListenerName(capture),
             validateClusters: false,

@@ -5,6 +5,10 @@ import { packAny } from '../../xds/any.ts'
 import type { AddressSchema } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { ApiVersion, type ConfigSourceSchema } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import {
+  FractionalPercent_DenominatorType,
+  type FractionalPercentSchema,
+} from '../../xds/gen/envoy/type/v3/percent_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
 import type { Origin, SettingOrigins } from '../model/model.ts'
 
@@ -14,6 +18,12 @@ export const duration = (
 ): MessageInitShape<typeof DurationSchema> & Pick<Duration, 'seconds' | 'nanos'> => ({
   seconds: BigInt(Math.floor(ms / 1000)),
   nanos: (ms % 1000) * 1_000_000,
+})
+
+/** A share in [0, 1], to the millionth. */
+export const fraction = (share: number): MessageInitShape<typeof FractionalPercentSchema> => ({
+  numerator: Math.round(share * 1e6),
+  denominator: FractionalPercent_DenominatorType.MILLION,
 })
 
 /** A typed extension: the message in an Any of its own type, its bytes deterministic. */

@@ -3,12 +3,10 @@ import { isHttp2 } from '../../base/app-protocol.ts'
 import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import {
   RouteAction_ClusterNotFoundResponseCode,
-  type HeaderMatcherSchema,
   type RouteActionSchema,
   type RouteMatchSchema,
   type RouteSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { FractionalPercent_DenominatorType as FractionOf } from '../../xds/gen/envoy/type/v3/percent_pb.ts'
 import { servicePortName } from '../../xds/names.ts'
 import type {
   Backend,
@@ -20,15 +18,15 @@ import type {
   RouteRule,
   Service,
   ServicePort,
-  ValueMatch,
 } from '../model/model.ts'
 import { corsFilter, renderCors } from './cors.ts'
+import { faultFilter, renderFaults } from './faults.ts'
 import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
-import { duration, settingsJson, weft } from './parts.ts'
+import { duration, fraction, settingsJson, weft } from './parts.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
-import { regexMatch, type StringMatch } from './value-pattern.ts'
+import { headerMatch, valueMatch } from './value-match.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
 type Action = NonNullable<Route['action']>
@@ -89,12 +87,24 @@ const renderRule = (rule: RouteRule, called: Called): Route => ({
   match: renderMatch(rule.match),
   action: renderAction(rule, called),
   ...renderHeaderEdits(rule),
-  ...(rule.cors && { typedPerFilterConfig: { [corsFilter]: renderCors(rule.cors) } }),
+  ...renderFilterConfigs(rule),
   metadata: weft(
     rule.origin,
     rule.action.kind === 'forward' ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings) } : {},
   ),
 })
+
+/** What single filters do for this rule. */
+function renderFilterConfigs({ cors, action }: RouteRule): Pick<Route, 'typedPerFilterConfig'> {
+  const faults = action.kind === 'forward' ? action.faults : undefined
+  if (cors === undefined && faults === undefined) return {}
+  return {
+    typedPerFilterConfig: {
+      ...(cors && { [corsFilter]: renderCors(cors) }),
+      ...(faults && { [faultFilter]: renderFaults(faults) }),
+    },
+  }
+}
 
 const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined || one.responseHeaders !== undefined
 const editsForOneBackend = ({ action }: RouteRule): boolean => action.kind === 'forward' && action.backends.some(edits)
@@ -131,14 +141,6 @@ function renderPath({ kind, value }: RouteMatch['path']): PathSpecifier {
     }
   }
 }
-
-const headerMatch = (one: ValueMatch): MessageInitShape<typeof HeaderMatcherSchema> => ({
-  name: one.name.toLowerCase(),
-  headerMatchSpecifier: { case: 'stringMatch', value: valueMatch(one) },
-})
-
-const valueMatch = ({ kind, value }: ValueMatch): StringMatch =>
-  kind === 'regex' ? regexMatch(value) : { matchPattern: { case: 'exact', value } }
 
 function renderAction({ action, match }: RouteRule, called: Called): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
@@ -207,9 +209,7 @@ const renderMirror = (
   ...(mirror.share === 1
     ? {}
     : {
-        runtimeFraction: {
-          defaultValue: { numerator: Math.round(mirror.share * 1e6), denominator: FractionOf.MILLION },
-        },
+        runtimeFraction: { defaultValue: fraction(mirror.share) },
       }),
 })
 

@@ -1,4 +1,5 @@
 import type { BalancerMetadata } from './cluster.ts'
+import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
 
@@ -29,6 +30,8 @@ export interface Route {
   readonly responseEdits?: readonly HeaderEdit[]
   /** Absent: browsers are told nothing. */
   readonly cors?: CorsPolicy
+  /** Absent: none are made. */
+  readonly faults?: InjectedFaults
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins

@@ -40,10 +40,12 @@ export type Fault =
       cause: string
     }
   | { kind: 'client-gone'; side: 'downstream'; retry: 'never'; cause: string }
+  /** By policy: the call was to fail. */
+  | { kind: 'injected'; side: 'self'; retry: 'never'; status: number; grpcStatus: number | undefined }
   | { kind: 'draining'; side: 'self'; retry: 'safe' }
 
 /** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
-export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster'>, number> = {
+export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'injected'>, number> = {
   'no-route': 404,
   'unknown-host': 502,
   'no-port': 502,
@@ -73,6 +75,7 @@ export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.
 export function faultGrpcStatus(fault: Fault): number {
   if (fault.kind === 'timeout' && fault.what === 'request') return grpcStatus.deadlineExceeded
   if (fault.kind === 'client-gone') return grpcStatus.cancelled
+  if (fault.kind === 'injected' && fault.grpcStatus !== undefined) return fault.grpcStatus
   if (fault.kind === 'truncated') return grpcStatus.unavailable
   return grpcStatusOfHttp(faultStatus(fault))
 }
@@ -97,6 +100,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   truncated: 'UC',
   'bad-request': 'DPE',
   'client-gone': 'DC',
+  injected: 'FI',
   draining: 'DO',
 }
 
@@ -139,6 +143,8 @@ export function faultSentence(fault: Fault): string {
       return fault.cause
     case 'client-gone':
       return `the client went away: ${fault.cause}`
+    case 'injected':
+      return 'this failure was made on purpose: a policy injects faults here'
     case 'draining':
       return 'this proxy is stopping'
   }

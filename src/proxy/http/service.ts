@@ -2,7 +2,7 @@ import type { Address } from '../../base/address.ts'
 import { readGrpcStatus } from '../../base/grpc.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
 import type { Body, Tunnel } from './body.ts'
-import { faultGrpcStatus, type Fault } from './fault.ts'
+import { faultGrpcStatus, flagOf, type Fault } from './fault.ts'
 import { headerValue, type Headers } from './headers.ts'
 
 /**
@@ -46,6 +46,8 @@ export interface Trace {
   tried: readonly string[]
   /** What the reply said in `grpc-status`, at its head or in its trailers; noted when it is over. Absent: nothing. */
   grpcStatus?: number | undefined
+  /** By how much a policy held the call up on purpose, ms. */
+  injectedDelayMs?: number | undefined
   /** Attempts made; 1 without retries. */
   attempts: number
   /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */
@@ -137,6 +139,13 @@ export function grpcStatusIn(headers: Headers): number | undefined {
 export function grpcOutcome(call: Call, { fault }: Outcome): number | undefined {
   if (call.trace.grpcStatus !== undefined) return call.trace.grpcStatus
   return fault !== undefined && isGrpc(call) ? faultGrpcStatus(fault) : undefined
+}
+
+/** Envoy's response flags for how a call went, separated by commas; "": nothing to be told. Source: Envoy, `%RESPONSE_FLAGS%`. */
+export function responseFlags({ injectedDelayMs }: Trace, fault: Fault | undefined): string {
+  const flag = fault === undefined ? '' : flagOf[fault.kind]
+  if (injectedDelayMs === undefined) return flag
+  return flag === '' ? 'DI' : `DI,${flag}`
 }
 
 /** A fault has a kind, a reply has not. */

@@ -1,8 +1,8 @@
 import { formatAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
-import { faultSentence, flagOf } from '../http/fault.ts'
+import { faultSentence } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
-import { grpcOutcome, type Call, type Layer, type Outcome } from '../http/service.ts'
+import { grpcOutcome, responseFlags, type Call, type Layer, type Outcome } from '../http/service.ts'
 
 /** Where lines go, and what tells their time. */
 export interface AccessLogParts {
@@ -41,7 +41,7 @@ function describe(call: Call, outcome: Outcome, clock: Clock) {
     upgrade,
     status,
     grpcStatus: grpcOutcome(call, outcome),
-    flags: fault && flagOf[fault.kind],
+    flags: responseFlags(trace, fault) || undefined,
     fault: fault && faultSentence(fault),
     durationMs: Math.round((clock.nowMs() - startedMs) * 1000) / 1000,
     bytesReceived: trace.bytesReceived,
@@ -56,6 +56,7 @@ function describe(call: Call, outcome: Outcome, clock: Clock) {
     upstreamWorkload: trace.upstreamWorkload,
     upstreamPrincipal: trace.upstreamPrincipal,
     attempts: trace.attempts,
+    injectedDelayMs: trace.injectedDelayMs,
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { flagOf } from '../http/fault.ts'
-import { grpcOutcome, type Call, type Layer, type Outcome } from '../http/service.ts'
+import { grpcOutcome, responseFlags, type Call, type Layer, type Outcome } from '../http/service.ts'
 import type { Counter, Gauge, Histogram, Metrics } from './metrics.ts'
 
 /** Who this proxy stands before. */
@@ -108,7 +107,7 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
         countActive(-1)
         const { peer, trace } = call
         const tls = inbound ? peer.tls : trace.upstreamPrincipal !== undefined
-        const flags = fault === undefined ? '' : flagOf[fault.kind]
+        const flags = responseFlags(trace, fault)
         const byCode = leafOf(
           cache,
           inbound ? peer.principal : trace.cluster,

@@ -1,5 +1,6 @@
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
   HttpConnectionManager_CodecType as CodecType,
@@ -21,6 +22,7 @@ import type {
 } from '../config.ts'
 import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
+import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
 import { durationMs, mustBeAds } from './decode-parts.ts'
 import { decodeRouteTable } from './decode-rds.ts'
@@ -139,6 +141,7 @@ function decodeForward(
 }
 
 const webFilter = 'type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'
+const faultFilter = types + HTTPFaultSchema.typeName
 const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
 
 /** In the order given. A filter that says `is_optional` may be unknown to us; the router is the end of the list and no filter here. */
@@ -164,7 +167,10 @@ function decodeHttpFilters(
         rbac.rules && decodeAuthorization(rbac.rules, origins, join(at, 'rules'), refused)
       if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
     } else if (any?.typeUrl === webFilter) decoded.push({ kind: 'grpc-web' })
-    else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
+    else if (any?.typeUrl === faultFilter) {
+      if (decodeFaults(any, at, refused) !== undefined)
+        refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')
+    } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
   }
   if (!routed) refused.add(path, 'expected the router at the end')
   return decoded

@@ -7,6 +7,10 @@ import type { Metadata } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ConfigSource } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { HeaderMatcher } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { StringMatcher } from '../../xds/gen/envoy/type/matcher/v3/string_pb.ts'
+import {
+  FractionalPercent_DenominatorType as PercentOf,
+  type FractionalPercent,
+} from '../../xds/gen/envoy/type/v3/percent_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { HeaderMatch, Origin, SettingOrigins, StringMatch } from '../config.ts'
@@ -19,6 +23,16 @@ export function durationMs(duration: Duration | undefined, absentMs: number, pat
   if (ms < 0) refused.add(path, `expected a duration of at least 0, got ${ms} ms`)
   return ms
 }
+
+const whole: Readonly<Record<number, number>> = {
+  [PercentOf.HUNDRED]: 100,
+  [PercentOf.TEN_THOUSAND]: 10_000,
+  [PercentOf.MILLION]: 1_000_000,
+}
+
+/** In [0, 1]; `absent` when the field is not there. Source: envoy FractionalPercent. */
+export const shareOf = (part: FractionalPercent | undefined, absent: number): number =>
+  part === undefined ? absent : Math.min(1, part.numerator / (whole[part.denominator] ?? 100))
 
 /** An IP address and port. Pipes, named ports and host names are refused. */
 export function socketAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {

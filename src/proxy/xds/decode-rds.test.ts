@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { packAny } from '../../xds/any.ts'
+import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -193,6 +194,42 @@ test('RDS: what a route says about CORS', () => {
     allowCredentials: false,
     forwardUnmatchedPreflights: true,
   })
+})
+
+test('RDS: what a route says about faults; a percentage that is absent is none', () => {
+  const faultsOf = (fault: Init<typeof HTTPFaultSchema>): Init<typeof RouteConfigurationSchema> => {
+    const any = packAny(HTTPFaultSchema, create(HTTPFaultSchema, fault))
+    return tableOf({ match: slash, action: to('a'), typedPerFilterConfig: { 'envoy.filters.http.fault': any } })
+  }
+  const read = (fault: Init<typeof HTTPFaultSchema>) =>
+    decode('RDS', RouteConfigurationSchema, faultsOf(fault)).virtualHosts[0]?.routes[0]?.faults
+  const fixedDelay = { case: 'fixedDelay' as const, value: ms(1500) }
+  assert.deepEqual(
+    read({
+      delay: { faultDelaySecifier: fixedDelay, percentage: { numerator: 5, denominator: 0 } },
+      abort: { errorType: { case: 'grpcStatus', value: 14 } },
+      headers: [{ name: 'X-Test', headerMatchSpecifier: { case: 'presentMatch', value: true } }],
+    }),
+    {
+      delay: { ms: 1500, share: 0.05 },
+      abort: { status: 503, grpcStatus: 14, share: 0 },
+      headers: [{ name: 'x-test', match: undefined, invert: false }],
+    },
+  )
+  assert.equal(read({}), undefined)
+  const at = 'virtual_hosts[0].routes[0].typed_per_filter_config[envoy.filters.http.fault]'
+  const why = problem(
+    'RDS',
+    RouteConfigurationSchema,
+    faultsOf({
+      abort: { errorType: { case: 'httpStatus', value: 200 } },
+      delay: { faultDelaySecifier: { case: 'headerDelay', value: {} } },
+      upstreamCluster: 'a',
+    }),
+  )
+  assert.ok(why.includes(`${at}.abort.http_status: expected 400 to 599, got 200`), why)
+  assert.ok(why.includes(`${at}.delay.header_delay: is not supported`), why)
+  assert.ok(why.includes(`${at}.upstream_cluster: is not supported`), why)
 })
 
 test('RDS: mirrors, with their share; a cluster that only gets copies is needed too', () => {

@@ -30,7 +30,7 @@ import type {
   VirtualHost,
   WeightedCluster,
 } from '../config.ts'
-import { decodeFilterConfigs } from './decode-cors.ts'
+import { decodeFilterConfigs } from './decode-filter-configs.ts'
 import { decodeGrpcTimeout } from './decode-grpc.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'

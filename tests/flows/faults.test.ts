@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { requires } from '../world/requires.ts'
+import { createWorld } from '../world/world.ts'
+
+test('faults: who tests is held up or refused on purpose, everybody else is served; explain says so', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+  await world.apply(`
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: test-web }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  faults: { delay: { duration: 300ms }, abort: { httpStatus: 418 }, headers: [{ name: x-test, value: 'yes' }] }
+`)
+  const tester = { headers: ['x-test: yes'] }
+  await world.curlUntil(client, 'http://web/', 418, tester)
+  const startMs = performance.now()
+  const { status, headers, body } = await world.curl(client, 'http://web/', tester)
+  assert.equal(status, 418)
+  assert.ok(performance.now() - startMs >= 300, 'held up first')
+  assert.equal(headers['x-weft-fault']?.[0], 'injected')
+  assert.match(body, /on purpose/)
+  assert.equal((await world.curl(client, 'http://web/')).status, 200)
+
+  const told = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/', '-H', 'x-test: yes'])
+  assert.match(told.out, /faults +made on purpose: 100 % held up for 300 ms, 100 % answered with 418/)
+  assert.match(told.out, /policy: faults +\(TrafficPolicy default\/test-web spec\.faults\)/)
+  const other = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/'])
+  assert.doesNotMatch(other.out, /on purpose/)
+  const metrics = await world.curl(undefined, `${client.adminUrl}/metrics`)
+  assert.match(metrics.body, /weft_requests_total\{[^}]*status="418"[^}]*flags="DI,FI"/)
+})
