@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import { formatAddress } from '../base/address.ts'
+import { kept, readShared } from '../base/shared-reads.ts'
 import type { Swept } from '../base/sweeper.ts'
 import { meshAlpn, meshTcpAlpn } from '../xds/names.ts'
 import { dynamicEndpoint } from './along-route.ts'
 import type { Address } from '../base/address.ts'
 import type { Cluster, Endpoint, TcpTerminal } from './config.ts'
+import { batchBytes, takeBatch, writeBatch } from './http/batch.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
 import { pickCluster } from './route/split.ts'
@@ -151,7 +153,7 @@ function join(downstream: Socket, upstream: Socket, { plan, shared }: TcpParts, 
   }
   let left = 2
   const onClose = (other: Socket) => (failed: boolean) => {
-    // A clean end has been passed on by `pipe`; anything else is passed on as a break.
+    // A clean end has been passed on by `copy`; anything else is passed on as a break.
     if (failed || !other.writableEnded) other.destroy()
     if (--left > 0) return
     sweeper.remove(deadline)
@@ -160,8 +162,23 @@ function join(downstream: Socket, upstream: Socket, { plan, shared }: TcpParts, 
   sweeper.add(deadline)
   downstream.on('error', ignore).on('close', onClose(upstream))
   upstream.on('error', ignore).on('close', onClose(downstream))
-  downstream.pipe(upstream)
-  upstream.pipe(downstream)
+  copy(downstream, upstream)
+  copy(upstream, downstream)
+}
+
+/** Everything that comes, at the pace of who takes it, and the end behind it. */
+function copy(from: Socket, to: Socket): void {
+  readShared(from, (chunk) => {
+    if (chunk.length > batchBytes) to.write(kept(chunk))
+    else {
+      const batch = takeBatch()
+      writeBatch(to, batch, chunk.copy(batch))
+    }
+    if (to.writableNeedDrain) from.pause()
+  })
+  to.on('drain', () => from.resume())
+  from.on('end', () => to.end())
+  from.resume()
 }
 
 const ignore = (): void => {}
