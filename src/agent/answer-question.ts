@@ -2,7 +2,14 @@ import { decode, integer, object, withDefault } from '../base/decode.ts'
 import type { Question, Sidecar, SidecarAnswer } from './sidecar-process.ts'
 
 /** What somebody may ask a sidecar through the control plane. */
-const questions: readonly string[] = ['config', 'clusters', 'stats', 'certs', 'explain'] satisfies readonly Question[]
+const questions: readonly string[] = [
+  'config',
+  'clusters',
+  'stats',
+  'certs',
+  'explain',
+  'probe',
+] satisfies readonly Question[]
 const questionMs = 5000
 
 /** How long a sidecar that was replaced may finish what it has, ms. Envoy's hot restart gives the same: --drain-time-s. */

@@ -52,6 +52,7 @@ test('help and version exit with 0, wrong usage with 2', async () => {
     'proxies',
     'config',
     'explain',
+    'check',
     'token',
   ]) {
     assert.match(help.out, new RegExp(`^  ${command}\\b`, 'm'), command)

@@ -225,6 +225,33 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     )
 
   place(
+    add('check', 'say what is missing: on this machine, in the control plane, in a workload', [
+      'weft check                            # this machine, the control plane, every workload',
+      'weft check --machine --capture namespace',
+      'weft check web-3k9x2',
+      'weft check --from web --to orders:8080/healthz     # one call through the mesh, step by step',
+      'weft check --token-file join.token    # on the machine that is to join',
+    ]),
+  )
+    .argument('[workload]', 'NAME or NAMESPACE/NAME, or the beginning of one (default: all)')
+    .option('-n, --namespace <namespace>', 'namespace (default: default)')
+    .option('--from <workload|service>', 'with --to: make one call through the mesh from there')
+    .option('--to <service[:port][/path]>', 'where that call goes (a GET, or a raw connection)')
+    .option('--machine', 'look at this machine alone')
+    .addOption(
+      new Option('--capture <mode>', 'the mode that has to work (auto: what is missing is only told)').choices([
+        'auto',
+        'namespace',
+        'explicit',
+      ]),
+    )
+    .option('--token-file <file>', 'ask the control plane that this join token names')
+    .addOption(output())
+    .action((workload, flags) =>
+      ended(import('./commands/check.ts').then(({ check }) => check(workload, flags, terminal))),
+    )
+
+  place(
     add('explain', 'show every decision for a request, and why', [
       'weft explain --from storefront GET http://catalog/books',
       "weft explain --from web-3k9x2 POST http://orders/ -H 'x-user: ann'",

@@ -129,7 +129,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     xdsAddress = reachable(door.address ?? addressOf(options.xds), options.advertise)
 
     let apiAddress = options.api
-    const info = (): Info => ({ version: options.version, trustDomain, xdsAddress, apiAddress, rootHash: ca.rootHash })
+    const info = (): Info => ({
+      version: options.version,
+      trustDomain,
+      xdsAddress,
+      apiAddress,
+      rootHash: ca.rootHash,
+      timeMs: clock.wallMs(),
+    })
     const parts = apiParts({ store, inventory, live, ads, sessions, info, issueToken, clock })
     stops.push(() => parts.close())
     const api = await startApi({

@@ -15,11 +15,19 @@ export interface ExplainRequest {
 const token = string({ form: /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, expected: 'a token' })
 const text = string({ form: /^[^\r\n]{0,8192}$/, expected: 'one line of at most 8192 characters' })
 
+/** A host, with or without a port. */
+export const hostText: Decoder<string> = string({ form: /^[A-Za-z0-9.:[\]_-]{1,255}$/, expected: 'a host' })
+/** Path and query. */
+export const pathText: Decoder<string> = string({
+  form: /^\/[^\s#]{0,8191}$/,
+  expected: 'a path that begins with "/"',
+})
+
 /** What came through the agent's session. */
 export const explainRequest: Decoder<ExplainRequest> = object<ExplainRequest>({
   method: token,
-  authority: string({ form: /^[A-Za-z0-9.:[\]_-]{1,255}$/, expected: 'a host' }),
-  path: string({ form: /^\/[^\s#]{0,8191}$/, expected: 'a path that begins with "/"' }),
+  authority: hostText,
+  path: pathText,
   headers: list(
     refine(list(text, { min: 2, max: 2 }), ([name, value]) =>
       name === undefined || value === undefined ? invalid : ([name, value] as const),

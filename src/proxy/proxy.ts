@@ -15,6 +15,7 @@ import { resolveNames } from './dns-clusters.ts'
 import { lookupHost } from './dns/lookup-host.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
+import { probe, type ProbeRequest, type ProbeResult } from './probe.ts'
 import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
@@ -80,6 +81,8 @@ export interface Proxy {
   close(): void
   /** What would happen to a request, and why: nothing is sent. */
   explain(request: ExplainRequest): Promise<Explanation>
+  /** Really sends something, and says how far it came. */
+  probe(request: ProbeRequest): Promise<ProbeResult>
   /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. */
   describeClusters(): unknown
   /** What was called since it was last asked: service ports by name. */
@@ -289,6 +292,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         ownNamespace: self.namespace,
         workload: self.workload,
       }),
+    probe: (request) => probe(request, { current: () => snapshot, demand: parts.demand, shared }),
     describeClusters: () => describeClusters(shared, snapshot.config),
     takeUsed() {
       const used = new Set(shared.used)

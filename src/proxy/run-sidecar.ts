@@ -9,6 +9,7 @@ import { settable } from '../base/watchable.ts'
 import { trustBundleSecret } from '../xds/names.ts'
 import { decode } from '../base/decode.ts'
 import { explainRequest } from './explain-request.ts'
+import { probeRequest } from './probe.ts'
 import { createDnsServer, type DnsServer, type ReceivingDatagrams } from './dns/serve-dns.ts'
 import { createAnswerCache } from './dns/answer-cache.ts'
 import { createForward } from './dns/forward.ts'
@@ -51,13 +52,14 @@ export interface Sidecar {
 }
 
 type Start = Extract<ToSidecar, { kind: 'start' }>
-type Question = Exclude<Extract<ToSidecar, { kind: 'ask' }>['what'], 'explain'>
+type Question = Exclude<Extract<ToSidecar, { kind: 'ask' }>['what'], 'explain' | 'probe'>
 
 /** From `start` on. */
 interface Running {
   setIdentity(identity: IdentityMaterial): void
   answer(what: Question): unknown
   explain(detail: unknown): Promise<unknown>
+  probe(detail: unknown): Promise<unknown>
   takeFigures(figures: Figures): void
   drain(deadlineMs: number, patient: boolean): Promise<void>
   close(): void
@@ -103,7 +105,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   }
   const tellFigures = (): void => parts.tell({ kind: 'figures', figures: running?.answer('figures') as Figures })
   const tellAnswer = async ({ id, what, detail }: Extract<ToSidecar, { kind: 'ask' }>): Promise<void> => {
-    const answer = what === 'explain' ? await running?.explain(detail) : running?.answer(what)
+    const answer = what === 'explain' || what === 'probe' ? await running?.[what](detail) : running?.answer(what)
     parts.tell({ kind: 'answer', id, json: plainJson(answer ?? null) })
   }
   return {
@@ -280,9 +282,12 @@ function start(
     async explain(detail) {
       const request = decode(explainRequest, detail)
       if ('value' in request) return proxy.explain(request.value)
-      return {
-        refused: { status: 400, sentence: request.issues.map((one) => `${one.path}: ${one.message}`).join('; ') },
-      }
+      return { refused: { status: 400, sentence: issuesOf(request) } }
+    },
+    async probe(detail) {
+      const request = decode(probeRequest, detail)
+      if ('value' in request) return proxy.probe(request.value)
+      return { fault: { kind: 'bad-request', sentence: issuesOf(request) }, tookMs: 0 }
     },
     takeFigures: (figures) => metrics.take(figures),
     drain(deadlineMs, patient) {
@@ -317,3 +322,9 @@ function startDns(
     clock,
   })
 }
+
+const issuesOf = ({
+  issues,
+}: {
+  readonly issues: readonly { readonly path: string; readonly message: string }[]
+}): string => issues.map(({ path, message }) => `${path}: ${message}`).join('; ')

@@ -54,7 +54,7 @@ export type ToSidecar =
       readonly kind: 'ask'
       readonly id: number
       /** The last two are for the agent alone: which service ports the program calls; what was counted and not told yet. */
-      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'demanded' | 'figures'
+      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'probe' | 'demanded' | 'figures'
       readonly detail?: unknown
     }
   /**

@@ -87,16 +87,17 @@ const clientGone: Fault = {
 }
 
 /** Who was reached, or the last fault. */
-interface Reached {
+export interface Reached {
   readonly upstream: TcpUpstream | Fault
   readonly endpoint: Endpoint | undefined
   readonly attempts: number
 }
 
-async function reach(
+/** Opens a connection to an endpoint of the cluster; another is tried while it is safe to. */
+export async function reach(
   name: string,
   cluster: Cluster | undefined,
-  { snapshot, shared, target, plan, peer }: TcpParts,
+  { snapshot, shared, target, plan, peer }: Omit<TcpParts, 'direction'>,
 ): Promise<Reached> {
   const nowhere = (upstream: Fault): Reached => ({ upstream, endpoint: undefined, attempts: 0 })
   if (cluster === undefined)

@@ -22,7 +22,7 @@ const byKind: Readonly<Record<string, Columns>> = {
     cells: (workload) => [
       textAt(workload, 'spec', 'service'),
       addresses(workload),
-      ready(workload),
+      readinessOf(workload),
       identity(workload),
     ],
   },
@@ -104,8 +104,8 @@ const addresses = (workload: unknown): string =>
       .join(','),
   )
 
-/** "yes", or why not. */
-function ready(workload: unknown): string {
+/** "yes", or why not; "-": nothing was said of it. */
+export function readinessOf(workload: unknown): string {
   const said = condition(workload, 'Ready')
   if (said !== undefined)
     return textAt(said, 'status') === 'True' ? 'yes' : `no: ${textAt(said, 'message') || textAt(said, 'reason')}`

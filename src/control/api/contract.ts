@@ -16,6 +16,7 @@ import type { Problem } from '../../base/problem.ts'
  *   GET    /v1/proxies                                ProxyState[]
  *   GET    /v1/proxies/NS/NAME/config?what=...        what the sidecar itself says it runs
  *   POST   /v1/proxies/NS/NAME/explain                what would happen to a request there, and why (proxy/explain-request.ts → proxy/explain.ts)
+ *   POST   /v1/proxies/NS/NAME/probe                  one GET (or raw connection) from there, really sent (proxy/probe.ts)
  *   POST   /v1/proxies/NS/NAME/upgrade                { finishMs? }: a new sidecar process takes over → { before, after, tookMs }
  *   POST   /v1/tokens                                 TokenRequest → TokenResult
  * KIND is singular, plural or a short name, in any case.
@@ -28,6 +29,8 @@ export interface Info {
   readonly apiAddress: string
   /** "sha256:…" of the root certificate's DER. */
   readonly rootHash: string
+  /** Its wall clock, Unix ms: certificates and tokens go by it. */
+  readonly timeMs: number
 }
 
 export interface ApplyResult {

@@ -19,7 +19,11 @@ export interface ApiParts {
   /** Resolves once every proxy serves this revision of the store, or after `deadlineMs`. Never rejects. */
   readonly served: (revision: number, deadlineMs: number) => Promise<Served>
   /** Asks a sidecar about itself, through its agent's session. `proxy` is `<namespace>/<workload>`. Never rejects for a silent peer. */
-  readonly ask: (proxy: string, what: ConfigQuestion | 'explain' | 'upgrade', detail?: unknown) => Promise<Asked>
+  readonly ask: (
+    proxy: string,
+    what: ConfigQuestion | 'explain' | 'probe' | 'upgrade',
+    detail?: unknown,
+  ) => Promise<Asked>
   readonly issueToken: (
     request: TokenRequest,
   ) => Promise<{ readonly issued: TokenResult } | { readonly refused: string }>

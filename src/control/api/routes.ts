@@ -35,7 +35,12 @@ export async function route(parts: ApiParts, request: ApiRequest, clock: Clock):
   if (version === 'v1' && what === 'resources') return resources(parts, request, rest, clock)
   if (version === 'v1' && what === 'proxies' && rest.length === 3 && rest[2] === 'config')
     return only('GET', request, () => ask(parts, `${rest[0]}/${rest[1]}`, request.query.get('what') ?? 'config'))
-  if (version === 'v1' && what === 'proxies' && rest.length === 3 && (rest[2] === 'explain' || rest[2] === 'upgrade')) {
+  if (
+    version === 'v1' &&
+    what === 'proxies' &&
+    rest.length === 3 &&
+    (rest[2] === 'explain' || rest[2] === 'probe' || rest[2] === 'upgrade')
+  ) {
     const what = rest[2]
     return only('POST', request, () => askWith(parts, `${rest[0]}/${rest[1]}`, what, request.body))
   }
@@ -121,7 +126,7 @@ function ask(parts: ApiParts, proxy: string, what: string): Promise<ApiReply> | 
 function askWith(
   parts: ApiParts,
   proxy: string,
-  what: 'explain' | 'upgrade',
+  what: 'explain' | 'probe' | 'upgrade',
   body: string,
 ): Promise<ApiReply> | ApiReply {
   try {

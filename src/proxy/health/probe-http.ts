@@ -27,7 +27,11 @@ const degradedHeader = 'x-envoy-degraded'
 /** Asks once. Source: Envoy HealthCheck.HttpHealthCheck. */
 export async function probeHttp(probe: HttpProbe, parts: HttpProbeParts): Promise<ProbeResult> {
   const { method, path, host = parts.host, limitBytes } = probe
-  const answer = await ask({ method, path, authority: host, headers: headersOf(probe), limitBytes }, probe.send, parts)
+  const answer = await askOnce(
+    { method, path, authority: host, headers: headersOf(probe), limitBytes },
+    probe.send,
+    parts,
+  )
   if ('kind' in answer) return failed(answer)
   const { status, headers, body } = answer
   if (!isIn(probe.expected, status))
@@ -41,7 +45,7 @@ export async function probeGrpc(probe: GrpcProbe, parts: HttpProbeParts): Promis
   const { service, authority = parts.host } = probe
   const headers = [headerField('te', 'trailers'), headerField('content-type', 'application/grpc'), ...headersOf(probe)]
   const head = { method: 'POST', path: '/grpc.health.v1.Health/Check', authority, headers, limitBytes: 1024 }
-  const answer = await ask(head, healthRequest(service), parts)
+  const answer = await askOnce(head, healthRequest(service), parts)
   if ('kind' in answer) return failed(answer)
   const status = answer.grpcStatus
   if (answer.status !== 200 || status !== grpcStatus.ok)
@@ -55,14 +59,16 @@ export async function probeGrpc(probe: GrpcProbe, parts: HttpProbeParts): Promis
     : { kind: 'failed', wrong: true, why: 'it is not serving' }
 }
 
-interface ProbeHead {
+/** What is asked. */
+export interface ProbeHead {
   readonly method: string
   readonly path: string
   readonly authority: string
   readonly headers: Headers
   readonly limitBytes: number
 }
-interface Answer {
+/** What came of it. */
+export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly grpcStatus: number | undefined
@@ -73,10 +79,10 @@ const nowhere: Address = { host: '127.0.0.1', port: 0 }
 const ourselves: Peer = { remote: nowhere, local: nowhere, principal: undefined, tls: false }
 
 /** The whole answer, of its body at most so much. */
-async function ask(
+export async function askOnce(
   { limitBytes, ...head }: ProbeHead,
   body: Buffer,
-  { send, nowMs, onStop }: HttpProbeParts,
+  { send, nowMs, onStop }: Omit<HttpProbeParts, 'host'>,
 ): Promise<Answer | Fault> {
   const call = new Exchange(
     { ...head, scheme: 'http', protocol: 'http/1.1', upgrade: undefined },

@@ -78,6 +78,7 @@ function partsOver(store: Store, others: readonly ResourceView[]): ApiParts {
       xdsAddress: '127.0.0.1:1',
       apiAddress: '127.0.0.1:2',
       rootHash: 'sha256:00',
+      timeMs: 0,
     }),
     check,
     async list(filter) {

@@ -1,0 +1,114 @@
+import fs from 'node:fs'
+import net from 'node:net'
+import { findCommand } from '../../agent/program.ts'
+import type { Namespace } from '../../agent/capture/namespace/namespace.ts'
+import { formatAddress, type Address } from '../../base/address.ts'
+import { findingsAbout, type Finding } from './finding.ts'
+
+/** What this machine is asked by: a test can be another one. */
+export interface MachineParts {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly platform: string
+  /** Numeric; undefined where users have no numbers. */
+  readonly uid: number | undefined
+  /** A setting of the kernel by its path below /proc/sys, without the line's end; undefined: there is none. */
+  readonly kernelSetting: (name: string) => string | undefined
+  /** Tries it: a namespace that is closed again, or a sentence about what is missing. */
+  readonly openNamespace: () => Promise<Pick<Namespace, 'close'> | { readonly missing: string }>
+}
+
+/** How important it is that the program's calls are caught in a namespace. */
+export type WantedCapture = 'auto' | 'namespace' | 'explicit'
+
+const tools = [
+  { name: 'unshare', from: 'util-linux' },
+  { name: 'setpriv', from: 'util-linux' },
+  { name: 'ip', from: 'iproute2' },
+  { name: 'nft', from: 'nftables' },
+] as const
+
+/** Settings that take user namespaces from ordinary users, and what lifts them. Root needs none. */
+const restrictions = [
+  {
+    name: 'user/max_user_namespaces',
+    restricts: (value: string) => value === '0',
+    remedy: 'as root: sysctl -w user.max_user_namespaces=15000',
+  },
+  {
+    name: 'kernel/unprivileged_userns_clone',
+    restricts: (value: string) => value === '0',
+    remedy: 'as root: sysctl -w kernel.unprivileged_userns_clone=1',
+  },
+  {
+    name: 'kernel/apparmor_restrict_unprivileged_userns',
+    restricts: (value: string) => value === '1',
+    remedy:
+      'as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for unshare that allows "userns"',
+  },
+] as const
+
+const { ok, bad } = findingsAbout('This machine')
+
+/** What is there and what is missing, for each way of catching calls. The namespace is tried, not guessed. */
+export async function checkMachine(parts: MachineParts, wanted: WantedCapture): Promise<readonly Finding[]> {
+  const found: Finding[] = [ok('Node', `${process.version} (${process.execPath})`)]
+  found.push(ok('capture explicit', 'works everywhere, for programs that heed HTTP_PROXY'))
+  if (wanted === 'explicit') return found
+  const state = wanted === 'namespace' ? 'failed' : 'warning'
+  if (parts.platform !== 'linux') {
+    const remedy = 'weft run --capture explicit'
+    return [...found, bad(state, 'capture namespace', `needs Linux, this is ${parts.platform}`, remedy)]
+  }
+  found.push(...missingTools(parts, state), ...restricting(parts, state))
+  const opened = await parts.openNamespace()
+  if ('missing' in opened) {
+    const remedy = found.some((one) => one.state !== 'ok')
+      ? 'see above; until then: weft run --capture explicit'
+      : 'in a container: allow it user namespaces or CAP_SYS_ADMIN and CAP_NET_ADMIN; or weft run --capture explicit'
+    return [...found, bad(state, 'capture namespace', opened.missing, remedy)]
+  }
+  opened.close()
+  return [...found, ok('capture namespace', 'works: one was made, with its rules, and taken down')]
+}
+
+function missingTools({ env }: MachineParts, state: 'warning' | 'failed'): readonly Finding[] {
+  const path = `${env['PATH'] ?? ''}:/usr/sbin:/sbin`
+  return tools.map(({ name, from }) => {
+    const place = findCommand(name, { PATH: path })
+    return 'file' in place ? ok(name, place.file) : bad(state, name, 'is not installed', `install ${from}`)
+  })
+}
+
+function restricting({ uid, kernelSetting }: MachineParts, state: 'warning' | 'failed'): readonly Finding[] {
+  if (uid === 0) return []
+  return restrictions.flatMap(({ name, restricts, remedy }) => {
+    const value = kernelSetting(name)
+    const dotted = name.replaceAll('/', '.')
+    return value !== undefined && restricts(value)
+      ? [bad(state, dotted, `is ${value}: ordinary users get no user namespaces`, remedy)]
+      : []
+  })
+}
+
+/** Reads it below /proc/sys. */
+export function kernelSetting(name: string): string | undefined {
+  try {
+    return fs.readFileSync(`/proc/sys/${name}`, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a control plane could listen here now; `flag` says how to move it. */
+export async function checkPort(what: string, address: Address, flag: string): Promise<Finding> {
+  const server = net.createServer()
+  const refusal = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    server.once('error', resolve)
+    server.listen({ ...address, exclusive: true }, () => resolve(undefined))
+  })
+  server.close()
+  const where = formatAddress(address)
+  if (refusal === undefined) return ok(what, `${where} is free`)
+  const why = refusal.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be had (${refusal.message})`
+  return bad('warning', what, `${where} ${why}`, `weft up ${flag} HOST:PORT (port 0: any free one)`)
+}
