@@ -61,7 +61,8 @@ const factor: Decoder<number> = (value, path, issues) =>
     ? Math.round(value * 1000) / 1000
     : mismatch(issues, path, 'a number above 0, at most 100', value)
 
-const orFalse =
+/** `false` in the place of the object: off, whatever wider policies say. */
+export const orFalse =
   <T>(decoder: Decoder<T>): Decoder<T | false> =>
   (value, path, issues) =>
     value === false ? false : decoder(value, path, issues)

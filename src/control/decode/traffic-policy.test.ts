@@ -22,6 +22,7 @@ targetRefs: [{group: '', kind: Service, name: web, sectionName: http}, {kind: Na
 loadBalancing: {}
 connectionLimits: {maxConnections: 1, maxPendingRequests: 0, maxRequests: 2, maxRetries: 3}
 outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, interval: 1s, baseEjectionTime: 1m, maxEjectionTime: 1h, maxEjectionPercent: 100}
+healthChecks: {http: {path: /ready, host: web.test, expectedStatuses: [200, 204-299]}, interval: 5s}
 panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s}
@@ -43,6 +44,21 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
         maxEjectionTime: 3_600_000,
         maxEjectionPercent: 100,
       },
+      healthChecks: {
+        http: {
+          path: '/ready',
+          method: 'GET',
+          host: 'web.test',
+          expectedStatuses: [
+            { from: 200, to: 200 },
+            { from: 204, to: 299 },
+          ],
+        },
+        interval: 5000,
+        timeout: 1000,
+        unhealthyThreshold: 3,
+        healthyThreshold: 1,
+      },
       panicThreshold: 50,
       connection: { connectTimeout: 250, idleTimeout: 0 },
       timeouts: { request: 10_000, perTry: 2000 },
@@ -59,6 +75,7 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
     headers: [],
   })
   assert.equal(read(`${web}\noutlierDetection: false`).outlierDetection, false)
+  assert.equal(read(`${web}\nhealthChecks: false`).healthChecks, false)
 })
 
 const wrong: readonly (readonly [text: string, problems: readonly string[]])[] = [
@@ -157,6 +174,25 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     `${web}\nloadBalancing: {algorithm: Random}\nslowStart: {window: 30s}`,
     ['slowStart: means nothing for Random; remove it'],
+  ],
+  [`${web}\nhealthChecks: {interval: 1s}`, ['healthChecks: give exactly one of http, grpc, tcp']],
+  [
+    `${web}\nhealthChecks: {http: {path: ready, host: '*', expectedStatuses: [600, 299-200]}, grpc: {service: 'a b'}, tcp: {send: x}, timeout: 5s}`,
+    [
+      'healthChecks.http.path: expected a path that begins with "/", got "ready"',
+      'healthChecks.http.host: expected a host such as "shop.example", got "*"',
+      'healthChecks.http.expectedStatuses[0]: expected a status such as 200, or a range such as "200-299", got 600',
+      'healthChecks.http.expectedStatuses[1]: expected a status such as 200, or a range such as "200-299", got "299-200"',
+      'healthChecks.grpc.service: expected the name of a gRPC service, got "a b"',
+      'healthChecks.tcp.send: means nothing without receive: say what must come back',
+    ],
+  ],
+  [
+    `${web}\nhealthChecks: {tcp: {}, http: {}, timeout: 5s}`,
+    [
+      'healthChecks: give exactly one of http, grpc, tcp',
+      'healthChecks.timeout: must not be longer than interval (3s)',
+    ],
   ],
   [
     `${web}\nretries: {on: [5x], attempts: 1}\nloadBalancing: {algorithm: RoundRobbin}`,

@@ -8,6 +8,7 @@ import {
   type TrafficTimeoutsSpec,
 } from './traffic-recovery.ts'
 import { loadBalancingSpec, slowStartSpec, type LoadBalancingSpec, type SlowStartSpec } from './traffic-balancing.ts'
+import { healthChecksSpec, type HealthChecksSpec } from './traffic-health.ts'
 import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
 import {
   connectionLimitsSpec,
@@ -31,6 +32,7 @@ export interface ServiceSettings {
   readonly slowStart?: SlowStartSpec
   readonly connectionLimits?: ConnectionLimitsSpec
   readonly outlierDetection?: OutlierDetectionSpec | false
+  readonly healthChecks?: HealthChecksSpec | false
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
 }
@@ -48,6 +50,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'slowStart',
   'connectionLimits',
   'outlierDetection',
+  'healthChecks',
   'panicThreshold',
   'connection',
 ]
@@ -64,6 +67,7 @@ const written = object<Written>({
   slowStart: optional(slowStartSpec),
   connectionLimits: optional(connectionLimitsSpec),
   outlierDetection: optional(outlierDetectionSpec),
+  healthChecks: optional(healthChecksSpec),
   panicThreshold: optional(panicThresholdSpec),
   connection: optional(connectionSpec),
   timeouts: optional(trafficTimeoutsSpec),

@@ -4,6 +4,7 @@ import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
 import type { TrafficTarget } from '../decode/traffic-target.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import { destinationNamed, findDestination } from './find-destination.ts'
+import { checksNowhere } from './health-checks.ts'
 import { didYouMean } from './link-backends.ts'
 import { byAge, nameOf, problemAt, rootNamespace, type Linked } from './linked.ts'
 
@@ -110,7 +111,10 @@ function targetProblem(
       const service = findDestination(snapshot, { kind, namespace, name })
       if (service === undefined)
         return missing('name', `there is no ${kind} ${namespace}/${name}`, didYouMean(kind, name, snapshot, namespace))
-      return wrongSection(service.spec.ports.map((port) => port.name))
+      const wrong = wrongSection(service.spec.ports.map((port) => port.name))
+      const why = wrong === undefined ? checksNowhere(policy.spec, service, sectionName) : undefined
+      if (why === undefined) return wrong
+      return problemAt(policy, 'spec.healthChecks', `means nothing for ${targetName(namespace, target)}: ${why}`)
     }
     case 'HTTPRoute':
     case 'GRPCRoute': {

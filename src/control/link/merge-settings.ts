@@ -3,6 +3,7 @@ import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/tra
 import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type { Forward, HashOn, Origin, Retry, RouteRule, SlowStart, Timeouts, Traffic } from '../model/model.ts'
 import { linkFaults } from './link-faults.ts'
+import { checksFor, linkHealthChecks } from './health-checks.ts'
 import { originOf } from './linked.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 
@@ -92,6 +93,7 @@ export function mergeTraffic(
     settings,
   )
   const outliers = mergeGroup(policies, 'outlierDetection', settings)
+  const healthChecks = first(policies, { healthChecks: checksFor(protocol) }, settings)
   const panicThresholdPercent = first(policies, { panicThreshold: (spec) => spec.panicThreshold }, settings)
   const connection = mergeGroup(policies, 'connection', settings) || {}
   if (Object.keys(settings).length === 0) return undefined
@@ -105,6 +107,7 @@ export function mergeTraffic(
       ...(outliers === false
         ? { outlierDetection: false }
         : says(outliers) && { outlierDetection: outlierOf(outliers) }),
+      ...(healthChecks === undefined ? {} : { healthChecks: healthChecks && linkHealthChecks(healthChecks) }),
       ...(panicThresholdPercent === undefined ? {} : { panicThresholdPercent }),
       ...linkConnection(connection),
       settings,

@@ -11,6 +11,8 @@ export interface Traffic {
   readonly retryBudget?: RetryBudget
   /** False: no endpoint is ever ejected. */
   readonly outlierDetection?: OutlierDetection | false
+  /** False, and absent: nobody asks the endpoints how they are. */
+  readonly healthChecks?: HealthChecks | false
   /** Below this share of usable endpoints health is ignored; 0: never. */
   readonly panicThresholdPercent?: number
   /** TCP and TLS handshake together. */
@@ -86,3 +88,25 @@ export interface OutlierStatistics {
   readonly minimumHosts: number
   readonly requestVolume: number
 }
+
+/** How each caller asks the endpoints how they are. */
+export interface HealthChecks {
+  readonly probe: HealthProbe
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** So many failures in a row until an endpoint is left out, so many good answers until it is back. */
+  readonly unhealthyThreshold: number
+  readonly healthyThreshold: number
+}
+
+/** `host` absent: the service's name. Statuses: both ends belong to a range. `send` and `receive`: UTF-8, absent: connecting is enough. */
+export type HealthProbe =
+  | {
+      readonly kind: 'http'
+      readonly path: string
+      readonly method: 'GET' | 'HEAD' | 'OPTIONS'
+      readonly host?: string
+      readonly expectedStatuses: readonly { readonly from: number; readonly to: number }[]
+    }
+  | { readonly kind: 'grpc'; readonly service: string }
+  | { readonly kind: 'tcp'; readonly send?: string; readonly receive?: string }

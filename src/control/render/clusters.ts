@@ -14,6 +14,7 @@ import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_socket
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
 import type { InboundPort, Service, ServicePort, Traffic } from '../model/model.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
+import { renderHealthCheck } from './health-checks.ts'
 import { renderLoadBalancing } from './load-balancing.ts'
 import { defaultConnectTimeoutMs, renderConnections, renderTraffic } from './traffic.ts'
 import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
@@ -66,6 +67,7 @@ export function renderExternalCluster(service: Service, port: ServicePort): Clus
 
 function balancedCluster(service: Service, port: ServicePort, transports: TransportMatch[]): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
+  const { healthChecks } = port.traffic ?? {}
   const byLatency = port.loadBalancing === 'peak-ewma' && isHttp(port.protocol)
   return {
     name,
@@ -74,6 +76,9 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
     ...renderLoadBalancing(port.loadBalancing, port.traffic),
     ...renderTraffic(port.traffic),
     ...renderHop(hopOf(port) === 'h2', port.traffic),
+    ...(healthChecks && {
+      healthChecks: [renderHealthCheck(healthChecks, { host: hostOf(service), http2: hopOf(port) === 'h2' })],
+    }),
     transportSocketMatches: transports,
     transportSocket: plainText,
     metadata: weft(port.origin, {
@@ -82,6 +87,10 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
     }),
   }
 }
+
+/** A name under which the service is called. */
+const hostOf = ({ name, namespace, external }: Service): string =>
+  external?.hosts.find((host) => !host.startsWith('*')) ?? `${name}.${namespace}.svc.cluster.local`
 
 /** Endpoint metadata that chooses mTLS; under Envoy's key `envoy.transport_socket_match`. */
 export const meshEndpointMatch: JsonObject = { weft: mtlsTransport }
@@ -93,7 +102,7 @@ const meshTransport = (service: Service, port: ServicePort): TransportMatch => (
     name: tlsTransportSocket,
     configType: {
       case: 'typedConfig',
-      value: renderUpstreamTls(hopOf(port), `${service.name}.${service.namespace}.svc.cluster.local`, port.identities),
+      value: renderUpstreamTls(hopOf(port), hostOf(service), port.identities),
     },
   },
 })
