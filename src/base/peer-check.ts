@@ -29,7 +29,7 @@ export function checkPeer(certificate: Buffer, check: PeerCheck): string | Error
   if (oneOf.length > 0 && !oneOf.some((wanted) => names.some((name) => matches(name, wanted))))
     return new Error(`its certificate is for ${names.map(({ value }) => value).join(', ') || 'nobody by name'}`)
   const name = names.find(({ kind }) => kind === 'uri') ?? names.find(({ kind }) => kind === 'dns')
-  return name?.value ?? new X509Certificate(certificate).subject.replaceAll('\n', ',')
+  return name?.value ?? subjectText(certificate)
 }
 
 function checkSpiffe(names: readonly SubjectName[], ids: readonly string[]): string | Error {
@@ -52,3 +52,7 @@ function matches(name: SubjectName, { kind, match }: SubjectMatch): boolean {
 /** A first label "*" stands for any one label. Source: RFC 6125, section 6.4.3. */
 const isForHost = (name: string, host: string): boolean =>
   name === host || (name.startsWith('*.') && isIP(host) === 0 && host.slice(host.indexOf('.')) === name.slice(1))
+
+/** The subject, the most particular part first (RFC 2253); Node gives none as undefined, whatever its type says. */
+export const subjectText = (certificate: Buffer): string =>
+  ((new X509Certificate(certificate).subject as string | undefined) ?? '').split('\n').toReversed().join(',')

@@ -24,12 +24,39 @@ export function regexProblem(pattern: string): string | undefined {
   return typeof compiled === 'string' ? compiled : undefined
 }
 
+/**
+ * Replaces every match of a pattern; in `substitution` \\1 to \\9 stand for groups, \\0 for the match, and two backslashes for one (RE2).
+ * A sentence when the pattern or the substitution cannot be used.
+ */
+export function compileReplacement(pattern: string, substitution: string): ((text: string) => string) | string {
+  const regex = tryEngine(pattern)
+  if (typeof regex === 'string') return regex
+  const parts: (string | number)[] = []
+  for (const [part] of substitution.matchAll(/\\.?|[^\\]+/gs)) {
+    if (part === '\\\\') parts.push('\\')
+    else if (part.startsWith('\\')) parts.push(Number(part.slice(1) || 'none'))
+    else parts.push(part)
+  }
+  for (const part of parts) {
+    if (typeof part === 'string') continue
+    if (Number.isNaN(part)) return 'a backslash in the substitution must be followed by a digit or a backslash'
+    if (part > regex.groupCount()) return `the substitution names group ${part}, and there is none`
+  }
+  const replacer = (...groups: (string | null)[]): string =>
+    parts.map((part) => (typeof part === 'string' ? part : (groups[part] ?? ''))).join('')
+  return (text) => regex.matcher(text).replaceAll(replacer)
+}
+
 function tryCompile(pattern: string): TextTest | string {
+  const regex = tryEngine(pattern)
+  return typeof regex === 'string' ? regex : (text) => regex.testExact(text)
+}
+
+function tryEngine(pattern: string): InstanceType<Engine['RE2JS']> | string {
   if (pattern.length > longestPattern) return `longer than ${longestPattern} characters`
   engine ??= createRequire(import.meta.url)('re2js') as Engine // require() knows no types
   try {
-    const regex = engine.RE2JS.compile(pattern)
-    return (text) => regex.testExact(text)
+    return engine.RE2JS.compile(pattern)
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -19,6 +19,24 @@ export function compileStringMatch({ kind, value, ignoreCase }: TextMatch): Text
   return (text) => test(text.toLowerCase())
 }
 
+/** Whole numbers from `start` up to, and without, `end`. Source: Envoy `type.v3.Int64Range`. */
+export interface NumberRange {
+  readonly kind: 'range'
+  readonly start: number
+  readonly end: number
+}
+
+/** The test for a text or a number; a text that is no whole number is in no range. */
+export function compileValueMatch(match: TextMatch | NumberRange): TextTest | undefined {
+  if (match.kind !== 'range') return compileStringMatch(match)
+  const { start, end } = match
+  return (text) => {
+    if (!/^[+-]?\d{1,19}$/.test(text)) return false
+    const value = Number(text)
+    return value >= start && value < end
+  }
+}
+
 function plainTest(kind: Exclude<TextMatch['kind'], 'regex'>, value: string): TextTest {
   switch (kind) {
     case 'exact':

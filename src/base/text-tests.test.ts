@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseIp, prefixTest } from './ip-prefix.ts'
-import { compileRegex, regexProblem } from './regex.ts'
-import { compileStringMatch } from './string-match.ts'
+import { compileRegex, compileReplacement, regexProblem } from './regex.ts'
+import { compileStringMatch, compileValueMatch } from './string-match.ts'
 
 test('a regex matches the whole text or not at all, in linear time', () => {
   const version = compileRegex('/v[0-9]+')
@@ -57,4 +57,24 @@ test('addresses and prefixes', () => {
   assert.equal(prefixTest('x', 8), undefined)
   assert.deepEqual(parseIp('1:2:3:4:5:6:7:8')?.length, 16)
   assert.deepEqual([...(parseIp('64:ff9b::1.2.3.4') ?? [])].slice(-4), [1, 2, 3, 4])
+})
+
+test('a replacement: groups, escapes, and what cannot be used', () => {
+  const replaced = (pattern: string, substitution: string, text: string): string => {
+    const replace = compileReplacement(pattern, substitution)
+    return typeof replace === 'string' ? `! ${replace}` : replace(text)
+  }
+  assert.equal(replaced('^/a/([^/]+)(/.*)?$', '/\\1/x\\2', '/a/b/c'), '/b/x/c')
+  assert.equal(replaced('^/a/([^/]+)(/.*)?$', '/\\1/x\\2', '/a/b'), '/b/x')
+  assert.equal(replaced('o', '[\\0]', 'foo'), 'f[o][o]')
+  assert.equal(replaced('o', '$1\\\\', 'foo'), 'f$1\\$1\\')
+  assert.match(replaced('(a)', '\\2', 'a'), /! the substitution names group 2/)
+  assert.match(replaced('a', '\\x', 'a'), /! a backslash in the substitution/)
+  assert.match(replaced('(', '', 'a'), /^! /)
+})
+
+test('a range takes whole numbers, its end excluded', () => {
+  const inRange = compileValueMatch({ kind: 'range', start: -5, end: 10 })
+  const taken = ['-5', '9', '0', '10', '-6', '1.5', '', ' 1', '0x1'].filter((text) => inRange?.(text))
+  assert.deepEqual(taken, ['-5', '9', '0'])
 })

@@ -62,7 +62,7 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
 }
 
 function alongCluster(
-  { cluster: name, subset, authority, requestEdits, responseEdits }: WeightedCluster,
+  { cluster: name, subset, authority, tellHost, requestEdits, responseEdits }: WeightedCluster,
   action: RouteAction & { kind: 'forward' },
   world: World,
   shared: Shared,
@@ -79,7 +79,7 @@ function alongCluster(
     [
       editRequest(requestEdits),
       editReply(responseEdits),
-      rewrite(authority, path), // the upstream's view of the URL; matching is over
+      rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
     ],
@@ -156,7 +156,7 @@ export const dynamicEndpoint = (address: Address): Endpoint => ({
 
 function direct({ status, body }: RouteAction & { kind: 'direct' }): Service {
   const bytes = Buffer.from(body)
-  const headers = bytes.length === 0 ? [] : [headerField('content-type', 'text/plain; charset=utf-8')]
+  const headers = bytes.length === 0 ? [] : [headerField('content-type', 'text/plain')]
   const message = body.trim()
   return (call) =>
     Promise.resolve<Reply>(

@@ -1,4 +1,5 @@
 import { formatAddress } from '../base/address.ts'
+import type { NumberRange } from '../base/string-match.ts'
 import { authorityAddress } from './along-route.ts'
 import type {
   Authorization,
@@ -269,7 +270,10 @@ const stringWords = {
   contains: 'containing ',
   regex: 'matching ',
 } as const
-const describeString = ({ kind, value }: StringMatch): string => `${stringWords[kind]}${JSON.stringify(value)}`
+const describeString = (match: StringMatch | NumberRange): string =>
+  match.kind === 'range'
+    ? `from ${match.start} to below ${match.end}`
+    : `${stringWords[match.kind]}${JSON.stringify(match.value)}`
 const describeValue = ({ match, invert }: HeaderMatch): string =>
   `${invert ? 'other than ' : ''}${match === undefined ? 'present' : describeString(match)}`
 

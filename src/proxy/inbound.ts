@@ -1,6 +1,7 @@
 import { stack, type Service } from './http/service.ts'
 import { filters, log, route, type HttpStackParts } from './outbound.ts'
-import { normalize, requestHeaders } from './request-headers.ts'
+import { paths, serverHeader, upgrades } from './manners.ts'
+import { requestHeaders } from './request-headers.ts'
 
 /** The path of one inbound call, outermost layer first. Built once per filter chain, never per call. */
 export function inbound(parts: HttpStackParts): Service {
@@ -9,8 +10,10 @@ export function inbound(parts: HttpStackParts): Service {
     [
       shared.calls.record('inbound', () => shared.self), // first in, last out: a refused caller is counted too
       log('inbound', terminal, shared),
-      normalize, // policy and program must read the same path
-      requestHeaders(terminal, () => shared.self.principal), // before policy: what a caller says of itself is gone
+      serverHeader(terminal.serverHeader), // who answered
+      upgrades(terminal.upgrades), // what is not offered is refused
+      paths(terminal.paths), // policy and program must read the same path
+      requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
       ...filters(terminal, shared), // who may do this: enforced here, by the receiver, never only by the caller
     ],
     route(parts), // the program's own cluster, usually

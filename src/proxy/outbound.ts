@@ -6,7 +6,8 @@ import { authorize } from './filter/authorize.ts'
 import { grpcWeb } from './filter/grpc-web.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
-import { normalize, requestHeaders } from './request-headers.ts'
+import { paths, serverHeader, upgrades } from './manners.ts'
+import { requestHeaders } from './request-headers.ts'
 import { serviceOfHost } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
@@ -23,6 +24,8 @@ export interface HttpStackParts {
   readonly current: () => Snapshot
   /** Asks for a route configuration that is not here yet; true: it is in the newest configuration now. */
   readonly demand: (name: string) => Promise<boolean>
+  /** The URI that our certificate has. */
+  readonly ownId: () => string | undefined
   /** Where a tunnel was opened to: what is asked inside goes there, whatever Host says. */
   readonly tunnelTarget: (peer: Peer) => string | undefined
   /** Counts a request that was refused before it became a call to anybody. */
@@ -36,9 +39,11 @@ export function outbound(parts: HttpStackParts): Service {
     [
       shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too
       log('outbound', terminal, shared), // the same for the log; undefined when it is off
-      normalize, // one form of the path for all that follows
+      serverHeader(terminal.serverHeader), // who answered
+      upgrades(terminal.upgrades), // what is not offered is refused
+      paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal.edge), // what strangers may not say; undefined where none come
-      requestHeaders(terminal, () => shared.self.principal), // what a hop adds; below the log, which shows what the caller said
+      requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
       ...filters(terminal, shared), // the listener's own, before any route is known
     ],
     route(parts), // from here on the path of one route: see along-route.ts

@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
-import type { FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
+import { uriSubjectAltNames } from '../base/subject-names.ts'
+import type { DownstreamTls, FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
 import { arrive, plain, socketOpening } from './arrival.ts'
 import { chainChooser, type Opening } from './detect/choose-chain.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
@@ -88,7 +90,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       const { routeByName } = listener
       const { demand } = parts
       const refused = (reason: Fault['kind']): void => parts.refused(listener.name, reason)
-      const stackParts = { terminal, routeByName, shared, current, demand, tunnelTarget, refused }
+      const ownId = (): string | undefined => ownUri(chain.tls, parts.secrets) ?? shared.self.principal
+      const stackParts = { terminal, routeByName, shared, current, demand, tunnelTarget, refused, ownId }
       service = direction === 'inbound' ? inbound(stackParts) : outbound(stackParts)
       services.set(chain, service)
     }
@@ -200,9 +203,16 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     socket: Socket,
     tracked: Tracked,
     chain: FilterChain,
-    { opening, principal }: { opening: Opening; principal: string | undefined },
+    {
+      opening,
+      principal,
+      certificate,
+    }: { opening: Opening; principal?: string | undefined; certificate?: Buffer | undefined },
   ): void => {
-    const peer = peerOf(opening, principal, chain.tls !== undefined)
+    const peer = {
+      ...peerOf(opening, principal, chain.tls !== undefined),
+      ...(certificate && { certificate }),
+    }
     for (const check of checksOf(chain)) {
       const fault = check(peer)
       if (fault === undefined) continue
@@ -220,12 +230,13 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const choose = (socket: Socket, tracked: Tracked, opening: Opening): void => {
     const chain = chainFor(opening)
     if (chain === undefined) return refuse(socket, 'no-filter-chain')
-    if (chain.tls === undefined) return begin(socket, tracked, chain, { opening, principal: undefined })
+    if (chain.tls === undefined) return begin(socket, tracked, chain, { opening })
     const terminator = terminatorOf(chain)
     if (terminator === undefined) return refuse(socket, 'no-secret')
     terminator.accept(socket, (secured) => {
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
-      begin(secured.socket, tracked, chain, { opening, principal: secured.principal })
+      const { socket: inner, principal, certificate } = secured
+      begin(inner, tracked, chain, { opening, principal, certificate })
     })
   }
   /** The connection was for somewhere else. */
@@ -291,6 +302,12 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
 
 const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
   a.length === b.length && a.every((one, index) => one === b[index])
+
+/** The URI of the certificate that clients of a chain see. */
+function ownUri(tls: DownstreamTls | undefined, secrets: Secrets): string | undefined {
+  const pair = tls && secrets.certificate(tls.certificate)
+  return pair && uriSubjectAltNames(new X509Certificate(pair.chainPem).raw)?.[0]
+}
 
 /** What a connection was let in by is what it would be let in by now. */
 const sameProof = (a: FilterChain, b: FilterChain): boolean =>

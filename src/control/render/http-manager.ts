@@ -5,6 +5,7 @@ import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router
 import {
   HttpConnectionManager_CodecType,
   HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
@@ -61,6 +62,8 @@ export const renderHttp = ({
       mergeSlashes: true,
       upgradeConfigs: [{ upgradeType: 'websocket' }],
       generateRequestId: true,
+      // A program's own word about itself is its own business.
+      serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
       ...(edge ? { useRemoteAddress: true, preserveExternalRequestId: true } : {}),
     }),
   },

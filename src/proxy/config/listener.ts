@@ -76,6 +76,9 @@ export interface IpRange {
   readonly bits: number
 }
 
+/** What becomes of `x-forwarded-client-cert`. xDS: forward_client_cert_details. */
+export type ForwardClientCert = 'sanitize' | 'sanitize-set' | 'append-forward' | 'forward-only' | 'always-forward-only'
+
 export interface HttpTerminal {
   readonly kind: 'http'
   readonly statPrefix: string
@@ -89,9 +92,16 @@ export interface HttpTerminal {
   readonly headersTimeoutMs: number
   /** No byte in either direction of a call, ms; 0: never. xDS: stream_idle_timeout. */
   readonly streamIdleTimeoutMs: number
-  /** xDS: forward_client_cert_details; sets `x-forwarded-client-cert` from the proven identity. */
-  readonly forwardClientCert: 'sanitize' | 'sanitize-set'
+  readonly forwardClientCert: ForwardClientCert
+  /** What is told of a client's certificate besides its hash. xDS: set_current_client_cert_details. */
+  readonly clientCertParts: readonly ('subject' | 'uri' | 'dns')[]
   readonly generateRequestId: boolean
+  /** What clients may ask to change to, lower case; others get 403. xDS: upgrade_configs. */
+  readonly upgrades: readonly string[]
+  /** What becomes of `server` in replies; absent: the backend's word stays. xDS: server_header_transformation, server_name. */
+  readonly serverHeader?: { readonly name: string; readonly how: 'overwrite' | 'if-absent' }
+  /** One form of the path for all that look at it, or as it was asked. xDS: normalize_path, merge_slashes. */
+  readonly paths: { readonly normalize: boolean; readonly mergeSlashes: boolean }
   /** Absent: whoever connects is of the mesh, or our own program. */
   readonly edge?: Edge
   /** Undefined: off. */

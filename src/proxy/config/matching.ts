@@ -1,3 +1,5 @@
+import type { NumberRange } from '../../base/string-match.ts'
+
 export type StringMatch = (
   | { readonly kind: 'exact'; readonly value: string }
   | { readonly kind: 'prefix'; readonly value: string }
@@ -10,6 +12,8 @@ export type StringMatch = (
 /** Also for query parameters. `match` undefined: present. `:method` and `:authority` are names too. */
 export interface HeaderMatch {
   readonly name: string
-  readonly match: StringMatch | undefined
+  readonly match: StringMatch | NumberRange | undefined
   readonly invert: boolean
+  /** A header that is not there is "". xDS: treat_missing_header_as_empty. */
+  readonly missingIsEmpty?: boolean
 }

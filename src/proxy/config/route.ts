@@ -70,15 +70,28 @@ export interface HeaderEdit {
   readonly options: readonly HeaderOption[]
 }
 
-/** xDS: HeaderValueOption, its value without escapes. */
+/** xDS: HeaderValueOption. */
 export interface HeaderOption {
   /** Lower case. */
   readonly name: string
   /** As it is to be written where case is kept. */
   readonly rawName: string
-  readonly value: string
+  /** Without escapes; or what is to be found out for each call. */
+  readonly value: string | readonly ValuePart[]
   readonly how: 'append' | 'if-absent' | 'overwrite' | 'overwrite-if-present'
 }
+
+/** A part of a value: text, or something about the call. Source: Envoy, command operators of access logs. */
+export type ValuePart =
+  | string
+  /** The first of these headers that is there, at most `longest` characters. */
+  | {
+      readonly kind: 'request-header' | 'response-header'
+      readonly names: readonly string[]
+      readonly longest?: number
+    }
+  | { readonly kind: 'remote-address' | 'remote-host' | 'local-address' | 'local-host' | 'local-port' }
+  | { readonly kind: 'protocol' | 'response-code' | 'cluster' | 'upstream-host' | 'peer-uri' }
 
 /** What becomes of a path; the query stays. Values as they go over the wire. */
 export type PathChange =
@@ -87,6 +100,22 @@ export type PathChange =
   | { readonly kind: 'prefix'; readonly length: number; readonly value: string }
   /** Without the first `length` characters, and with exactly one slash at the beginning. */
   | { readonly kind: 'strip'; readonly length: number }
+  /** Every match in place of the pattern (RE2). */
+  | { readonly kind: 'regex'; readonly replacement: Replacement }
+
+/** xDS: RegexMatchAndSubstitute; both have been tried. */
+export interface Replacement {
+  readonly pattern: string
+  readonly substitution: string
+}
+
+/** What Host says to the upstream. xDS: RouteAction.host_rewrite_*. */
+export type AuthorityChange =
+  | string
+  /** What this header of the request says, if it is there. Lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  /** The path without its query, replaced. */
+  | { readonly kind: 'path'; readonly replacement: Replacement }
 
 export type RouteAction =
   | {
@@ -163,8 +192,10 @@ export interface WeightedCluster {
   readonly responseEdits?: readonly HeaderEdit[]
   /** Which endpoints of the cluster, where it has subsets; absent: its fallback says. xDS: metadata_match, `envoy.lb`. */
   readonly subset?: BalancerMetadata
-  /** What Host says to the upstream; absent: as it was asked. xDS: host_rewrite_literal of the cluster or the route. */
-  readonly authority?: string
+  /** Absent: as it was asked. Of the cluster or the route. */
+  readonly authority?: AuthorityChange
+  /** Where Host is changed, x-forwarded-host tells the one that was asked. xDS: append_x_forwarded_host. */
+  readonly tellHost?: boolean
 }
 
 /** Statuses of gRPC replies that consist of a head alone. Source: Envoy, `x-envoy-retry-grpc-on`. */

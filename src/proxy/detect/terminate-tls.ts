@@ -19,7 +19,9 @@ export interface TlsTerminator {
 export type Secured =
   | {
       readonly socket: TLSSocket
-      /** Who the client proved to be: see `checkPeer`. */ readonly principal: string | undefined
+      /** Who the client proved to be: see `checkPeer`; and its certificate (DER). */
+      readonly principal: string | undefined
+      readonly certificate: Buffer | undefined
     }
   | { readonly refused: string }
 
@@ -65,23 +67,27 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
   }
   server.on('secureConnection', (socket) => {
     socket.on('error', ignore)
-    const proof = clientPrincipal(socket)
+    const proof = clientProof(socket)
     socket.pause()
-    tell(socket, proof.refused === undefined ? { socket, principal: proof.principal } : { refused: proof.refused })
+    tell(socket, 'refused' in proof ? proof : { socket, ...proof })
   })
   server.on('tlsClientError', (error, socket) => {
     socket.on('error', ignore)
     tell(socket, { refused: error.message })
   })
 
-  function clientPrincipal(socket: TLSSocket): { principal?: string | undefined; refused?: string } {
+  function clientProof(
+    socket: TLSSocket,
+  ): { principal: string | undefined; certificate: Buffer | undefined } | { refused: string } {
     const certificate = trustPem === undefined ? undefined : socket.getPeerX509Certificate()
     if (certificate === undefined) {
-      return config.requireClientCertificate ? { refused: 'no client certificate' } : { principal: undefined }
+      return config.requireClientCertificate
+        ? { refused: 'no client certificate' }
+        : { principal: undefined, certificate: undefined }
     }
     if (!socket.authorized) return { refused: `client certificate refused: ${String(socket.authorizationError)}` }
     const principal = checkPeer(certificate.raw, config.peer)
-    return principal instanceof Error ? { refused: principal.message } : { principal }
+    return principal instanceof Error ? { refused: principal.message } : { principal, certificate: certificate.raw }
   }
   return {
     accept(socket, done) {

@@ -1,4 +1,4 @@
-import { compileStringMatch } from '../../base/string-match.ts'
+import { compileStringMatch, compileValueMatch, type NumberRange } from '../../base/string-match.ts'
 import { prefixTest } from '../../base/ip-prefix.ts'
 import type { Condition, HeaderMatch, StringMatch } from '../config.ts'
 import { joinedHeaderValue, type Headers } from '../http/headers.ts'
@@ -91,8 +91,8 @@ function negation(question: Question): Question {
 const opposite = (answer: Truth): Truth => (answer === 'unknown' ? 'unknown' : answer === 'yes' ? 'no' : 'yes')
 
 /** `undefined`: the subject has no such text and never will (a TCP connection, a CONNECT's path). */
-function textQuestion(match: StringMatch, textOf: (subject: Subject) => string | undefined): Question {
-  const test = compileStringMatch(match)
+function textQuestion(match: StringMatch | NumberRange, textOf: (subject: Subject) => string | undefined): Question {
+  const test = compileValueMatch(match)
   if (test === undefined) return unknown
   return (subject) => {
     const text = textOf(subject)
@@ -115,7 +115,7 @@ function compilePrincipal(match: StringMatch | undefined): Question {
   return ({ peer }) => truth(peer.principal !== undefined && test(peer.principal))
 }
 
-function compileHeader({ name, match, invert }: HeaderMatch): Question {
+function compileHeader({ name, match, invert, missingIsEmpty }: HeaderMatch): Question {
   const pseudo = pseudoHeaders.get(name)
   if (pseudo !== undefined) {
     if (match === undefined) return (subject) => (pseudo(subject) === undefined ? 'unknown' : truth(!invert))
@@ -125,11 +125,11 @@ function compileHeader({ name, match, invert }: HeaderMatch): Question {
   if (match === undefined)
     return ({ headers }) =>
       headers === undefined ? 'unknown' : truth(headers.some((field) => field.name === name) !== invert)
-  const test = compileStringMatch(match)
+  const test = compileValueMatch(match)
   if (test === undefined) return unknown
   return ({ headers }) => {
     if (headers === undefined) return 'unknown'
-    const answer = askValues(headers, name, test)
+    const answer = askValues(headers, name, test) ?? (missingIsEmpty === true ? truth(test('')) : undefined)
     // A field that is not there matches nothing, not even inverted. Source: Envoy HeaderMatcher.
     if (answer === undefined) return 'no'
     return invert ? opposite(answer) : answer

@@ -1,14 +1,15 @@
 import { asWireText } from '../../base/string-match.ts'
 import type { HeaderEdit, HeaderOption } from '../config.ts'
 import type { HeaderField, Headers } from '../http/headers.ts'
-import { isFault, type Layer } from '../http/service.ts'
+import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
+import { formatValue } from './format-value.ts'
 
 /** The request's fields are edited before it goes on; undefined: nothing to do. */
 export function editRequest(edits: readonly HeaderEdit[] | undefined): Layer | undefined {
   const edit = compileEdits(edits)
   if (edit === undefined) return undefined
   return (next) => (call) => {
-    call.headers = edit(call.headers)
+    call.headers = edit(call.headers, call, undefined)
     return next(call)
   }
 }
@@ -18,14 +19,19 @@ export function editReply(edits: readonly HeaderEdit[] | undefined): Layer | und
   const edit = compileEdits(edits)
   if (edit === undefined) return undefined
   return (next) => (call) =>
-    next(call).then((answer) => (isFault(answer) ? answer : { ...answer, headers: edit(answer.headers) }))
+    next(call).then((answer) => (isFault(answer) ? answer : { ...answer, headers: edit(answer.headers, call, answer) }))
 }
 
-type Edit = (headers: Headers) => Headers
+type Edit = (headers: Headers, call: Call, reply: Reply | undefined) => Headers
 
 function compileEdits(edits: readonly HeaderEdit[] = []): Edit | undefined {
   const [first, ...rest] = edits.map(compileEdit)
-  return first === undefined ? undefined : rest.reduce((before, after) => (headers) => after(before(headers)), first)
+  return first === undefined
+    ? undefined
+    : rest.reduce<Edit>(
+        (before, after) => (headers, call, reply) => after(before(headers, call, reply), call, reply),
+        first,
+      )
 }
 
 /** Whether fields are there is asked after the removals and before the rest, as Envoy does. */
@@ -33,18 +39,22 @@ function compileEdit({ remove, options }: HeaderEdit): Edit {
   const removed = new Set(remove)
   const always = options.filter(({ how }) => how === 'append' || how === 'overwrite')
   const overwritten = new Set(always.filter(({ how }) => how === 'overwrite').map(({ name }) => name))
+  const fixed = always.every(({ value }) => typeof value === 'string')
   const ordered = [...always.filter(({ how }) => how === 'overwrite'), ...always.filter(({ how }) => how === 'append')]
-  const fields = ordered.map(fieldOf)
-  if (always.length === options.length) {
+  if (fixed && always.length === options.length) {
+    const fields = ordered.flatMap((option) => fieldOf(option)() ?? [])
     return (headers) => [...headers.filter(({ name }) => !removed.has(name) && !overwritten.has(name)), ...fields]
   }
   const conditional = options.map((option) => ({ option, field: fieldOf(option) }))
-  return (headers) => {
+  return (headers, call, reply) => {
     const left = headers.filter(({ name }) => !removed.has(name))
     const there = new Set(left.map(({ name }) => name))
     const holds = ({ how, name }: HeaderOption): boolean =>
       how === 'append' || how === 'overwrite' || there.has(name) === (how === 'overwrite-if-present')
-    const active = conditional.filter(({ option }) => holds(option))
+    const active = conditional.flatMap(({ option, field }) => {
+      const made = holds(option) ? field(call, reply) : undefined
+      return made === undefined ? [] : [{ option, field: made }]
+    })
     const overwrites = active.filter(({ option }) => option.how.startsWith('overwrite'))
     const gone = new Set(overwrites.map(({ option }) => option.name))
     const appended = active.filter(({ option }) => !option.how.startsWith('overwrite'))
@@ -52,7 +62,15 @@ function compileEdit({ remove, options }: HeaderEdit): Edit {
   }
 }
 
-function fieldOf({ name, rawName, value }: HeaderOption): HeaderField {
-  const wire = asWireText(value)
-  return { name, rawName, value: wire, line: `${rawName}: ${wire}\r\n` }
+/** Makes the field; a value that has to be found out and is empty makes none. */
+function fieldOf({ name, rawName, value }: HeaderOption): (call?: Call, reply?: Reply) => HeaderField | undefined {
+  const make = (wire: string): HeaderField => ({ name, rawName, value: wire, line: `${rawName}: ${wire}\r\n` })
+  if (typeof value === 'string') {
+    const field = make(asWireText(value))
+    return () => field
+  }
+  return (call, reply) => {
+    const wire = call === undefined ? '' : formatValue(value, call, reply)
+    return wire === '' ? undefined : make(wire)
+  }
 }

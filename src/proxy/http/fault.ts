@@ -36,7 +36,7 @@ export type Fault =
       kind: 'bad-request'
       side: 'downstream'
       retry: 'never'
-      status: 400 | 408 | 413 | 414 | 417 | 431 | 501 | 505
+      status: 400 | 403 | 408 | 413 | 414 | 417 | 431 | 501 | 505
       cause: string
     }
   | { kind: 'client-gone'; side: 'downstream'; retry: 'never'; cause: string }

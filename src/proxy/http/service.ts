@@ -21,6 +21,8 @@ export interface Peer {
   /** The SPIFFE ID that the peer's certificate proved; undefined on plain text. Never taken from a header. */
   readonly principal: string | undefined
   readonly tls: boolean
+  /** The peer's certificate (DER), checked. */
+  readonly certificate?: Buffer
   /** The name that its TLS asked for, ended here or passed on. */
   readonly serverName?: string | undefined
   /** Where the connection was for, when it was caught on its way there. */

@@ -1,18 +1,48 @@
-import type { PathChange, RouteAction } from '../config.ts'
+import { compileReplacement } from '../../base/regex.ts'
+import type { AuthorityChange, PathChange, Replacement, RouteAction } from '../config.ts'
 import { bytesBody } from '../http/body.ts'
-import { headerField } from '../http/headers.ts'
+import { headerField, headerValue } from '../http/headers.ts'
 import type { Call, Layer, Reply, Service } from '../http/service.ts'
 import { withoutPort } from './domain-index.ts'
 import { pathOf } from './path.ts'
 
 /** Host and path as the upstream is to see them; undefined: nothing to do. The query stays. */
-export function rewrite(authority: string | undefined, path: PathChange | undefined): Layer | undefined {
+export function rewrite(
+  authority: AuthorityChange | undefined,
+  path: PathChange | undefined,
+  tellHost = false,
+): Layer | undefined {
   if (authority === undefined && path === undefined) return undefined
   return (next) => (call) => {
-    if (authority !== undefined) call.authority = authority
+    const asked = call.authority
+    if (authority !== undefined) call.authority = changeAuthority(authority, call)
+    if (tellHost && call.authority !== asked) call.headers = [...call.headers, headerField('x-forwarded-host', asked)]
     if (path !== undefined && call.path.startsWith('/')) call.path = changePath(path, call.path)
     return next(call)
   }
+}
+
+/** Host as configured; what gives none leaves it as it is. Pure. */
+export function changeAuthority(
+  change: AuthorityChange,
+  { authority, path, headers }: Pick<Call, 'authority' | 'path' | 'headers'>,
+): string {
+  if (typeof change === 'string') return change
+  const wanted =
+    change.kind === 'header' ? headerValue(headers, change.name) : replacer(change.replacement)(pathOf(path))
+  return wanted !== undefined && /^[A-Za-z0-9\-._~:[\]]+$/.test(wanted) ? wanted.toLowerCase() : authority
+}
+
+const replacers = new WeakMap<Replacement, (text: string) => string>()
+
+/** Compiled once. The decoder has tried it: what cannot be used changes nothing. */
+function replacer(replacement: Replacement): (text: string) => string {
+  let replace = replacers.get(replacement)
+  if (replace === undefined) {
+    const compiled = compileReplacement(replacement.pattern, replacement.substitution)
+    replacers.set(replacement, (replace = typeof compiled === 'string' ? (text) => text : compiled))
+  }
+  return replace
 }
 
 /** `target` with its path changed and its query kept, unless the new path has one of its own. Pure. */
@@ -24,6 +54,12 @@ export function changePath(change: PathChange, target: string): string {
     }
     case 'prefix':
       return change.value + target.slice(change.length)
+    case 'regex': {
+      const path = pathOf(target)
+      const replaced = replacer(change.replacement)(path)
+      // Not everything that a client may write into a path can be one where it ends up.
+      return (/^\/[^\s#]*$/.test(replaced) ? replaced : path) + target.slice(path.length)
+    }
     case 'strip':
       return `/${target.slice(change.length).replace(/^\/+/, '')}`
   }

@@ -1,4 +1,4 @@
-import { compileStringMatch } from '../../base/string-match.ts'
+import { compileValueMatch } from '../../base/string-match.ts'
 import type { HeaderMatch } from '../config.ts'
 import { joinedHeaderValue } from '../http/headers.ts'
 import type { Call } from '../http/service.ts'
@@ -13,7 +13,9 @@ export function compileCallTests(
   queryParameters: readonly HeaderMatch[],
 ): CallTest | undefined {
   const tests = [
-    ...headers.map((match) => compileValueTest(match, callValue(match.name))),
+    ...headers.map((match) =>
+      pseudo.has(match.name) ? compileValueTest(match, callValue(match.name)) : compileHeaderTest(match),
+    ),
     ...queryParameters.map((match) => compileValueTest(match, (call) => queryValue(call.path, match.name))),
   ]
   const [first] = tests
@@ -24,16 +26,39 @@ export function compileCallTests(
   }
 }
 
+const pseudo: ReadonlySet<string> = new Set([':method', ':authority', 'host', ':path', ':scheme'])
+
+/** The same for a header, which may come on several lines: one that matches is enough, and so is their list. Source: Envoy since 1.39. */
+function compileHeaderTest(wanted: HeaderMatch): CallTest {
+  const { name, match, invert, missingIsEmpty } = wanted
+  if (match === undefined) return compileValueTest(wanted, callValue(name))
+  const test = compileValueMatch(match)
+  if (test === undefined) return () => false
+  return ({ headers }) => {
+    let lines = 0
+    for (const field of headers) {
+      if (field.name !== name) continue
+      lines++
+      if (test(field.value)) return !invert
+    }
+    if (lines > 1) return test(joinedHeaderValue(headers, name) ?? '') !== invert
+    return lines === 1 ? invert : missingIsEmpty === true && test('') !== invert
+  }
+}
+
 /**
  * As Envoy's HeaderMatcher: a value that is not there matches nothing, not even inverted, but for "present" inverted, which asks
- * just that. An invalid regex never matches.
+ * just that, unless it counts as empty. An invalid regex never matches.
  */
-function compileValueTest({ match, invert }: HeaderMatch, valueOf: (call: Call) => string | undefined): CallTest {
+function compileValueTest(
+  { match, invert, missingIsEmpty }: HeaderMatch,
+  valueOf: (call: Call) => string | undefined,
+): CallTest {
   if (match === undefined) return (call) => (valueOf(call) === undefined) === invert
-  const test = compileStringMatch(match)
+  const test = compileValueMatch(match)
   if (test === undefined) return () => false
   return (call) => {
-    const value = valueOf(call)
+    const value = valueOf(call) ?? (missingIsEmpty === true ? '' : undefined)
     return value !== undefined && test(value) !== invert
   }
 }

@@ -5,7 +5,10 @@
  * escape that is none, `;` in a dot segment, controls and blanks, and what does not start with "/" (but "*").
  * The query stays as it is. An ordinary path costs one pass and no allocation. Not for CONNECT.
  */
-export function normalizePath(target: string): string | undefined {
+export function normalizePath(
+  target: string,
+  { dots, mergeSlashes }: { readonly dots: boolean; readonly mergeSlashes: boolean } = ordinaryShape,
+): string | undefined {
   if (target.charCodeAt(0) !== slash) return target === '*' ? target : undefined
   let ordinary = true
   let previous = 0
@@ -25,9 +28,22 @@ export function normalizePath(target: string): string | undefined {
     if (code <= 0x20 || code === 0x7f || code === hash) return undefined
   }
   if (ordinary) return target
-  const path = unescapeUnreserved(target.slice(0, end))
-  const clean = path === undefined ? undefined : withoutDotSegments(path)
+  const path = dots ? unescapeUnreserved(target.slice(0, end)) : target.slice(0, end)
+  const merged = mergeSlashes ? path?.replaceAll(/\/{2,}/g, '/') : path
+  const clean = merged === undefined || !dots ? merged : withoutDotSegments(merged)
   return clean === undefined ? undefined : clean + target.slice(end)
+}
+
+const ordinaryShape = { dots: true, mergeSlashes: true }
+
+/** A path that is to stay as it is; undefined if it has a blank, a control character or a fragment, or is no path at all. */
+export function soundPath(target: string): string | undefined {
+  if (target.charCodeAt(0) !== slash) return target === '*' ? target : undefined
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at)
+    if (code <= 0x20 || code === 0x7f || code === hash) return undefined
+  }
+  return target
 }
 
 /** The part before the query; no allocation when there is none. */
@@ -54,18 +70,18 @@ function unescapeUnreserved(path: string): string | undefined {
   return refused ? undefined : decoded
 }
 
-/** RFC 3986, section 5.2.4, with empty segments merged. */
+/** RFC 3986, section 5.2.4; empty segments stay. */
 function withoutDotSegments(path: string): string | undefined {
   const kept: string[] = []
-  let directory = false
-  for (const segment of path.split('/')) {
-    directory = segment === '' || segment === '.' || segment === '..'
+  const segments = path.slice(1).split('/')
+  for (const [index, segment] of segments.entries()) {
     if (/^\.{1,2};/.test(segment)) return undefined
+    const isDot = segment === '.' || segment === '..'
     if (segment === '..') kept.pop()
-    else if (!directory) kept.push(segment)
+    else if (!isDot) kept.push(segment)
+    if (isDot && index === segments.length - 1) kept.push('')
   }
-  const joined = `/${kept.join('/')}`
-  return directory && kept.length > 0 ? `${joined}/` : joined
+  return `/${kept.join('/')}`
 }
 
 const slash = 0x2f

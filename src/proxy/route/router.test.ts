@@ -181,4 +181,4 @@ function slowMatch({ kind, value, caseSensitive }: PathMatch, target: string): b
 }
 
 const slowHeaders = ({ match }: Route, kind: string | undefined): boolean =>
-  match.headers.every((one) => one.match?.value === kind)
+  match.headers.every((one) => one.match !== undefined && 'value' in one.match && one.match.value === kind)

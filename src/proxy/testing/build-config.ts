@@ -116,6 +116,8 @@ export const buildCluster = (
 
 const buildTerminal = (routes: HttpTerminal['routes'], filters: readonly HttpFilter[] = []): HttpTerminal => ({
   kind: 'http',
+  upgrades: ['websocket'],
+  paths: { normalize: true, mergeSlashes: true },
   statPrefix: 'test',
   routes,
   filters,
@@ -123,6 +125,7 @@ const buildTerminal = (routes: HttpTerminal['routes'], filters: readonly HttpFil
   headersTimeoutMs: 10_000,
   streamIdleTimeoutMs: 300_000,
   forwardClientCert: 'sanitize-set',
+  clientCertParts: ['uri'],
   generateRequestId: true,
   accessLog: undefined,
 })

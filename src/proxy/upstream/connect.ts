@@ -52,6 +52,10 @@ export function provenBy(proof: ProvenTls, secure: UpstreamTls, secrets: Secrets
   return true
 }
 
+/** With this protocol offered, where the configuration offers none: a server may want to know. As Envoy does. */
+export const offering = (protocol: 'http/1.1' | 'h2', secure: UpstreamTls | undefined): UpstreamTls | undefined =>
+  secure === undefined || secure.alpn.length > 0 ? secure : { ...secure, alpn: [protocol] }
+
 /** Opens a connection to an address, with TLS or without. */
 export type Connect = (
   to: Address,

@@ -4,7 +4,7 @@ import type { Cluster, Endpoint, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
-import type { ProvenTls } from './connect.ts'
+import { offering, type ProvenTls } from './connect.ts'
 import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 import { overflow, type Counts, type EndpointPool, type PoolParts } from './pool.ts'
 
@@ -180,7 +180,12 @@ export class MultiplexPool implements Pick<
     this.#opening++
     this.#connections++
     this.#counts.connections++
-    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure, cluster.name)
+    const connected = await this.#parts.connect(
+      this.#address,
+      cluster.connectTimeoutMs,
+      offering('h2', secure),
+      cluster.name,
+    )
     this.#opening--
     if ('kind' in connected) return this.#failed(connected)
     const { socket, tls } = connected

@@ -5,7 +5,7 @@ import type { Cluster, Endpoint, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
-import type { Connect, ProvenTls } from './connect.ts'
+import { offering, type Connect, type ProvenTls } from './connect.ts'
 import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 
 /** A connection that a codec owns; one call at a time. */
@@ -186,7 +186,12 @@ export class EndpointPool {
   async #open(cluster: Cluster, secure: UpstreamTls | undefined): Promise<Pooled | Fault> {
     this.#connections++
     this.#counts.connections++
-    const connected = await this.#parts.connect(this.#address, cluster.connectTimeoutMs, secure, cluster.name)
+    const connected = await this.#parts.connect(
+      this.#address,
+      cluster.connectTimeoutMs,
+      offering('http/1.1', secure),
+      cluster.name,
+    )
     if ('kind' in connected) {
       this.#gone()
       return connected

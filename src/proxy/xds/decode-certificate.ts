@@ -5,7 +5,7 @@ import {
   type TlsCertificate,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import type { KeyPair } from '../config.ts'
-import { inlineText } from './decode-rds.ts'
+import { inlineText } from './decode-source.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const pairFields = fieldNames('certificate_chain private_key')

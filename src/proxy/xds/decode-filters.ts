@@ -5,6 +5,7 @@ import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/fil
 import {
   HttpConnectionManager_CodecType as CodecType,
   HttpConnectionManager_ForwardClientCertDetails as ForwardDetails,
+  HttpConnectionManager_SetCurrentClientCertDetailsSchema as ClientCertDetailsSchema,
   HttpConnectionManagerSchema,
   type HttpConnectionManager,
   type HttpFilter as XdsHttpFilter,
@@ -14,6 +15,7 @@ import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/t
 import type {
   Authorization,
   FilterChain,
+  ForwardClientCert,
   HttpFilter,
   HttpTerminal,
   NetworkFilter,
@@ -24,6 +26,7 @@ import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
 import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
+import { decodeManners } from './decode-manners.ts'
 import { durationMs, mustBeAds } from './decode-parts.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
@@ -35,6 +38,8 @@ const httpManager = types + HttpConnectionManagerSchema.typeName
 const tcpProxy = types + TcpProxySchema.typeName
 const networkRbac = types + NetworkRbacSchema.typeName
 const httpRbac = types + HttpRbacSchema.typeName
+const webFilter = `${types}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`
+const cors = `${types}envoy.extensions.filters.http.cors.v3.Cors`
 const router = `${types}envoy.extensions.filters.http.router.v3.Router`
 
 const closed: TcpTerminal = {
@@ -84,7 +89,7 @@ const networkRbacFields = fieldNames('rules stat_prefix')
 const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filters common_http_protocol_options
   http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
   set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
-  use_remote_address preserve_external_request_id`)
+  use_remote_address preserve_external_request_id server_header_transformation server_name`)
 const httpOptionFields = fieldNames('idle_timeout')
 
 const hourMs = 3_600_000
@@ -95,9 +100,6 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
   const options = manager.commonHttpProtocolOptions
   const optionsPath = join(path, 'common_http_protocol_options')
   if (options !== undefined) knowOnly(HttpProtocolOptionsSchema, options, httpOptionFields, optionsPath, refused)
-  for (const [index, { upgradeType }] of manager.upgradeConfigs.entries())
-    if (upgradeType.toLowerCase() !== 'websocket')
-      refused.add(join(path, `upgrade_configs[${index}]`), `${upgradeType} is not supported`)
   const edge = decodeEdge(manager, path, refused)
   return {
     kind: 'http',
@@ -107,8 +109,9 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     idleTimeoutMs: durationMs(options?.idleTimeout, hourMs, join(optionsPath, 'idle_timeout'), refused),
     headersTimeoutMs: durationMs(manager.requestHeadersTimeout, 0, join(path, 'request_headers_timeout'), refused),
     streamIdleTimeoutMs: durationMs(manager.streamIdleTimeout, 300_000, join(path, 'stream_idle_timeout'), refused),
-    forwardClientCert: decodeForward(manager, path, refused),
+    ...decodeForward(manager, path, refused),
     generateRequestId: manager.generateRequestId ?? true,
+    ...decodeManners(manager, path, refused),
     ...(edge && { edge }),
     accessLog: decodeAccessLog(manager.accessLog, join(path, 'access_log'), refused),
   }
@@ -129,18 +132,30 @@ function decodeRouteSpecifier(
   return { named: '' }
 }
 
+const forwardModes: Readonly<Record<ForwardDetails, ForwardClientCert>> = {
+  [ForwardDetails.SANITIZE]: 'sanitize',
+  [ForwardDetails.FORWARD_ONLY]: 'forward-only',
+  [ForwardDetails.APPEND_FORWARD]: 'append-forward',
+  [ForwardDetails.SANITIZE_SET]: 'sanitize-set',
+  [ForwardDetails.ALWAYS_FORWARD_ONLY]: 'always-forward-only',
+}
+const certPartFields = fieldNames('subject uri dns')
+
 function decodeForward(
-  { forwardClientCertDetails: details }: HttpConnectionManager,
+  { forwardClientCertDetails: mode, setCurrentClientCertDetails: set }: HttpConnectionManager,
   path: string,
   refused: Refusals,
-): HttpTerminal['forwardClientCert'] {
-  if (details === ForwardDetails.SANITIZE_SET) return 'sanitize-set'
-  if (details !== ForwardDetails.SANITIZE)
-    refused.add(join(path, 'forward_client_cert_details'), 'only SANITIZE and SANITIZE_SET are supported')
-  return 'sanitize'
+): Pick<HttpTerminal, 'forwardClientCert' | 'clientCertParts'> {
+  const at = join(path, 'set_current_client_cert_details')
+  if (set !== undefined) knowOnly(ClientCertDetailsSchema, set, certPartFields, at, refused)
+  const parts = [
+    set?.subject === true ? (['subject'] as const) : [],
+    set?.uri === true ? (['uri'] as const) : [],
+    set?.dns === true ? (['dns'] as const) : [],
+  ]
+  return { forwardClientCert: forwardModes[mode] ?? 'sanitize', clientCertParts: parts.flat() }
 }
 
-const webFilter = 'type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb'
 const faultFilter = types + HTTPFaultSchema.typeName
 const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
 
@@ -167,6 +182,7 @@ function decodeHttpFilters(
         rbac.rules && decodeAuthorization(rbac.rules, origins, join(at, 'rules'), refused)
       if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
     } else if (any?.typeUrl === webFilter) decoded.push({ kind: 'grpc-web' })
+    else if (any?.typeUrl === cors) continue // what a route says of it is done there
     else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')

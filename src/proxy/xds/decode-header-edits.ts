@@ -5,6 +5,7 @@ import {
   type HeaderValueOption,
 } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { HeaderEdit, HeaderOption } from '../config.ts'
+import { decodeValueFormat } from './decode-value-format.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** What a Route and a ClusterWeight have in common. */
@@ -25,7 +26,7 @@ export interface HeaderEdits {
   readonly response: readonly HeaderEdit[]
 }
 
-/** Commands (`%…%`) and names that belong to the connection are refused. Source: envoy.config.core.v3.HeaderValueOption. */
+/** Commands (`%…%`) that we do not know and names that belong to the connection are refused. Source: envoy.config.core.v3.HeaderValueOption. */
 export function decodeHeaderEdits(from: XdsHeaderEdits, path: string, refused: Refusals): HeaderEdits {
   const edit = (
     side: 'request' | 'response',
@@ -37,7 +38,9 @@ export function decodeHeaderEdits(from: XdsHeaderEdits, path: string, refused: R
       refuseName(name, join(path, `${side}_headers_to_remove[${index}]`), refused)
       return name.toLowerCase()
     })
-    const options = add.flatMap((one, index) => option(one, join(path, `${side}_headers_to_add[${index}]`), refused))
+    const options = add.flatMap((one, index) =>
+      option(one, side, join(path, `${side}_headers_to_add[${index}]`), refused),
+    )
     return [{ remove: names, options }]
   }
   return {
@@ -54,15 +57,14 @@ const how: Readonly<Record<number, HeaderOption['how']>> = {
   [AppendAction.OVERWRITE_IF_EXISTS]: 'overwrite-if-present',
 }
 
-function option(one: HeaderValueOption, path: string, refused: Refusals): HeaderOption[] {
+function option(one: HeaderValueOption, side: 'request' | 'response', path: string, refused: Refusals): HeaderOption[] {
   knowOnly(HeaderValueOptionSchema, one, optionFields, path, refused)
   const rawName = one.header?.key ?? ''
   const written = one.header?.value ?? ''
-  const value = written.replaceAll('%%', '%')
   const at = join(path, 'header')
+  const value = decodeValueFormat(written, side, join(at, 'value'), refused)
   refuseName(rawName, join(at, 'key'), refused)
-  if (written.replaceAll('%%', '').includes('%')) refused.add(join(at, 'value'), 'commands (%…%) are not supported')
-  if (/[^\P{Cc}\t]/u.test(value)) refused.add(join(at, 'value'), 'has a control character')
+  if (/[^\P{Cc}\t]/u.test(written)) refused.add(join(at, 'value'), 'has a control character')
   if (one.header !== undefined && one.header.rawValue.length > 0) refused.add(join(at, 'raw_value'), 'is not supported')
   if (value === '' && !one.keepEmptyValue) return []
   return [{ name: rawName.toLowerCase(), rawName, value, how: how[one.appendAction] ?? 'append' }]

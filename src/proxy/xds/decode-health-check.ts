@@ -132,7 +132,13 @@ function decodeTcp(check: HealthCheck_TcpHealthCheck, path: string, refused: Ref
 function headersOf(add: readonly HeaderValueOption[], path: string, refused: Refusals): HttpProbe['headers'] {
   const none = { requestHeadersToRemove: [], responseHeadersToAdd: [], responseHeadersToRemove: [] }
   const { request } = decodeHeaderEdits({ requestHeadersToAdd: add, ...none }, path, refused)
-  return request.flatMap(({ options }) => options.map(({ name, value }) => ({ name, value })))
+  return request.flatMap(({ options }) =>
+    options.map(({ name, value }) => {
+      // No call is there for a value to say something of.
+      if (typeof value !== 'string') refused.add(path, `commands (%…%) are not supported in ${name}`)
+      return { name, value: typeof value === 'string' ? value : '' }
+    }),
+  )
 }
 
 /** Half-open as they come; both ends belong to them afterwards. */

@@ -132,26 +132,39 @@ export function headerMatch(matcher: HeaderMatcher, path: string, refused: Refus
   const { headerMatchSpecifier: by, invertMatch: invert } = matcher
   const name = matcher.name.toLowerCase()
   if (name === '') refused.add(join(path, 'name'), 'is empty')
-  if (matcher.treatMissingHeaderAsEmpty) refused.add(join(path, 'treat_missing_header_as_empty'), 'is not supported')
+  const match = headerValueMatch(matcher, path, refused)
+  if (match === undefined && matcher.treatMissingHeaderAsEmpty)
+    refused.add(join(path, 'treat_missing_header_as_empty'), 'is not supported where only presence is asked')
+  return {
+    name,
+    match,
+    invert: by.case === 'presentMatch' && !by.value ? !invert : invert,
+    ...(matcher.treatMissingHeaderAsEmpty ? { missingIsEmpty: true } : {}),
+  }
+}
+
+function headerValueMatch(
+  { headerMatchSpecifier: by }: HeaderMatcher,
+  path: string,
+  refused: Refusals,
+): HeaderMatch['match'] {
   switch (by.case) {
     case undefined:
-      return { name, match: undefined, invert }
     case 'presentMatch':
-      return { name, match: undefined, invert: by.value ? invert : !invert }
+      return undefined
     case 'stringMatch':
-      return { name, match: stringMatch(by.value, join(path, 'string_match'), refused), invert }
+      return stringMatch(by.value, join(path, 'string_match'), refused)
     case 'exactMatch':
-      return { name, match: { kind: 'exact', value: by.value, ignoreCase: false }, invert }
+      return { kind: 'exact', value: by.value, ignoreCase: false }
     case 'prefixMatch':
-      return { name, match: { kind: 'prefix', value: by.value, ignoreCase: false }, invert }
+      return { kind: 'prefix', value: by.value, ignoreCase: false }
     case 'suffixMatch':
-      return { name, match: { kind: 'suffix', value: by.value, ignoreCase: false }, invert }
+      return { kind: 'suffix', value: by.value, ignoreCase: false }
     case 'containsMatch':
-      return { name, match: { kind: 'contains', value: by.value, ignoreCase: false }, invert }
+      return { kind: 'contains', value: by.value, ignoreCase: false }
     case 'safeRegexMatch':
-      return { name, match: { kind: 'regex', value: by.value.regex, ignoreCase: false }, invert }
+      return { kind: 'regex', value: by.value.regex, ignoreCase: false }
     case 'rangeMatch':
-      refused.add(join(path, 'range_match'), 'is not supported')
-      return { name, match: never, invert }
+      return { kind: 'range', start: Number(by.value.start), end: Number(by.value.end) }
   }
 }

@@ -306,15 +306,15 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     /routes\[0\]\.route\.path_rewrite/,
   ],
   [
-    'a rewrite by a regular expression that needs an engine',
+    'a rewrite that names a group that there is none of',
     tableOf({
       match: slash,
       action: {
         case: 'route',
-        value: { ...to('a').value, regexRewrite: { pattern: { regex: '^/(.*)/' }, substitution: '/' } },
+        value: { ...to('a').value, regexRewrite: { pattern: { regex: '^/(.*)/' }, substitution: '/\\2' } },
       },
     }),
-    /route\.regex_rewrite: .* is not supported/,
+    /route\.regex_rewrite: .*names group 2, and there is none/,
   ],
   [
     'a rewrite that would end the request line',
@@ -331,7 +331,7 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     /routes\[0\]\.request_headers_to_add\[0\]\.header\.key: Content-Length cannot be edited/,
   ],
   [
-    'values that are commands or more than one line',
+    'values with commands that we do not know or more than one line',
     tableOf({
       match: slash,
       action: to('a'),
@@ -340,7 +340,7 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
         { header: { key: 'b', value: '1\r\nc: 2' } },
       ],
     }),
-    /add\[0\]\.header\.value: commands .*add\[1\]\.header\.value: has a control character/s,
+    /add\[0\]\.header\.value: the command %START_TIME% is not supported.*add\[1\]\.header\.value: has a control character/s,
   ],
   [
     'weights of nothing',
@@ -376,11 +376,11 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     /match\.runtime_fraction: is not supported/,
   ],
   [
-    'headers to add',
-    { ...tableOf(), requestHeadersToAdd: [{ header: { key: 'a', value: 'b' } }] } as Init<
+    'headers of the connection to add, for all of a table',
+    { ...tableOf(), requestHeadersToAdd: [{ header: { key: 'te', value: 'b' } }] } as Init<
       typeof RouteConfigurationSchema
     >,
-    /request_headers_to_add: is not supported/,
+    /request_headers_to_add\[0\]\.header\.key: te cannot be edited/,
   ],
   [
     'a domain twice',

@@ -5,7 +5,8 @@ import {
   type RedirectAction,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RegexMatchAndSubstitute } from '../../xds/gen/envoy/type/matcher/v3/regex_pb.ts'
-import type { PathChange, PathMatch, RouteAction } from '../config.ts'
+import { compileReplacement } from '../../base/regex.ts'
+import type { PathChange, PathMatch, Replacement, RouteAction } from '../config.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** Where the matched part ends decides what is replaced. Source: Envoy RouteAction.prefix_rewrite. */
@@ -16,7 +17,7 @@ export function decodePrefixRewrite(value: string, matched: PathMatch): PathChan
     : { kind: 'full', value: wire }
 }
 
-/** Undefined, and refused, unless it is one of the two forms that need no engine: all of the path, or a literal prefix cut off. */
+/** Two forms need no engine: all of the path, or a literal prefix cut off. Undefined, and refused, for what no engine takes. */
 export function decodeRegexRewrite(
   { pattern, substitution }: RegexMatchAndSubstitute,
   path: string,
@@ -27,8 +28,16 @@ export function decodeRegexRewrite(
   const [, literal] = /^\^((?:[^\\.+*?()|[\]{}^$]|\\[^A-Za-z0-9])+)\/\*$/.exec(regex) ?? []
   if (literal !== undefined && substitution === '/')
     return { kind: 'strip', length: asWireText(literal.replace(/\\(.)/g, '$1')).length }
-  refused.add(path, `${JSON.stringify(regex)} → ${JSON.stringify(substitution)} is not supported`)
-  return undefined
+  return { kind: 'regex', replacement: decodeReplacement(regex, substitution, path, refused) }
+}
+
+/** Tried, and refused if no engine takes it. */
+export function decodeReplacement(pattern: string, substitution: string, path: string, refused: Refusals): Replacement {
+  const replacement = { pattern, substitution: asWireText(substitution) }
+  const tried = compileReplacement(pattern, replacement.substitution)
+  if (typeof tried === 'string')
+    refused.add(path, `${JSON.stringify(pattern)} → ${JSON.stringify(substitution)}: ${tried}`)
+  return replacement
 }
 
 const redirectFields = fieldNames(`https_redirect scheme_redirect host_redirect port_redirect path_redirect
