@@ -23,6 +23,7 @@ async function weft(args: readonly string[], env: Record<string, string> = {}, s
     colour: false,
     env: { HOME: '/nonexistent', ...env },
     stdin: async () => stdin,
+    ask: async () => (stdin === '' ? undefined : stdin),
   })
   return { status, out, err }
 }
@@ -53,6 +54,9 @@ test('help and version exit with 0, wrong usage with 2', async () => {
     'config',
     'explain',
     'check',
+    'backup',
+    'restore',
+    'uninstall',
     'token',
   ]) {
     assert.match(help.out, new RegExp(`^  ${command}\\b`, 'm'), command)

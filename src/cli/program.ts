@@ -267,6 +267,31 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
       ended(import('./commands/explain.ts').then(({ explain }) => explain(method, url, flags, terminal))),
     )
 
+  const dataDirFlag = '--data-dir <dir>'
+  const dataDirHelp = 'data directory of the control plane (WEFT_DATA_DIR)'
+  add('backup', 'save the store and the keys of the mesh in one file', ['weft backup weft-backup.db'])
+    .argument('<file>', 'must not be there yet; holds private keys')
+    .option(dataDirFlag, dataDirHelp)
+    .action((file, flags) => ended(import('./commands/backup.ts').then(({ backup }) => backup(file, flags, terminal))))
+
+  add('restore', 'bring a backup back, into a data directory without a store', [
+    'weft restore weft-backup.db',
+    'weft restore weft-backup.db --data-dir /srv/weft',
+  ])
+    .argument('<file>', 'made by weft backup')
+    .option(dataDirFlag, dataDirHelp)
+    .action((file, flags) =>
+      ended(import('./commands/restore.ts').then(({ restore }) => restore(file, flags, terminal))),
+    )
+
+  add('uninstall', 'remove the data directory, once nothing runs: nothing of the mesh is left then', [
+    'weft uninstall',
+    'weft uninstall --yes',
+  ])
+    .option(dataDirFlag, dataDirHelp)
+    .option('--yes', 'do not ask')
+    .action((flags) => ended(import('./commands/uninstall.ts').then(({ uninstall }) => uninstall(flags, terminal))))
+
   const token = add('token', 'credentials for joining from another machine', ['weft token create > join.token'])
   place(token.command('create').description('print a join token').helpOption('-h, --help', 'show help'))
     .option('--ttl <duration>', 'how long it can be used, such as 30m or 24h')

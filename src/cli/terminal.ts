@@ -9,6 +9,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** All of standard input. */
   readonly stdin: () => Promise<string>
+  /** One line of answer to a question; undefined: nobody is at the terminal. */
+  readonly ask: (question: string) => Promise<string | undefined>
 }
 
 /** Done, failed, wrong usage: the only exit statuses, but for `weft run`, which ends with its command's. */

@@ -31,6 +31,17 @@ const terminal: Terminal = {
     for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk))
     return Buffer.concat(chunks).toString('utf8')
   },
+  async ask(question) {
+    if (!process.stdin.isTTY) return undefined
+    const { createInterface } = await import('node:readline/promises')
+    const asking = createInterface({ input: process.stdin, output: process.stderr })
+    const closed = new Promise<undefined>((resolve) => asking.once('close', () => resolve(undefined)))
+    try {
+      return await Promise.race([asking.question(question), closed])
+    } finally {
+      asking.close()
+    }
+  },
 }
 const { main } = await import('./program.ts')
 process.exitCode = await main(process.argv.slice(2), terminal)

@@ -30,6 +30,7 @@ export function apiParts({
   sessions,
   info,
   issueToken,
+  backUp,
   clock,
 }: {
   readonly store: Store
@@ -39,6 +40,7 @@ export function apiParts({
   readonly sessions: AgentSessions
   readonly info: () => Info
   readonly issueToken: ApiParts['issueToken']
+  readonly backUp: ApiParts['backUp']
   readonly clock: Clock
 }): ApiParts & { readonly close: () => void } {
   const times = createConditionTimes(clock)
@@ -69,6 +71,7 @@ export function apiParts({
     store,
     info,
     issueToken,
+    backUp,
     check: (text, file) => check(text, file, (changes) => inventory.with(changes), live.model.value.trustDomain),
     list({ kind, namespace }) {
       const { entries, revision } = inventory.current.value

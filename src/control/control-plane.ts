@@ -15,6 +15,7 @@ import { apiToken } from './api/api-token.ts'
 import { startApi } from './api/api.ts'
 import type { Info } from './api/contract.ts'
 import { apiParts } from './api-parts.ts'
+import { backUp, storeFile, sweepBackups } from './backup.ts'
 import { watchFiles, type FileSource } from './collect/file-source.ts'
 import { memoryStore } from './collect/memory-store.ts'
 import { openSqliteStore } from './collect/sqlite-store.ts'
@@ -137,7 +138,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       rootHash: ca.rootHash,
       timeMs: clock.wallMs(),
     })
-    const parts = apiParts({ store, inventory, live, ads, sessions, info, issueToken, clock })
+    sweepBackups(dataDir)
+    const parts = apiParts({
+      store,
+      inventory,
+      live,
+      ads,
+      sessions,
+      info,
+      issueToken,
+      backUp: () => backUp(store, dataDir),
+      clock,
+    })
     stops.push(() => parts.close())
     const api = await startApi({
       listen: [{ unixPath: path.join(dataDir, 'api.sock') }, { address: addressOf(options.api) }],
@@ -173,8 +185,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
 }
 
-function openStore({ store, dataDir, clock }: ControlPlaneOptions): Store {
-  return store === 'memory' ? memoryStore({ clock }) : openSqliteStore({ file: path.join(dataDir, 'weft.db'), clock })
+function openStore({ store, dataDir, clock, version }: ControlPlaneOptions): Store {
+  return store === 'memory'
+    ? memoryStore({ clock })
+    : openSqliteStore({ file: path.join(dataDir, storeFile), clock, version })
 }
 
 /** A file that is wrong at the start is refused as a whole: nobody wants half of what they wrote. */

@@ -79,7 +79,11 @@ export async function startApi({ listen, parts, clock, log, ...guardOptions }: A
     if (body.kind === 'too-large') return refuse(413, 'the body is over 10 MB; apply fewer documents at a time')
     if (body.kind === 'not-utf8') return refuse(400, 'the body is not UTF-8 text')
     if (body.kind === 'aborted') return refuse(400, 'the request was cut off')
-    return route(parts, { method: request.method ?? 'GET', ...target, body: body.text }, clock)
+    return route(
+      parts,
+      { method: request.method ?? 'GET', ...target, body: body.text, local: over === undefined },
+      clock,
+    )
   }
 }
 

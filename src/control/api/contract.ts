@@ -19,6 +19,7 @@ import type { Problem } from '../../base/problem.ts'
  *   POST   /v1/proxies/NS/NAME/probe                  one GET (or raw connection) from there, really sent (proxy/probe.ts)
  *   POST   /v1/proxies/NS/NAME/upgrade                { finishMs? }: a new sidecar process takes over → { before, after, tookMs }
  *   POST   /v1/tokens                                 TokenRequest → TokenResult
+ *   POST   /v1/backup                                 over the Unix socket only: writes a backup into the data directory → BackupResult
  * KIND is singular, plural or a short name, in any case.
  */
 export interface Info {
@@ -104,6 +105,12 @@ export interface ProxyState {
     /** Resources whose last version was refused, with the proxy's own reason. */
     readonly rejected: readonly { readonly name: string; readonly reason: string }[]
   }[]
+}
+
+/** The CLI moves it to where it is wanted: it holds the keys of the certificate authority, which never go over the network. */
+export interface BackupResult {
+  /** Name of a file in the data directory, 0600. */
+  readonly file: string
 }
 
 export interface TokenRequest {

@@ -27,6 +27,8 @@ export interface ApiParts {
   readonly issueToken: (
     request: TokenRequest,
   ) => Promise<{ readonly issued: TokenResult } | { readonly refused: string }>
+  /** Writes a backup into the data directory: the file's name there, or why there is none. Rejects when the disk refuses. */
+  readonly backUp: () => Promise<{ readonly file: string } | { readonly refused: string }>
   /** Prometheus text of the control plane itself. */
   readonly metrics: () => string
 }

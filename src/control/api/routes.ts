@@ -15,6 +15,8 @@ export interface ApiRequest {
   readonly segments: readonly string[]
   readonly query: URLSearchParams
   readonly body: string
+  /** It came by the Unix socket, which is the user's own. */
+  readonly local: boolean
 }
 
 /** All of the API; contract.ts lists the routes. */
@@ -29,6 +31,7 @@ export async function route(parts: ApiParts, request: ApiRequest, clock: Clock):
     if (what === 'info') return only('GET', request, () => ok(parts.info()))
     if (what === 'proxies') return only('GET', request, () => ok(parts.proxies()))
     if (what === 'tokens') return only('POST', request, () => issueToken(parts, request.body))
+    if (what === 'backup') return only('POST', request, () => backUp(parts, request))
     if (what === 'validate') return only('POST', request, () => apply(parts, request.body, 'valid'))
     if (what === 'apply') return only('POST', request, () => applyAndWait(parts, request))
   }
@@ -141,6 +144,16 @@ async function answerOf(proxy: string, answer: ReturnType<ApiParts['ask']>): Pro
   if (asked.kind === 'answer') return ok(asked.json)
   if (asked.kind === 'failed') return refuse(503, `${proxy}: ${asked.reason}`)
   return refuse(404, `no proxy ${proxy} is connected; "weft proxies" lists those that are`)
+}
+
+async function backUp(parts: ApiParts, { local }: ApiRequest): Promise<ApiReply> {
+  if (!local)
+    return refuse(
+      403,
+      'a backup holds the keys of the mesh: it is made over the Unix socket only (weft backup --data-dir DIR)',
+    )
+  const made = await parts.backUp()
+  return 'file' in made ? ok(made) : refuse(422, made.refused)
 }
 
 const label = string({

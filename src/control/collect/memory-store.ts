@@ -54,6 +54,8 @@ export function memoryStore({ clock }: { clock: Clock }): Store {
       return plan.result
     },
     watch: async (after, heard) => watchers.watch(after, heard),
+    copyTo: async () =>
+      'its resources are in memory only (weft up --store memory): save them with weft get KIND -A -o yaml',
     close: async () => watchers.stopAll(),
   }
 }

@@ -7,8 +7,14 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
 }
 
-/** Grows when tables change; a newer file is refused, an older one will be migrated here. */
-const schemaVersion = 1
+/** Grows when tables change or their rows mean something else; a newer file is refused, an older one is migrated. */
+export const schemaVersion = 2
+
+/** What leads from each schema to the next. They are never changed once somebody may have a store of that schema. */
+const migrations: Readonly<Record<number, string>> = {
+  // `writer`: the version of Weft that opened the store last, so that an older one can say what it takes to read it.
+  1: "INSERT INTO meta VALUES ('writer', '')",
+}
 
 const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,14 +28,15 @@ const schema = `
     kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
     document TEXT
   );
-  INSERT INTO meta VALUES ('schema', '${schemaVersion}'), ('revision', '0'), ('compacted', '0');
+  INSERT INTO meta VALUES ('schema', '${schemaVersion}'), ('revision', '0'), ('compacted', '0'), ('writer', '');
 `
 
 /**
  * Opens or makes the database: readable by its owner alone, every commit on the disk before it is acknowledged, one process at a time
- * (the lock goes with the process, also after SIGKILL). Throws StoreError for anything that a person must see to.
+ * (the lock goes with the process, also after SIGKILL). One of an older schema becomes one of ours, whole or not at all. `writer`: our
+ * version. Throws StoreError for anything that a person must see to.
  */
-export function openDatabase(file: string): DatabaseSync {
+export function openDatabase(file: string, writer: string): DatabaseSync {
   const database = openFile(file)
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
@@ -38,7 +45,8 @@ export function openDatabase(file: string): DatabaseSync {
     if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) database.exec(schema)
     database.exec('COMMIT')
     checkIntegrity(database, file)
-    checkSchema(database, file)
+    migrate(database, file)
+    database.prepare("UPDATE meta SET value = ? WHERE name = 'writer'").run(writer)
     return database
   } catch (error) {
     database.close()
@@ -63,12 +71,25 @@ function checkIntegrity(database: DatabaseSync, file: string): void {
   if (first?.['integrity_check'] !== 'ok') throw damaged(file, String(first?.['integrity_check']))
 }
 
-function checkSchema(database: DatabaseSync, file: string): void {
-  const row = database.prepare("SELECT value FROM meta WHERE name = 'schema'").get()
-  const found = Number(row?.['value'])
-  if (found === schemaVersion) return
+function migrate(database: DatabaseSync, file: string): void {
+  database.exec('BEGIN IMMEDIATE')
+  for (let from = readSchema(database, file); from < schemaVersion; from++) {
+    database.exec(migrations[from] ?? '')
+    database.prepare("UPDATE meta SET value = ? WHERE name = 'schema'").run(String(from + 1))
+  }
+  database.exec('COMMIT')
+}
+
+/** The schema of an open store. Throws StoreError when it is none that this version can read. */
+export function readSchema(database: DatabaseSync, file: string): number {
+  const read = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const text = String(read.get('schema')?.['value'])
+  const found = Number(text)
+  if (Number.isInteger(found) && found >= 1 && found <= schemaVersion) return found
+  const writer = String(read.get('writer')?.['value'] ?? '')
+  const by = writer === '' ? 'the version that wrote it' : `Weft ${writer}, which wrote it last`
   throw new StoreError(
-    `the store ${file} has schema ${String(row?.['value'])}, this version of Weft knows ${schemaVersion}; use the version that wrote it`,
+    `the store ${file} has schema ${text}, this version of Weft knows those up to ${schemaVersion}; use ${by}, or a newer one`,
   )
 }
 

@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../base/clock.ts'
@@ -114,4 +115,49 @@ test('SIGKILL in mid-write loses nothing that was acknowledged and leaves nothin
     await store.close()
   }
   assert.ok(acknowledged >= 20)
+})
+
+/** Makes a store what an older or newer version left behind. */
+function asLeftBy(file: string, statements: string): void {
+  const database = new DatabaseSync(file)
+  database.exec(statements)
+  database.close()
+}
+
+test('a store of the first schema migrates itself, with all that is in it', async () => {
+  const file = newFile()
+  const first = openSqliteStore({ file, clock: systemClock, version: '0.1.0' })
+  await first.write([{ put: service('a', 1) }])
+  await first.close()
+  asLeftBy(file, "DELETE FROM meta WHERE name = 'writer'; UPDATE meta SET value = '1' WHERE name = 'schema'")
+  const migrated = openSqliteStore({ file, clock: systemClock, version: '0.2.0' })
+  const { items, revision } = await migrated.list()
+  assert.deepEqual([items.map(({ metadata }) => metadata.name), revision], [['a'], 1])
+  await migrated.close()
+  const database = new DatabaseSync(file, { readOnly: true })
+  const meta = Object.fromEntries(
+    database
+      .prepare('SELECT name, value FROM meta')
+      .all()
+      .map(({ name, value }) => [String(name), String(value)]),
+  )
+  database.close()
+  assert.deepEqual([meta['schema'], meta['writer']], ['2', '0.2.0'])
+})
+
+test('a store of a newer schema is refused, and says which version it takes', async () => {
+  const file = newFile()
+  await openSqliteStore({ file, clock: systemClock }).close()
+  asLeftBy(
+    file,
+    "UPDATE meta SET value = '7' WHERE name = 'schema'; UPDATE meta SET value = '3.1.0' WHERE name = 'writer'",
+  )
+  const before = fs.readFileSync(file)
+  assert.throws(
+    () => openSqliteStore({ file, clock: systemClock }),
+    /has schema 7, this version of Weft knows those up to 2; use Weft 3\.1\.0, which wrote it last, or a newer one/,
+  )
+  assert.deepEqual(fs.readFileSync(file), before, 'nothing was changed')
+  asLeftBy(file, "UPDATE meta SET value = 'much' WHERE name = 'schema'")
+  assert.throws(() => openSqliteStore({ file, clock: systemClock }), /has schema much/)
 })

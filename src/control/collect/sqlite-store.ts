@@ -12,8 +12,17 @@ import { createWatchers } from './watchers.ts'
  * The embedded store: one SQLite file, its own history of the last 10,000 changes. Throws StoreError when the file is damaged, locked
  * or of a newer version; a write that the disk refuses rejects with StoreError and leaves everything as it was.
  */
-export function openSqliteStore({ file, clock }: { file: string; clock: Clock }): Store {
-  const database = openDatabase(file)
+export function openSqliteStore({
+  file,
+  clock,
+  version = '',
+}: {
+  readonly file: string
+  readonly clock: Clock
+  /** Of this build; it is written down. */
+  readonly version?: string
+}): Store {
+  const database = openDatabase(file, version)
   try {
     verifyDocuments(database, file)
   } catch (error) {
@@ -86,6 +95,14 @@ export function openSqliteStore({ file, clock }: { file: string; clock: Clock })
       return result
     },
     watch: async (after, heard) => watchers.watch(after, heard),
+    copyTo: async (target) => {
+      try {
+        database.prepare('VACUUM INTO ?').run(target)
+        return undefined
+      } catch (error) {
+        throw explain(error, target, 'write to')
+      }
+    },
     close: async () => {
       if (closed) return
       closed = true
@@ -96,7 +113,7 @@ export function openSqliteStore({ file, clock }: { file: string; clock: Clock })
 }
 
 /** SQLite notices torn pages, not flipped bytes inside a document: every one carries a CRC-32 that is checked at the start. */
-function verifyDocuments(database: DatabaseSync, file: string): void {
+export function verifyDocuments(database: DatabaseSync, file: string): void {
   for (const row of database.prepare('SELECT kind, namespace, name, document, checksum FROM resources').iterate()) {
     if (crc32(String(row['document'])) === row['checksum']) continue
     throw damaged(file, `the checksum of ${formatKey(keyOfRow(row))} is wrong`)

@@ -46,5 +46,10 @@ export interface Store {
   write(changes: readonly Change[]): Promise<WriteResult>
   /** Every event with a revision greater than `after`, past and to come. "compacted": too old, list again. */
   watch(after: number, heard: (events: readonly StoreEvent[]) => void): Promise<WatchResult>
+  /**
+   * Writes all of it, as of one moment, into the empty file `target` (a SQLite database of the store's schema). A sentence: this store
+   * has nothing to copy. Rejects when the disk refuses.
+   */
+  copyTo(target: string): Promise<string | undefined>
   close(): Promise<void>
 }

@@ -81,6 +81,7 @@ function partsOver(store: Store, others: readonly ResourceView[]): ApiParts {
       timeMs: 0,
     }),
     check,
+    backUp: async () => ({ file: 'backup-00.new' }),
     async list(filter) {
       const { items, revision } = await store.list(filter)
       const more = others.filter(({ document }) => filter.kind === undefined || document.kind === filter.kind)

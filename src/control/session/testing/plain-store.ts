@@ -38,6 +38,7 @@ export function plainStore(): Store {
       watchers.add(heard)
       return Promise.resolve({ kind: 'watching', stop: () => void watchers.delete(heard) })
     },
+    copyTo: () => Promise.resolve('it is in memory only'),
     close: () => Promise.resolve(),
   }
 }
