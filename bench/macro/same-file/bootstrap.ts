@@ -31,6 +31,7 @@ const tls = (certificates: Certificates, own: 'client' | 'server', peer: string)
     match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: peer } }],
   },
   alpn_protocols: ['h2'],
+  tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
 })
 
 /** Two hosts, of which the first has two path rules; the request takes the second. */

@@ -17,6 +17,12 @@ export type CertificateSource = 'own' | { readonly secret: string } | KeyPair
 /** Whom to believe: by secret name from `ProxyConfig.trust`, or PEM as it stood in the resource. */
 export type TrustSource = { readonly secret: string } | { readonly pem: string }
 
+/** Narrower than from TLS 1.2 to 1.3; absent: that. xDS: tls_params. */
+export interface TlsVersions {
+  readonly minVersion?: 'TLSv1.3'
+  readonly maxVersion?: 'TLSv1.2'
+}
+
 /** TLS towards clients. */
 export interface DownstreamTls {
   /** What clients are shown that ask for a name of no certificate, or for none. */
@@ -29,6 +35,7 @@ export interface DownstreamTls {
   readonly peer: PeerCheck
   readonly requireClientCertificate: boolean
   readonly alpn: readonly string[]
+  readonly versions?: TlsVersions
 }
 
 /** TLS towards an endpoint, whose certificate must pass. */
@@ -39,6 +46,7 @@ export interface UpstreamTls {
   /** "": none is sent. */
   readonly sni: string
   readonly alpn: readonly string[]
+  readonly versions?: TlsVersions
 }
 
 /** What sources stand for at the moment; undefined: a secret that is not here. The same object as long as nothing changed. */

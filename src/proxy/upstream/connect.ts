@@ -4,7 +4,7 @@ import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import type { KeyPair, Secrets, UpstreamTls } from '../config.ts'
+import type { KeyPair, Secrets, TlsVersions, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 
 /** What a connection needs from outside. */
@@ -91,7 +91,7 @@ export function createConnect(parts: ConnectParts): Connect {
     try {
       socket = tls.connect({
         ...(over === undefined ? tcpOptions(to) : { socket: over }),
-        secureContext: contexts(certificate, trustPem),
+        secureContext: contexts(certificate, trustPem, secure.versions),
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
         rejectUnauthorized: true,
@@ -137,19 +137,25 @@ const tcpOptions = ({ host, port }: Address): net.TcpNetConnectOpts => ({
   allowHalfOpen: true,
 })
 
-/** A secure context costs a millisecond: one for each certificate and bundle. */
-function createContexts(): (certificate: KeyPair | undefined, trustPem: string) => SecureContext {
+/** A secure context costs a millisecond: one for each certificate, bundle and range of versions. */
+function createContexts(): (
+  certificate: KeyPair | undefined,
+  trustPem: string,
+  versions: TlsVersions | undefined,
+) => SecureContext {
   const anonymous = {}
   const known = new WeakMap<object, Map<string, SecureContext>>()
-  return (certificate, trustPem) => {
+  return (certificate, trustPem, versions = {}) => {
     const key = certificate ?? anonymous
-    let byTrust = known.get(key)
-    if (byTrust === undefined) known.set(key, (byTrust = new Map()))
-    let context = byTrust.get(trustPem)
+    const { minVersion = '', maxVersion = '' } = versions
+    const way = `${minVersion} ${maxVersion} ${trustPem}`
+    let byWay = known.get(key)
+    if (byWay === undefined) known.set(key, (byWay = new Map()))
+    let context = byWay.get(way)
     if (context === undefined) {
       const shown = certificate === undefined ? {} : { cert: certificate.chainPem, key: certificate.keyPem }
-      context = tls.createSecureContext({ ...tlsProfile, ca: trustPem, ...shown })
-      byTrust.set(trustPem, context)
+      context = tls.createSecureContext({ ...tlsProfile, ...versions, ca: trustPem, ...shown })
+      byWay.set(way, context)
     }
     return context
   }

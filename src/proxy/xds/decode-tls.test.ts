@@ -3,7 +3,10 @@ import { anyPack } from '@bufbuild/protobuf/wkt'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TransportSocketSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import { SubjectAltNameMatcher_SanType as SanType } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
+import {
+  SubjectAltNameMatcher_SanType as SanType,
+  TlsParameters_TlsProtocol as TlsProtocol,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
@@ -89,4 +92,22 @@ test('towards an endpoint: a bundle in the resource, and the names that its cert
     oneOf: [{ kind: 'dns', match: { kind: 'suffix', value: '.example', ignoreCase: false } }],
   })
   assert.match(upstream({}).refused.join(), /without a validation context nobody vouches/)
+})
+
+test('versions of TLS: 1.2 and 1.3, or one of them; nothing older', () => {
+  const of = (tlsMinimumProtocolVersion: TlsProtocol, tlsMaximumProtocolVersion: TlsProtocol) =>
+    downstream({
+      tlsCertificates: [pair(one)],
+      tlsParams: { tlsMinimumProtocolVersion, tlsMaximumProtocolVersion },
+    })
+  const { TLS_AUTO: auto, TLSv1_1: old, TLSv1_2: two12, TLSv1_3: two13 } = TlsProtocol
+  assert.equal(of(auto, auto).tls?.versions, undefined)
+  assert.equal(of(two12, two13).tls?.versions, undefined)
+  assert.deepEqual(of(two13, two13).tls?.versions, { minVersion: 'TLSv1.3' })
+  assert.deepEqual(of(auto, two12).tls?.versions, { maxVersion: 'TLSv1.2' })
+  assert.match(
+    of(old, auto).refused.join(),
+    /at\.common_tls_context\.tls_params\.tls_minimum_protocol_version: nothing older/,
+  )
+  assert.match(of(two13, two12).refused.join(), /tls_maximum_protocol_version: is less than/)
 })

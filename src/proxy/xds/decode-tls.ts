@@ -6,6 +6,7 @@ import {
   TlsParametersSchema,
   TlsParameters_TlsProtocol as TlsProtocol,
   type CertificateValidationContext,
+  type TlsParameters,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import type { SdsSecretConfig } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
@@ -17,7 +18,7 @@ import {
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { agentCluster, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
 import type { PeerCheck, SubjectMatch } from '../../base/peer-check.ts'
-import type { CertificateSource, DownstreamTls, TrustSource, UpstreamTls } from '../config.ts'
+import type { CertificateSource, DownstreamTls, TlsVersions, TrustSource, UpstreamTls } from '../config.ts'
 import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
 import { mustBeAds, stringMatch } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -51,9 +52,17 @@ export function decodeDownstreamTls(
   if (common.certificate === undefined) refused.add(join(path, 'common_tls_context'), 'expected a certificate')
   if (required && common.trust === undefined)
     refused.add(join(path, 'require_client_certificate'), 'needs a validation context')
-  const { certificate = 'own', moreCertificates, trust, peer, alpn } = common
+  const { certificate = 'own', moreCertificates, trust, peer, alpn, versions } = common
   const more = moreCertificates.length === 0 ? {} : { moreCertificates }
-  return { certificate, ...more, trust, peer, requireClientCertificate: required, alpn }
+  return {
+    certificate,
+    ...more,
+    trust,
+    peer,
+    requireClientCertificate: required,
+    alpn,
+    ...(versions && { versions }),
+  }
 }
 
 const upstreamFields = fieldNames('common_tls_context sni max_session_keys enforce_rsa_key_usage')
@@ -78,6 +87,7 @@ export function decodeUpstreamTls(
     peer: common.peer,
     sni: context.sni,
     alpn: common.alpn,
+    ...(common.versions && { versions: common.versions }),
   }
 }
 
@@ -87,6 +97,7 @@ interface Common {
   readonly trust: TrustSource | undefined
   readonly peer: PeerCheck
   readonly alpn: readonly string[]
+  readonly versions?: TlsVersions
 }
 
 const anybody: PeerCheck = { kind: 'names', oneOf: [] }
@@ -99,19 +110,6 @@ const paramFields = fieldNames('tls_minimum_protocol_version tls_maximum_protoco
 function decodeCommon(context: CommonTlsContext | undefined, path: string, refused: Refusals): Common {
   if (context === undefined) return { certificate: undefined, moreCertificates: [], ...unchecked, alpn: [] }
   knowOnly(CommonTlsContextSchema, context, commonFields, path, refused)
-  const { tlsParams: params } = context
-  if (params !== undefined) {
-    const at = join(path, 'tls_params')
-    knowOnly(TlsParametersSchema, params, paramFields, at, refused)
-    if (params.tlsMinimumProtocolVersion === TlsProtocol.TLSv1_3)
-      refused.add(
-        join(at, 'tls_minimum_protocol_version'),
-        'TLSv1_3 is not supported, TLS 1.2 is the least we can ask for',
-      )
-    const max = params.tlsMaximumProtocolVersion
-    if (max !== TlsProtocol.TLS_AUTO && max !== TlsProtocol.TLSv1_3)
-      refused.add(join(at, 'tls_maximum_protocol_version'), 'less than TLSv1_3 is not supported')
-  }
   const [certificate, ...moreCertificates] = decodeCertificates(context, path, refused)
   if (moreCertificates.includes('own') || (certificate === 'own' && moreCertificates.length > 0))
     refused.add(path, `${ownCertificateSecret} stands alone`)
@@ -120,7 +118,32 @@ function decodeCommon(context: CommonTlsContext | undefined, path: string, refus
     moreCertificates,
     ...decodeValidation(context, path, refused),
     alpn: context.alpnProtocols,
+    ...decodeVersions(context.tlsParams, join(path, 'tls_params'), refused),
   }
+}
+
+/** TLS 1.2 and 1.3, or one of them. What is older is refused, not left out without a word. */
+function decodeVersions(
+  params: TlsParameters | undefined,
+  path: string,
+  refused: Refusals,
+): { readonly versions?: TlsVersions } {
+  if (params === undefined) return {}
+  knowOnly(TlsParametersSchema, params, paramFields, path, refused)
+  const { tlsMinimumProtocolVersion: min, tlsMaximumProtocolVersion: max } = params
+  for (const [field, version] of [
+    ['tls_minimum_protocol_version', min],
+    ['tls_maximum_protocol_version', max],
+  ] as const)
+    if (version === TlsProtocol.TLSv1_0 || version === TlsProtocol.TLSv1_1)
+      refused.add(join(path, field), 'nothing older than TLSv1_2 is spoken')
+  if (min === TlsProtocol.TLSv1_3 && max === TlsProtocol.TLSv1_2)
+    refused.add(join(path, 'tls_maximum_protocol_version'), 'is less than tls_minimum_protocol_version')
+  const versions: TlsVersions = {
+    ...(min === TlsProtocol.TLSv1_3 && { minVersion: 'TLSv1.3' }),
+    ...(max === TlsProtocol.TLSv1_2 && { maxVersion: 'TLSv1.2' }),
+  }
+  return Object.keys(versions).length === 0 ? {} : { versions }
 }
 
 function decodeCertificates(

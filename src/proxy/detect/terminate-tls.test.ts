@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import tls from 'node:tls'
+import type { DownstreamTls, TlsVersions } from '../config.ts'
+import { createTestAuthority } from '../testing/certificates.ts'
+import { terminateTls } from './terminate-tls.ts'
+
+const authority = await createTestAuthority()
+const pair = await authority.issue('dns:web.example')
+
+for (const [versions, offered, spoken] of [
+  [{}, {}, 'TLSv1.3'],
+  [{}, { maxVersion: 'TLSv1.2' }, 'TLSv1.2'],
+  [{ minVersion: 'TLSv1.3' }, { maxVersion: 'TLSv1.2' }, undefined],
+  [{ maxVersion: 'TLSv1.2' }, {}, 'TLSv1.2'],
+] as const satisfies readonly (readonly [TlsVersions, tls.ConnectionOptions, string | undefined])[]) {
+  test(`versions ${JSON.stringify(versions)}, a client with ${JSON.stringify(offered)}`, async (t) => {
+    const config: DownstreamTls = {
+      certificate: pair,
+      trust: undefined,
+      peer: { kind: 'names', oneOf: [] },
+      requireClientCertificate: false,
+      alpn: [],
+      versions,
+    }
+    const terminator = terminateTls(config, { certificates: [pair], trustPem: undefined })
+    const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on('error', () => {})
+      terminator.accept(socket, () => {})
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = tls.connect({
+      port: (server.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      ca: authority.bundlePem,
+      servername: 'web.example',
+      ...offered,
+    })
+    t.after(() => {
+      client.destroy()
+      server.close()
+    })
+    const outcome = await once(client, 'secureConnect').then(
+      () => client.getProtocol(),
+      () => undefined,
+    )
+    assert.equal(outcome, spoken)
+  })
+}
