@@ -178,10 +178,14 @@ function open(
 ): Promise<Connected | Fault> {
   return new Promise((resolve) => {
     let connected = !socket.connecting
-    const timer = clock.after(timeoutMs, () =>
-      fail({ kind: 'connect-timeout', side: 'upstream', retry: 'safe', endpoint, timeoutMs }),
-    )
+    let over = false
+    // After a pause of ours timers come first: what the kernel has had ready meanwhile is heard before anybody is given up.
+    const timer = clock.after(timeoutMs, () => setImmediate(late))
+    const late = (): void => {
+      if (!over) fail({ kind: 'connect-timeout', side: 'upstream', retry: 'safe', endpoint, timeoutMs })
+    }
     const done = (): void => {
+      over = true
       timer.cancel()
       socket.off('error', onError).off('close', onClose).off('connect', onConnect).off('secureConnect', onReady)
     }

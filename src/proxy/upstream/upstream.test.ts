@@ -202,3 +202,12 @@ test('cancelling while the connection is being made frees the call at once', asy
     await new Promise<void>((resolve) => setImmediate(resolve))
   assert.equal(await ask(upstream, cluster), 'ok')
 })
+
+test('a pause of this process is no slowness of the endpoint', async (t) => {
+  const { at } = await answering(t)
+  const upstream = start(t)
+  const answer = ask(upstream, buildCluster('web', [at], { connectTimeoutMs: 50 }))
+  const until = Date.now() + 150
+  while (Date.now() < until);
+  assert.equal(await answer, 'ok')
+})

@@ -109,7 +109,7 @@ export function bootstrapOf(
   const cluster = (name: string, port: number, more: Json = {}): Json => ({
     name,
     type: 'STATIC',
-    connect_timeout: '1s',
+    connect_timeout: '5s',
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }] },
     ...more,
   })
