@@ -49,6 +49,8 @@ export interface UpOptions {
   readonly host?: string
   /** How long certificates live, ms; default: as the command has it. */
   readonly leafTtlMs?: number
+  /** Another build's `dist/weft.js`. */
+  readonly script?: string
 }
 
 /** What `weft run` is to be told. */
@@ -66,6 +68,8 @@ export interface WorkloadOptions {
   readonly prefix?: readonly string[]
   /** Instead of the echo program; it must write its process number and environment, as JSON, to the file `report`. */
   readonly command?: (report: string) => readonly string[]
+  /** Another build's `dist/weft.js`. */
+  readonly script?: string
 }
 
 /** Real processes on free ports, in a folder of their own, gone when the test is over. */
@@ -138,7 +142,7 @@ export function createWorld(t: WorldOwner): World {
     dir,
     dataDir,
     env,
-    async up({ args = [], prefix = [], host = '127.0.0.1', leafTtlMs } = {}) {
+    async up({ args = [], prefix = [], host = '127.0.0.1', leafTtlMs, script = weftScript } = {}) {
       const { xds, api } = await (ports ??= Promise.all([freePort(), freePort()]).then(([a, b]) => ({
         xds: a,
         api: b,
@@ -146,7 +150,7 @@ export function createWorld(t: WorldOwner): World {
       const places = [`${host}:${xds}`, `127.0.0.1:${api}`] as const
       const command =
         leafTtlMs === undefined
-          ? [weftScript, 'up', '--data-dir', dataDir, '--xds', places[0], '--api', places[1], ...args]
+          ? [script, 'up', '--data-dir', dataDir, '--xds', places[0], '--api', places[1], ...args]
           : [controlPlaneProgram, dataDir, ...places, String(leafTtlMs)]
       const child = start('weft up', [...prefix, process.execPath, ...command])
       const apiUrl = `http://127.0.0.1:${api}`
@@ -160,13 +164,13 @@ export function createWorld(t: WorldOwner): World {
       const { namespace, labels = [], says = service, prefix = [], args = [] } = options
       const port = options.port ?? (await freePort())
       const report = path.join(dir, `${service}-${randomUUID()}.json`)
-      const { servicePort = 80 } = options
+      const { servicePort = 80, script = weftScript } = options
       const portFlag = servicePort === port ? `${port}` : `${servicePort}=${port}`
       const program = options.command?.(report) ?? [process.execPath, echoProgram, says, String(port), report]
       const command = [
         ...prefix,
         process.execPath,
-        weftScript,
+        script,
         'run',
         '--service',
         service,
