@@ -7,12 +7,14 @@ import type { HttpTerminal } from './config.ts'
 import { readClientHello } from './detect/client-hello.ts'
 import { peek } from './detect/peek.ts'
 import { httpVersion, looksLikeHttp1, protocolOf, serverFirstPorts, silenceMs } from './explicit.ts'
+import { faultSentence } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isVirtualIp } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
+import { shortage } from './overload.ts'
 import { serveTcp, tunnelPlan } from './tcp.ts'
 
 /** A connection that the program opened to somewhere else, and that was caught on its way. */
@@ -39,6 +41,8 @@ export function serveCaptured(
   const { ownNamespace } = shared
   const { host, port } = destination
   const raw = async (name: string | undefined): Promise<void> => {
+    const short = shortage(tracked, shared.overload)
+    if (short !== undefined) return parts.refuse(short.kind, faultSentence(short))
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     tracked.become({ drain() {}, destroy: () => void socket.destroy() })
     if (name !== undefined) shared.used.add(name)

@@ -13,6 +13,7 @@ import { isOwnListener, wrongPort } from './outbound.ts'
 import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
+import { shortage } from './overload.ts'
 import { serveTcp, tunnelPlan } from './tcp.ts'
 
 /** Protocols in which the server speaks first: a client that waits is not waited for. Source: IANA's port registry. */
@@ -38,7 +39,7 @@ export interface TunnelParts {
 export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): ConnectTaker {
   const { shared, current } = parts
   return {
-    refuse: (authority) => refuseTunnel(authority, peer, parts),
+    refuse: (authority) => shortage(tracked, shared.overload) ?? refuseTunnel(authority, peer, parts),
     take: (socket, authority) => {
       tracked.become({ drain: (patient) => void (patient || socket.destroy()), destroy: () => void socket.destroy() })
       const { host, port } = authorityAddress(authority, 443)

@@ -4,6 +4,7 @@ import { formatAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { thisMachine, type Machine } from '../base/machine.ts'
 import { createSweeper } from '../base/sweeper.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
@@ -22,6 +23,7 @@ import { bindDatagrams } from './listener/datagrams.ts'
 import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createUnregisteredLog } from './outside.ts'
+import { createOverload } from './overload.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
@@ -60,6 +62,8 @@ export interface ProxyParts {
   }
   /** Reaches the program where the network does not: it has a network namespace of its own. Absent: by loopback. */
   readonly connectInside?: (port: number, timeoutMs: number) => Promise<Dialed>
+  /** Absent: the one that this process runs on. */
+  readonly machine?: Machine
   readonly metrics: Metrics
   /** What takes the lines of the log with this path. */
   readonly accessLog: (path: string) => (line: string) => void
@@ -112,7 +116,9 @@ export function createProxy(parts: ProxyParts): Proxy {
   const { config } = names
   const sweeper = createSweeper(clock, sweepMs)
   const secrets = createSecrets(config, identity)
+  const overload = createOverload({ machine: parts.machine ?? thisMachine(), sweeper, metrics: parts.metrics, log })
   const upstreamParts: UpstreamParts = {
+    room: overload,
     codec: http1Client,
     multiplexed: http2Client,
     secrets,
@@ -138,6 +144,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const shared: Shared = {
     policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
     upstream,
+    overload,
     states: createEndpointStates({
       judged(cluster, address, reason, outcome) {
         outliers.judged(cluster, reason, outcome)
@@ -243,17 +250,23 @@ export function createProxy(parts: ProxyParts): Proxy {
     }
     if (open.get(name) !== one || stopped) return void socket.close()
     const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
-    one.handle = handleOf(service, socket, failed)
+    one.handle = handleOf(name, service, socket, failed)
     checkReady()
   }
   const handleOf = (
+    name: string,
     service: ListenerService | UdpService,
     socket: Server | Datagrams,
     failed: (error: Error) => void,
   ): ListenerHandle | undefined => {
     if (!('serve' in service)) return socket instanceof Datagrams ? service.attach(socket, failed) : undefined
     if (socket instanceof Datagrams) return undefined
-    return listenOn(socket, { accepted: (one, tracked) => service.serve(one, tracked), failed, clock })
+    return listenOn(socket, {
+      accepted: (one, tracked) => service.serve(one, tracked),
+      room: { admit: overload.admit, left: overload.left, refused: () => serveParts.refused(name, 'overload') },
+      failed,
+      clock,
+    })
   }
   const checkReady = (): void => {
     const { size } = config.value.listeners

@@ -21,6 +21,7 @@ import { inbound } from './inbound.ts'
 import type { Tracked } from './listener/listener.ts'
 import { originalDestination } from './listener/original-destination.ts'
 import { outbound } from './outbound.ts'
+import { shortage } from './overload.ts'
 import { refusal } from './refusal.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -144,8 +145,11 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     if (terminal.kind !== 'http') return void socket.destroy()
     const explicit = listener.routeByName && !opened.inTunnel
     const common = {
-      service: (call: Call) =>
-        one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone,
+      service: (call: Call) => {
+        const short = shortage(tracked, shared.overload)
+        if (short !== undefined) return shed(one, short)
+        return one.chain.terminal.kind === 'http' ? serviceOf(one.chain, one.chain.terminal)(call) : gone
+      },
       peer,
       refusal: (fault: Fault, call?: Call) => refusal(fault, direction, peer, call),
       refused: (fault: Fault) => parts.refused(listener.name, fault.kind),
@@ -174,6 +178,12 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     one.drain = (patient) => connection.drain(patient)
     one.destroy = () => connection.destroy()
     if (tracked.draining !== undefined) one.drain(tracked.draining === 'patiently')
+  }
+  /** Nothing is done for the call; the connection ends with its answer, and makes room. */
+  const shed = (one: Served, fault: Fault): Promise<Fault> => {
+    parts.refused(listener.name, fault.kind)
+    one.drain(true)
+    return Promise.resolve(fault)
   }
   /** HTTP/1 or HTTP/2: what TLS has negotiated, and in plain text what the client says first. */
   const detectHttp = (socket: Socket, tracked: Tracked, one: Served, idleTimeoutMs: number): void => {
@@ -224,6 +234,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     if (terminal.kind === 'http') return detectHttp(socket, tracked, one, terminal.idleTimeoutMs)
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     one.drain = () => {}
+    if (shortage(tracked, shared.overload) !== undefined) return refuse(socket, 'overload')
     void serveTcp(socket, { direction, peer, plan: terminal, target: undefined, snapshot: current(), shared })
   }
 

@@ -5,6 +5,7 @@ import type { Sweeper } from '../base/sweeper.ts'
 import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
+import type { Overload } from './overload.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
 import type { UdpMetrics } from './telemetry/record-udp.ts'
@@ -14,6 +15,7 @@ import type { Upstream } from './upstream/upstream.ts'
 /** What outlives every configuration: sockets, counts, what is known about endpoints. One per proxy. */
 export interface Shared {
   readonly upstream: Upstream
+  readonly overload: Overload
   readonly states: EndpointStates
   readonly budgets: RetryBudgets
   readonly calls: CallMetrics

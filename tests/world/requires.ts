@@ -3,7 +3,18 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** What a test may need from the machine besides Node: a program on the path, root, or Linux itself. */
-export type Need = 'curl' | 'h2spec' | 'ip' | 'nft' | 'openssl' | 'python3' | 'setpriv' | 'unshare' | 'root' | 'linux'
+export type Need =
+  | 'curl'
+  | 'h2spec'
+  | 'ip'
+  | 'nft'
+  | 'openssl'
+  | 'prlimit'
+  | 'python3'
+  | 'setpriv'
+  | 'unshare'
+  | 'root'
+  | 'linux'
 
 const remedies: Readonly<Record<Need, string>> = {
   curl: 'install curl',
@@ -11,6 +22,7 @@ const remedies: Readonly<Record<Need, string>> = {
   ip: 'install iproute2',
   nft: 'install nftables',
   openssl: 'install openssl',
+  prlimit: 'install util-linux',
   python3: 'install python3',
   setpriv: 'install util-linux',
   unshare: 'install util-linux',

@@ -15,6 +15,8 @@ export type Fault =
   | { kind: 'no-endpoint'; side: 'upstream'; retry: 'safe'; cluster: string }
   | { kind: 'denied'; side: 'self'; retry: 'never'; principal: string | undefined; policy: string; reason: string }
   | { kind: 'overflow'; side: 'self'; retry: 'never'; cluster: string; limit: string; max: number }
+  /** This process is at a limit of its machine: not taken here, but another one may have room. */
+  | { kind: 'overload'; side: 'self'; retry: 'safe'; short: 'memory' | 'connections' | 'descriptors' }
   | { kind: 'connect-timeout'; side: 'upstream'; retry: 'safe'; endpoint: Address; timeoutMs: number }
   | { kind: 'connect-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
   | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
@@ -53,6 +55,7 @@ export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster
   'no-endpoint': 503,
   denied: 403,
   overflow: 503,
+  overload: 503,
   'connect-timeout': 503,
   'connect-failed': 503,
   'tls-failed': 503,
@@ -90,6 +93,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   'no-endpoint': 'UH',
   denied: 'UAEX',
   overflow: 'UO',
+  overload: 'OM',
   'connect-timeout': 'UF',
   'connect-failed': 'UF',
   'tls-failed': 'UF',
@@ -123,6 +127,8 @@ export function faultSentence(fault: Fault): string {
       return `${fault.principal ?? 'a caller without identity'} may not do this: ${fault.reason} (${fault.policy})`
     case 'overflow':
       return `${fault.cluster} is at its limit of ${fault.max} ${fault.limit}`
+    case 'overload':
+      return `this proxy is short of ${fault.short}`
     case 'connect-timeout':
       return `no connection to ${formatAddress(fault.endpoint)} within ${fault.timeoutMs} ms`
     case 'connect-failed':

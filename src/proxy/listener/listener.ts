@@ -28,7 +28,22 @@ export interface ListenParts {
   /** The listening socket itself failed. */
   readonly failed: (error: Error) => void
   readonly clock: Clock
+  /** Absent: for any number. */
+  readonly room?: ListenerRoom
 }
+
+/** How many connections there may be, over all listeners. */
+export interface ListenerRoom {
+  /** What becomes of a connection, asked once for each. */
+  readonly admit: () => Admission
+  /** One that was asked for is closed. */
+  readonly left: () => void
+  /** One was refused: reset, unread. */
+  readonly refused: () => void
+}
+
+/** `shed`: served, but only to be told that there is no room. */
+export type Admission = 'served' | 'shed' | 'refused'
 
 /** The account of one connection. */
 export interface Tracked {
@@ -36,6 +51,8 @@ export interface Tracked {
   become(served: Served): void
   /** The listener is draining: finish soon. */
   readonly draining: 'now' | 'patiently' | undefined
+  /** There is no room for its calls. */
+  readonly shed: boolean
 }
 
 /**
@@ -46,7 +63,7 @@ const prepare = (server: Server): void =>
   void Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
 
 /** Accepts on a server that listens already, handed over or our own. */
-export function listenOn(server: Server, { accepted, failed, clock }: ListenParts): ListenerHandle {
+export function listenOn(server: Server, { accepted, failed, clock, room }: ListenParts): ListenerHandle {
   const open = new Set<Connection>()
   let draining: Promise<void> | undefined
   let patiently = false
@@ -54,7 +71,9 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
 
   class Connection implements Tracked {
     served: Served
-    constructor(socket: Socket) {
+    readonly shed: boolean
+    constructor(socket: Socket, shed: boolean) {
+      this.shed = shed
       // Who it is, and what it wants, may be on its way.
       this.served = { drain: (patient) => void (patient || socket.destroy()), destroy: () => void socket.destroy() }
     }
@@ -69,9 +88,15 @@ export function listenOn(server: Server, { accepted, failed, clock }: ListenPart
 
   prepare(server)
   const onConnection = (socket: Socket): void => {
-    const connection = new Connection(socket)
-    open.add(connection)
     socket.on('error', ignore)
+    const admission = room?.admit()
+    if (room !== undefined) socket.once('close', room.left)
+    if (admission === 'refused') {
+      room?.refused()
+      return void socket.resetAndDestroy()
+    }
+    const connection = new Connection(socket, admission === 'shed')
+    open.add(connection)
     socket.once('close', () => {
       open.delete(connection)
       if (open.size === 0) emptied?.()

@@ -7,8 +7,17 @@ import { tlsProfile } from '../../base/tls-profile.ts'
 import type { KeyPair, Secrets, TlsVersions, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 
+/** How many sockets there may be: the process has only so many file descriptors. */
+export interface SocketRoom {
+  /** Takes one; false: there is none. */
+  take(): boolean
+  give(): void
+}
+
 /** What a connection needs from outside. */
 export interface ConnectParts {
+  /** Absent: for any number. */
+  readonly room?: SocketRoom | undefined
   readonly clock: Clock
   readonly secrets: Secrets
   /** Opens a plain connection in another way than by the network; undefined: this one goes by the network. */
@@ -110,7 +119,7 @@ export function createConnect(parts: ConnectParts): Connect {
     }
     return open(socket, proof, to, timeoutMs, parts.clock)
   }
-  return async (to, timeoutMs, secure, cluster, header) => {
+  const connectAnyhow: Connect = async (to, timeoutMs, secure, cluster, header) => {
     if (secure !== undefined && header === undefined) return connectTls(to, timeoutMs, secure)
     const startedMs = parts.clock.nowMs()
     const plain = await connectPlain(to, timeoutMs, cluster)
@@ -119,7 +128,18 @@ export function createConnect(parts: ConnectParts): Connect {
     if (secure === undefined) return plain
     return connectTls(to, Math.max(1, timeoutMs - (parts.clock.nowMs() - startedMs)), secure, plain.socket)
   }
+  const { room } = parts
+  if (room === undefined) return connectAnyhow
+  return async (to, timeoutMs, secure, cluster, header) => {
+    if (!room.take()) return noDescriptor
+    const connected = await connectAnyhow(to, timeoutMs, secure, cluster, header)
+    if ('kind' in connected || connected.socket.closed) room.give()
+    else connected.socket.once('close', () => room.give())
+    return connected
+  }
 }
+
+const noDescriptor: Fault = { kind: 'overload', side: 'self', retry: 'safe', short: 'descriptors' }
 
 /** " x" for the secret x. */
 const named = (source: object | string): string =>
@@ -199,7 +219,8 @@ function open(
       connected && proof !== undefined
         ? tlsFailed(endpoint, cause)
         : { kind: 'connect-failed', side: 'upstream', retry: 'safe', endpoint, cause }
-    const onError = (error: Error): void => fail(refused(errorText(error)))
+    const onError = (error: NodeJS.ErrnoException): void =>
+      fail(error.code === 'EMFILE' || error.code === 'ENFILE' ? noDescriptor : refused(errorText(error)))
     const onClose = (): void => fail(refused('the connection was closed'))
     const onConnect = (): void => {
       connected = true

@@ -23,6 +23,7 @@ export interface UpstreamParts {
   /** Reply header by which a mesh peer says how its program failed the request; stripped when anybody else says it. */
   readonly upstreamFaultHeader: string
   readonly dial?: ConnectParts['dial']
+  readonly room?: ConnectParts['room']
   readonly clock: Clock
   readonly sweeper: Sweeper
   readonly random: Random
