@@ -24,6 +24,26 @@ export function requestHeaders(
   }
 }
 
+/** Fields that a program must hear from nobody but us. */
+const ours: ReadonlySet<string> = new Set([
+  clientCertificateHeader,
+  'content-length',
+  'transfer-encoding',
+  'x-forwarded-proto',
+])
+
+/** Many programs (CGI, WSGI, PHP) cannot tell `_` from `-` in a name: what would pass for a field of ours there goes no further. */
+function passesFor(name: string): boolean {
+  switch (name.length) {
+    case 14:
+    case 17:
+    case 23:
+      return name.includes('_') && ours.has(name.replaceAll('_', '-'))
+    default:
+      return false
+  }
+}
+
 function edited(
   { headers, peer }: Call,
   proof: HeaderField | undefined,
@@ -40,6 +60,7 @@ function edited(
       if (keepsProofs) before = before === undefined ? field.value : `${before},${field.value}`
       continue
     }
+    if (passesFor(name)) continue
     if (name === 'x-request-id') hasId = true
     else if (name === 'x-forwarded-proto') hasProto = true
     result.push(field)

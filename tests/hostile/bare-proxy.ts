@@ -21,6 +21,8 @@ export interface BareProxy {
 export interface BareOptions {
   /** Put before the command line. */
   readonly prefix?: readonly string[]
+  /** HTTP filters before the router. */
+  readonly filters?: readonly object[]
   /** Of the connection manager. */
   readonly manager?: object
   /** Of the cluster. */
@@ -39,7 +41,10 @@ export async function startBareProxy(world: World, program: Address, options: Ba
   const manager = {
     '@type': `${types}.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'front',
-    http_filters: [{ name: 'router', typed_config: { '@type': `${types}.http.router.v3.Router` } }],
+    http_filters: [
+      ...(options.filters ?? []),
+      { name: 'router', typed_config: { '@type': `${types}.http.router.v3.Router` } },
+    ],
     route_config: {
       name: 'all',
       virtual_hosts: [

@@ -17,6 +17,7 @@ export interface RequestHead {
   readonly headers: HeaderField[]
   /** Bytes, or `chunked`. */
   readonly framing: number
+  /** Not when it asks for a tunnel: what comes behind is meant for that, and read by nobody if there is none. */
   readonly keepAlive: boolean
   readonly upgrade: string | undefined
 }
@@ -57,6 +58,8 @@ export function readRequestHead(text: string): RequestHead | Refusal {
   if (isRefusal(place)) return place
 
   const framing = fields.chunked ? chunked : (fields.contentLength ?? 0)
+  const upgrade = upgradeOf(method, minor, framing, fields.upgrade)
+  const forTunnel = method === 'CONNECT' || upgrade !== undefined
   return {
     method,
     path: place.path,
@@ -67,8 +70,8 @@ export function readRequestHead(text: string): RequestHead | Refusal {
     protocol: minor === 1 ? 'http/1.1' : 'http/1.0',
     headers: fields.headers,
     framing,
-    keepAlive: minor === 1 ? !fields.close : fields.keepAlive && !fields.close,
-    upgrade: upgradeOf(method, minor, framing, fields.upgrade),
+    keepAlive: !forTunnel && !fields.close && (minor === 1 || fields.keepAlive),
+    upgrade,
   }
 }
 
@@ -79,10 +82,15 @@ function readVersion(line: string, at: number): 0 | 1 | Refusal {
   return known ? { status: 505, cause: 'only HTTP/1.0 and HTTP/1.1 are spoken here' } : refuse('no valid HTTP version')
 }
 
-/** The authority in lower case, or undefined when it is not one: odd characters, an empty port, user info, nothing at all. */
+/**
+ * The authority in lower case and without the dot of an absolute name, which names the same host (RFC 9110, section 4.2.3; RFC 1034,
+ * section 3.1); undefined when it is not one: odd characters, an empty port, user info, nothing at all.
+ */
 export function readAuthority(text: string): string | undefined {
   const lower = text.toLowerCase()
-  return authorityForm.test(lower) ? lower : undefined
+  if (!authorityForm.test(lower)) return undefined
+  const dot = lower.endsWith('.') ? lower.length - 1 : lower.indexOf('.:')
+  return dot <= 0 ? lower : lower.slice(0, dot) + lower.slice(dot + 1)
 }
 
 interface Place {

@@ -33,6 +33,8 @@ const cases: readonly (readonly [string, string, number, string?])[] = [
   ['obs-text in a value', get('/', 'x: \xe9', close), 200, '[x=\xe9]'],
   ['absolute form outweighs Host', head('GET http://Other:81/p HTTP/1.1', 'Host: web', close), 200, 'GET /p @other:81'],
   ['absolute form without path', head('GET http://other?q HTTP/1.1', 'Host: web', close), 200, 'GET /?q @other'],
+  ['an absolute name', head('GET / HTTP/1.1', 'Host: Web.:80', close), 200, '@web:80'],
+  ['an absolute name without port', head('GET / HTTP/1.1', 'Host: web.', close), 200, '@web []'],
   ['OPTIONS *', head('OPTIONS * HTTP/1.1', 'Host: web', close), 200, 'OPTIONS * @web'],
   ['IPv6 host', head('GET / HTTP/1.1', 'Host: [::1]:80', close), 200, '@[::1]:80'],
   ['content-length', `${head('POST / HTTP/1.1', 'Host: web', 'Content-Length: 5', close)}hello`, 200, '[] hello'],
