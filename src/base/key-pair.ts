@@ -5,15 +5,22 @@ export function keyPairProblem(
   chainPem: string,
   keyPem: string,
 ): 'no-certificate' | 'no-key' | 'not-its-key' | undefined {
-  let leaf: X509Certificate
-  try {
-    leaf = new X509Certificate(chainPem)
-  } catch {
-    return 'no-certificate'
-  }
+  const leaf = readCertificate(chainPem)
+  if (leaf === undefined) return 'no-certificate'
   try {
     return leaf.checkPrivateKey(createPrivateKey(keyPem)) ? undefined : 'not-its-key'
   } catch {
     return 'no-key'
+  }
+}
+
+/** Whether a text begins with a certificate, PEM. */
+export const isCertificate = (pem: string): boolean => readCertificate(pem) !== undefined
+
+function readCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem)
+  } catch {
+    return undefined
   }
 }

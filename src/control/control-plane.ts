@@ -27,6 +27,7 @@ import { createAds } from './serve/ads.ts'
 import { startGrpcEndpoint } from './serve/grpc-endpoint.ts'
 import { hostedService } from './serve/service.ts'
 import { createAgentService } from './session/agent-service.ts'
+import { createSystemTrust } from './system-trust.ts'
 
 export interface ControlPlaneOptions {
   /** Exists, 0700, and is locked by the caller. */
@@ -94,7 +95,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const virtualIps = keepVirtualIps({ store, current: inventory.current, log: log.named('inventory') })
     stops.push(() => virtualIps.close())
     const live = liveModel(inventory, { trustDomain, log: log.named('link') })
-    const ads = createAds({ model: live.model, trustBundlePem: ca.trustBundlePem, clock, log: log.named('ads') })
+    const ads = createAds({
+      model: live.model,
+      trustBundlePem: ca.trustBundlePem,
+      systemTrustPem: createSystemTrust(),
+      clock,
+      log: log.named('ads'),
+    })
     stops.push(() => ads.close())
     // The address is known once the door is open; nobody asks before.
     let xdsAddress = ''

@@ -1,5 +1,5 @@
 import type { Hash64 } from '../base/xx-hash.ts'
-import type { Origin, SettingOrigins, WeightedCluster } from './config.ts'
+import type { Origin, SettingOrigins, UpstreamTls, WeightedCluster } from './config.ts'
 import { healthOf } from './balance/endpoint-state.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -39,7 +39,8 @@ export interface ClusterChoice {
     /** Why the last active check failed; absent: it did not, or there is none. */
     readonly checkFailed?: string
     readonly activeCalls: number
-    readonly mtls: boolean
+    /** With a certificate of ours, without, or plain text. */
+    readonly transport: 'mTLS' | 'TLS' | 'plain text'
   }[]
 }
 
@@ -87,9 +88,14 @@ export function explainCluster(
       }),
       ...(state.probe !== undefined && state.probe.why !== '' && { checkFailed: state.probe.why }),
       activeCalls: state.activeCalls,
-      mtls: cluster.transports.get(state.endpoint.transport) !== undefined,
+      transport: transportOf(cluster.transports.get(state.endpoint.transport)),
     })),
   }
+}
+
+const transportOf = (tls: UpstreamTls | undefined): ClusterChoice['endpoints'][number]['transport'] => {
+  if (tls === undefined) return 'plain text'
+  return tls.certificate === undefined ? 'TLS' : 'mTLS'
 }
 
 /** Which policy gave what, as a list. */

@@ -17,6 +17,8 @@ export const gatewayNames = 'gateway/'
 export const certificateSecret = (secret: string): string => `secret/${secret}`
 /** SDS secret with the mesh's trust bundle, over ADS. */
 export const trustBundleSecret = 'weft-trust-bundle'
+/** SDS secret with the certificate authorities that the control plane's machine believes, over ADS: for hosts outside of the mesh. */
+export const systemTrustSecret = 'weft-system-trust'
 /** SDS secret with the workload's own certificate; never over ADS: from the agent. */
 export const ownCertificateSecret = 'weft-own-certificate'
 /** Bootstrap cluster of the agent's SDS socket (Envoy); our sidecar takes it to mean "the identity in memory". */

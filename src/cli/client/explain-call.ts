@@ -31,7 +31,7 @@ async function calleesOf(
   for (const { endpoints, authority, path } of outbound.clusters) {
     const endpoint = endpoints.find((one) => one.candidate && one.workload !== undefined)
     if (endpoint?.workload === undefined) continue
-    const inbound = { address: endpoint.address, principal: endpoint.mtls ? principal : '' }
+    const inbound = { address: endpoint.address, principal: endpoint.transport === 'mTLS' ? principal : '' }
     const detail = { ...request, authority, path, inbound }
     const answer = await askProxy<InboundExplanation>(client, endpoint.workload, 'explain', detail)
     callees.push({ workload: endpoint.workload, ...(answer.kind === 'value' ? { inbound: answer.value } : {}) })

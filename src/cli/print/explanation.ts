@@ -51,11 +51,11 @@ function triedRows(title: string, tried: readonly Tried[]): string {
 
 function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings }: ClusterChoice): string {
   const lines = endpoints.map((endpoint) => {
-    const { address, workload, candidate, activeCalls, mtls } = endpoint
+    const { address, workload, candidate, activeCalls, transport } = endpoint
     const hashed = address === byHash ? ', by the hash of this request' : ''
     return row(
       '',
-      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${stateOf(endpoint)}, ${activeCalls} active, ${mtls ? 'mTLS' : 'plain text'}${hashed}`,
+      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${stateOf(endpoint)}, ${activeCalls} active, ${transport}${hashed}`,
     )
   })
   return (

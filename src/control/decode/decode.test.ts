@@ -63,6 +63,34 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ],
   ],
   [
+    'an ExternalService by names that nobody could ask for',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: ["*.a.example", 192.0.2.1]\n' +
+      '  resolution: DNS\n  ports:\n    - {port: 80, protocol: http, tls: {insecureSkipVerify: true}}\n' +
+      '    - {port: 81, protocol: https, tls: {}}\n    - {port: 82, protocol: http, tls: {caCertificates: system}}',
+    [
+      'a.yaml:8: ExternalService default/pay: spec.ports[0].tls.insecureSkipVerify: nobody is believed without proof; put the certificate into caCertificates',
+      "a.yaml:9: ExternalService default/pay: spec.ports[1].tls: with protocol https TLS is the program's own; for TLS by the mesh say protocol http",
+      'a.yaml:10: ExternalService default/pay: spec.ports[2].tls.caCertificates: expected "System" or certificates in PEM, got "system"',
+    ],
+  ],
+  [
+    'an ExternalService that leaves open whom to ask and to believe',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: ["*.a.example", 192.0.2.1]\n' +
+      '  resolution: DNS\n  ports: [{port: 80, protocol: http, tls: {}}]',
+    [
+      "a.yaml:7: ExternalService default/pay: spec.ports[0].tls.sni: is needed, since no host is a name: the name in the endpoints' certificate",
+      'a.yaml:4: ExternalService default/pay: spec.endpoints: resolution DNS asks for the addresses of the host if there is one, without "*."; else of endpoints',
+    ],
+  ],
+  [
+    'an ExternalService with names where addresses are wanted',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: [a.example]\n' +
+      '  resolution: Static\n  ports: [{port: 80, protocol: http}]\n  endpoints: [{address: b.example}]',
+    [
+      'a.yaml:8: ExternalService default/pay: spec.endpoints[0].address: expected an IP address (host names need resolution DNS), got "b.example"',
+    ],
+  ],
+  [
     'the wrong apiVersion',
     'apiVersion: apps/v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}',
     ['a.yaml:1: Service default/web: apiVersion: expected "v1" for Service, got "apps/v1"'],

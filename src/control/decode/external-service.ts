@@ -9,7 +9,6 @@ import {
   optional,
   record,
   refine,
-  string,
   unsupported,
   withDefault,
   type Decoder,
@@ -17,6 +16,7 @@ import {
 } from '../../base/decode.ts'
 import { appProtocols, type AppProtocol } from '../../base/app-protocol.ts'
 import { parseIp } from '../../base/ip-prefix.ts'
+import { externalTlsSpec, type ExternalTlsSpec } from './external-tls.ts'
 import { label, portNumber, subdomain } from './names.ts'
 
 /** weft.dev ExternalService: hosts outside of the mesh that its programs call. */
@@ -24,9 +24,9 @@ export interface ExternalServiceSpec {
   /** Lower case: host names, IP addresses, or "*.suffix" for any labels before it. */
   readonly hosts: readonly string[]
   readonly ports: readonly ExternalPortSpec[]
-  /** `None`: each connection goes on to where it was going. */
-  readonly resolution: 'Static' | 'None'
-  /** For Static; else empty. */
+  /** `None`: each connection goes on to where it was going. `DNS`: names are asked for again and again. */
+  readonly resolution: 'Static' | 'DNS' | 'None'
+  /** Never empty for Static and DNS; with None there are none. */
   readonly endpoints: readonly ExternalEndpointSpec[]
 }
 
@@ -38,10 +38,12 @@ export interface ExternalPortSpec {
   readonly targetPort: number
   /** TLS is the program's own and goes through as bytes. */
   readonly protocol: AppProtocol
+  /** The mesh speaks TLS to the endpoints; the program does not. */
+  readonly tls?: ExternalTlsSpec & { readonly sni: string }
 }
 
 export interface ExternalEndpointSpec {
-  /** IP address. */
+  /** IP address; for DNS a host name too. */
   readonly address: string
   /** By the name of a port: where this endpoint differs. */
   readonly ports: Readonly<Record<string, number>>
@@ -58,43 +60,57 @@ const host: Decoder<string> = (value, path, issues) => {
   return mismatch(issues, path, 'a host name, "*." and the end of host names, or an IP address', value)
 }
 
-const ip: Decoder<string> = refine(string(), (text, path, issues) =>
-  parseIp(text) === undefined ? mismatch(issues, path, 'an IP address', text) : text,
-)
-
 interface WrittenPort {
   readonly name?: string
   readonly port: number
   readonly targetPort?: number
   readonly protocol: AppProtocol | 'https' | 'tls'
+  readonly tls?: ExternalTlsSpec
 }
-const port: Decoder<ExternalPortSpec> = refine(
+/** Without the server name that follows from the hosts. */
+type ReadPort = Omit<ExternalPortSpec, 'tls'> & { readonly tls?: ExternalTlsSpec }
+const port: Decoder<ReadPort> = refine(
   object<WrittenPort>({
     name: optional(label),
     port: portNumber,
     targetPort: optional(portNumber),
     protocol: oneOf(...appProtocols, 'https', 'tls'),
+    tls: optional(externalTlsSpec),
   }),
-  (written) => ({
-    name: written.name ?? `port-${written.port}`,
-    port: written.port,
-    targetPort: written.targetPort ?? written.port,
-    protocol: written.protocol === 'https' || written.protocol === 'tls' ? 'tcp' : written.protocol,
-  }),
+  ({ name, port: number, targetPort = number, protocol, tls }, path, issues) => {
+    const own = protocol === 'https' || protocol === 'tls'
+    if (own && tls !== undefined) {
+      const plain = protocol === 'https' ? 'http' : 'tcp'
+      const message = `with protocol ${protocol} TLS is the program's own; for TLS by the mesh say protocol ${plain}`
+      issues.push({ path: `${path}.tls`, message })
+      return invalid
+    }
+    const read = {
+      name: name ?? `port-${number}`,
+      port: number,
+      targetPort,
+      protocol: own ? ('tcp' as const) : protocol,
+    }
+    return tls === undefined ? read : { ...read, tls }
+  },
 )
 
 const endpoint: Decoder<ExternalEndpointSpec> = object<ExternalEndpointSpec>({
-  address: ip,
+  address: host,
   ports: withDefault(record(portNumber), {}),
   weight: withDefault(integer({ min: 1, max: 1000 }), 1),
 })
 
+interface WrittenSpec extends Omit<ExternalServiceSpec, 'ports'> {
+  readonly ports: readonly ReadPort[]
+}
+
 export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
-  object<ExternalServiceSpec>(
+  object<WrittenSpec>(
     {
       hosts: list(host, { min: 1, max: 100 }),
       ports: list(port, { min: 1, max: 100 }),
-      resolution: oneOf('Static', 'None'),
+      resolution: oneOf('Static', 'DNS', 'None'),
       endpoints: withDefault(list(endpoint, { max: 1000 }), []),
     },
     {
@@ -119,16 +135,56 @@ export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
         say(`${at}ports[${index}].name`, `the name ${describe(one.name)} is there twice`)
       if (resolution === 'None' && one.targetPort !== one.port)
         say(`${at}ports[${index}].targetPort`, 'with resolution None connections go on to the port that they were for')
+      if (resolution === 'None' && one.tls !== undefined)
+        say(
+          `${at}ports[${index}].tls`,
+          'with resolution None nobody knows whose certificate to expect; say Static or DNS',
+        )
+      else if (one.tls !== undefined && serverName(one.tls, hosts) === undefined)
+        say(
+          `${at}ports[${index}].tls.sni`,
+          "is needed, since no host is a name: the name in the endpoints' certificate",
+        )
     })
     if (resolution === 'Static' && endpoints.length === 0)
       say(`${at}endpoints`, 'resolution Static needs endpoints with their IP addresses')
     if (resolution === 'None' && endpoints.length > 0)
       say(`${at}endpoints`, 'resolution None has no endpoints: connections go on to where they were going; say Static')
+    const [only] = hosts
+    if (resolution === 'DNS' && endpoints.length === 0 && (hosts.length > 1 || only === undefined || isWildcard(only)))
+      say(
+        `${at}endpoints`,
+        'resolution DNS asks for the addresses of the host if there is one, without "*."; else of endpoints',
+      )
+    const targets = endpoints.map((one) =>
+      ports.map((port) => `${one.address} ${one.ports[port.name] ?? port.targetPort}`),
+    )
     endpoints.forEach((one, index) => {
+      if (targets.findIndex((other) => other.some((target, of) => target === targets[index]?.[of])) !== index)
+        say(`${at}endpoints[${index}].address`, `${one.address} is there twice, with the same port`)
+      if (isWildcard(one.address) || (resolution === 'Static' && parseIp(one.address) === undefined))
+        say(
+          `${at}endpoints[${index}].address`,
+          `expected an IP address${resolution === 'DNS' ? ' or a host name' : ' (host names need resolution DNS)'}, got ${describe(one.address)}`,
+        )
       for (const name of Object.keys(one.ports))
         if (!ports.some((known) => known.name === name))
           say(`${at}endpoints[${index}].ports.${name}`, `no port is called ${describe(name)}`)
     })
-    return issues.length > before ? invalid : spec
+    if (issues.length > before) return invalid
+    const here = resolution === 'DNS' && only !== undefined && endpoints.length === 0
+    return {
+      ...spec,
+      endpoints: here ? [{ address: only, ports: {}, weight: 1 }] : endpoints,
+      ports: ports.map(({ tls, ...one }) =>
+        tls === undefined ? one : { ...one, tls: { ...tls, sni: serverName(tls, hosts) ?? '' } },
+      ),
+    }
   },
 )
+
+const isWildcard = (one: string): boolean => one.startsWith('*.')
+
+/** What the endpoints' certificate is for: the first host that is a name, unless it is said. */
+const serverName = ({ sni }: ExternalTlsSpec, hosts: readonly string[]): string | undefined =>
+  sni ?? hosts.find((one) => !isWildcard(one) && parseIp(one) === undefined)

@@ -1,7 +1,7 @@
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Endpoint, MeshSettings, Service, ServicePort } from '../model/model.ts'
+import type { Endpoint, External, ExternalTls, MeshSettings, Service, ServicePort } from '../model/model.ts'
 import { isShadowed } from './find-destination.ts'
 import { portRules, type PortRoutes } from './link-routes.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
@@ -69,10 +69,29 @@ function linkExternal(
       })),
       identities: [],
       loadBalancing: mesh.loadBalancing,
+      ...(port.tls && { tls: linkTls(port.tls) }),
       ...mergeTraffic(ofPort, port),
       origin: originOf(external, `spec.ports[${index}]`),
     }
   })
-  const resolution = spec.resolution === 'None' ? 'none' : 'static'
-  return { namespace, name, ports, external: { hosts, resolution }, origin: originOf(external, 'spec') }
+  return {
+    namespace,
+    name,
+    ports,
+    external: { hosts, resolution: resolutions[spec.resolution] },
+    origin: originOf(external, 'spec'),
+  }
 }
+
+const resolutions = { Static: 'static', DNS: 'dns', None: 'none' } as const satisfies Record<
+  ExternalService['spec']['resolution'],
+  External['resolution']
+>
+
+const linkTls = ({
+  sni,
+  caCertificates: pem,
+}: NonNullable<ExternalService['spec']['ports'][number]['tls']>): ExternalTls => ({
+  sni,
+  trust: pem === 'System' ? 'system' : { pem },
+})

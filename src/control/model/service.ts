@@ -23,8 +23,8 @@ export interface Service {
 export interface External {
   /** Lower case: host names, IP addresses, or "*.suffix" for any labels before it. */
   readonly hosts: readonly string[]
-  /** `none`: each connection goes on to where it was going. */
-  readonly resolution: 'static' | 'none'
+  /** `none`: each connection goes on to where it was going. `dns`: the endpoints' hosts are names, or addresses. */
+  readonly resolution: 'static' | 'dns' | 'none'
 }
 
 export interface ServicePort {
@@ -40,9 +40,18 @@ export interface ServicePort {
   /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
   readonly identities: readonly string[]
   readonly loadBalancing: LoadBalancing
+  /** To endpoints outside of the mesh; absent: plain text. */
+  readonly tls?: ExternalTls
   /** Absent: no policy says anything of it. */
   readonly traffic?: Traffic
   readonly origin: Origin
+}
+
+/** TLS towards hosts that are none of the mesh, whose certificate must be for `sni`. */
+export interface ExternalTls {
+  readonly sni: string
+  /** `system`: whom the control plane's machine believes. */
+  readonly trust: 'system' | { readonly pem: string }
 }
 
 /** One instance of a service on one port, as clients reach it: the sidecar's inbound listener. */

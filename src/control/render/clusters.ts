@@ -1,4 +1,5 @@
-import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import {
   Cluster_DiscoveryType,
@@ -13,11 +14,12 @@ import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstre
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
 import type { InboundPort, Service, ServicePort, Traffic } from '../model/model.ts'
+import { meshEndpointMatch, renderEndpoints } from './endpoints.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
 import { renderHealthCheck } from './health-checks.ts'
 import { renderLoadBalancing } from './load-balancing.ts'
 import { defaultConnectTimeoutMs, renderConnections, renderTraffic } from './traffic.ts'
-import { renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
+import { renderExternalTls, renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
 type TransportMatch = MessageInitShape<typeof Cluster_TransportSocketMatchSchema>
@@ -59,10 +61,11 @@ function renderHop(http2: boolean, traffic: Partial<Traffic> = {}): Pick<Cluster
 export const renderServiceCluster = (service: Service, port: ServicePort): Cluster =>
   balancedCluster(service, port, [meshTransport(service, port)])
 
-/** One port of a service outside of the mesh: plain text to its endpoints, or to where the call was going. */
+/** One port of a service outside of the mesh: to its endpoints, by address or by name, or to where the call was going. */
 export function renderExternalCluster(service: Service, port: ServicePort): Cluster {
-  if (service.external?.resolution !== 'none') return balancedCluster(service, port, [])
-  return forwardCluster(servicePortName(service.namespace, service.name, port.port), port)
+  const name = servicePortName(service.namespace, service.name, port.port)
+  if (service.external?.resolution === 'none') return forwardCluster(name, port)
+  return balancedCluster(service, port, [])
 }
 
 function balancedCluster(service: Service, port: ServicePort, transports: TransportMatch[]): Cluster {
@@ -71,8 +74,7 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
   const byLatency = port.loadBalancing === 'peak-ewma' && isHttp(port.protocol)
   return {
     name,
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: overAds, serviceName: name },
+    ...(service.external?.resolution === 'dns' ? byName(service, port) : byEds(name)),
     ...renderLoadBalancing(port.loadBalancing, port.traffic),
     ...renderTraffic(port.traffic),
     ...renderHop(hopOf(port) === 'h2', port.traffic),
@@ -80,7 +82,7 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
       healthChecks: [renderHealthCheck(healthChecks, { host: hostOf(service), http2: hopOf(port) === 'h2' })],
     }),
     transportSocketMatches: transports,
-    transportSocket: plainText,
+    transportSocket: port.tls === undefined ? plainText : tlsSocket(renderExternalTls(hopOf(port), port.tls)),
     metadata: weft(port.origin, {
       ...(byLatency ? { load_balancing: 'peak-ewma' } : {}),
       ...settingsJson(port.traffic?.settings),
@@ -92,19 +94,29 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
 const hostOf = ({ name, namespace, external }: Service): string =>
   external?.hosts.find((host) => !host.startsWith('*')) ?? `${name}.${namespace}.svc.cluster.local`
 
-/** Endpoint metadata that chooses mTLS; under Envoy's key `envoy.transport_socket_match`. */
-export const meshEndpointMatch: JsonObject = { weft: mtlsTransport }
+const byEds = (name: string): Pick<Cluster, 'clusterDiscoveryType' | 'edsClusterConfig'> => ({
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+  edsClusterConfig: { edsConfig: overAds, serviceName: name },
+})
+
+const byName = (
+  service: Service,
+  port: ServicePort,
+): Pick<Cluster, 'clusterDiscoveryType' | 'dnsLookupFamily' | 'loadAssignment'> => ({
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
+  dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+  loadAssignment: renderEndpoints(service, port),
+})
 
 const meshTransport = (service: Service, port: ServicePort): TransportMatch => ({
   name: mtlsTransport,
   match: meshEndpointMatch,
-  transportSocket: {
-    name: tlsTransportSocket,
-    configType: {
-      case: 'typedConfig',
-      value: renderUpstreamTls(hopOf(port), hostOf(service), port.identities),
-    },
-  },
+  transportSocket: tlsSocket(renderUpstreamTls(hopOf(port), hostOf(service), port.identities)),
+})
+
+const tlsSocket = (value: Any): NonNullable<Cluster['transportSocket']> => ({
+  name: tlsTransportSocket,
+  configType: { case: 'typedConfig', value },
 })
 
 const plainText = {

@@ -1,11 +1,13 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import type { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { LbEndpointSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
-import { servicePortName, transportSocketMatchMetadata, weftMetadata } from '../../xds/names.ts'
+import { mtlsTransport, servicePortName, transportSocketMatchMetadata, weftMetadata } from '../../xds/names.ts'
 import type { Endpoint, Service, ServicePort } from '../model/model.ts'
-import { meshEndpointMatch } from './clusters.ts'
 import { socketAddress } from './parts.ts'
+
+/** Endpoint metadata that chooses mTLS; under Envoy's key `envoy.transport_socket_match`. */
+export const meshEndpointMatch: JsonObject = { weft: mtlsTransport }
 
 const healthStatus = {
   healthy: HealthStatus.HEALTHY,

@@ -5,7 +5,13 @@ import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
-import { parseServicePortName, passthroughCluster, servicePortName, trustBundleSecret } from '../../xds/names.ts'
+import {
+  parseServicePortName,
+  passthroughCluster,
+  servicePortName,
+  systemTrustSecret,
+  trustBundleSecret,
+} from '../../xds/names.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
 import type { Model, Service, ServicePort, Workload } from '../model/model.ts'
 import {
@@ -24,7 +30,7 @@ import { renderServiceEntry, serviceEntryName } from './names.ts'
 import { outboundListenerName, renderOutboundListener } from './outbound-listener.ts'
 import { createResourceCache, type RenderedResource, type ResourceCache } from './resource-cache.ts'
 import { renderRoutes } from './routes.ts'
-import { renderTrustBundle } from './secrets.ts'
+import { renderTrust } from './secrets.ts'
 
 export type { RenderedResource } from './resource-cache.ts'
 
@@ -52,13 +58,13 @@ export interface Renderer {
   readonly encoded: number
 }
 
-/** One for all proxies: what they share is encoded once. */
-export function createRenderer(): Renderer {
+/** One for all proxies: what they share is encoded once. `systemTrustPem`: whom this machine believes; asked when a proxy asks. */
+export function createRenderer(systemTrustPem: () => string = () => ''): Renderer {
   const cache = createResourceCache()
   return {
     render(model, trustBundlePem) {
       cache.turn()
-      return rendering(model, trustBundlePem, cache)
+      return rendering(model, { [trustBundleSecret]: () => trustBundlePem, [systemTrustSecret]: systemTrustPem }, cache)
     },
     get encoded() {
       return cache.encoded
@@ -66,7 +72,10 @@ export function createRenderer(): Renderer {
   }
 }
 
-function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): Rendering {
+/** PEM by the name of the secret. */
+type Trust = Readonly<Record<string, () => string>>
+
+function rendering(model: Model, trust: Trust, cache: ResourceCache): Rendering {
   const all = allNames(model)
   const namesVersion = once(() =>
     all
@@ -93,25 +102,30 @@ function rendering(model: Model, trustBundlePem: string, cache: ResourceCache): 
         case 'RDS':
           return gatewayOf(proxy).table(name) ?? routes(name, proxy, model, cache)
         case 'EDS':
-          return ofPort(name, model, ({ service, port }) =>
-            cache.get(
+          return ofPort(name, model, ({ service, port }) => {
+            if (byDns(service)) return undefined
+            return cache.get(
               `EDS ${name}`,
               name,
               [port.endpoints],
               ClusterLoadAssignmentSchema,
               () => renderEndpoints(service, port),
               () => healthyWorkloads(port),
-            ),
-          )
+            )
+          })
         case 'SDS':
-          return name === trustBundleSecret
-            ? cache.get('SDS', name, [trustBundlePem], SecretSchema, () => renderTrustBundle(trustBundlePem))
-            : gatewayOf(proxy).secret(name)
+          return trustSecret(name, trust, cache) ?? gatewayOf(proxy).secret(name)
         case 'NDS':
           return serviceEntry(name, model, cache)
       }
     },
   }
+}
+
+function trustSecret(name: string, trust: Trust, cache: ResourceCache): RenderedResource | undefined {
+  const pem = Object.hasOwn(trust, name) ? trust[name]?.() : undefined
+  if (pem === undefined) return undefined
+  return cache.get(`SDS ${name}`, name, [pem], SecretSchema, () => renderTrust(name, pem))
 }
 
 function listener(
@@ -161,14 +175,26 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     cache.get(
       `CDS ${name}`,
       name,
-      // Not the endpoints: they come and go without a change of the cluster, unless the hop becomes another.
-      [hopOf(port), service.external, port.identities, port.loadBalancing, port.traffic, port.origin],
+      // Not the endpoints, unless they are in it: they come and go without a change of the cluster, unless the hop becomes another.
+      [
+        hopOf(port),
+        service.external,
+        byDns(service) ? port.endpoints : undefined,
+        port.tls,
+        port.identities,
+        port.loadBalancing,
+        port.traffic,
+        port.origin,
+      ],
       ClusterSchema,
       () =>
         service.external === undefined ? renderServiceCluster(service, port) : renderExternalCluster(service, port),
     ),
   )
 }
+
+/** Its endpoints are in the cluster, by name. */
+const byDns = ({ external }: Service): boolean => external?.resolution === 'dns'
 
 function serviceEntry(name: string, model: Model, cache: ResourceCache): RenderedResource | undefined {
   const service = model.services.get(name)
@@ -224,7 +250,7 @@ function wildcard(
     case 'RDS':
       return foreign ? [...gateway.tables, ...all.httpPorts()].toSorted() : []
     case 'EDS':
-      return foreign ? all.ports() : []
+      return foreign ? all.assignments() : []
     case 'SDS':
       return foreign ? [...gateway.secrets, trustBundleSecret].toSorted() : [trustBundleSecret]
     case 'NDS':
@@ -236,19 +262,24 @@ function wildcard(
 interface AllNames {
   services(): readonly string[]
   ports(): readonly string[]
+  /** Ports whose endpoints come by EDS. */
+  assignments(): readonly string[]
   httpPorts(): readonly string[]
 }
 
 function allNames(model: Model): AllNames {
-  const portNames = (wanted: (port: ServicePort) => boolean): readonly string[] =>
+  const portNames = (wanted: (port: ServicePort, service: Service) => boolean): readonly string[] =>
     [...model.services.values()]
-      .flatMap(({ namespace, name, ports }) =>
-        ports.filter(wanted).map(({ port }) => servicePortName(namespace, name, port)),
+      .flatMap((service) =>
+        service.ports
+          .filter((port) => wanted(port, service))
+          .map(({ port }) => servicePortName(service.namespace, service.name, port)),
       )
       .toSorted()
   return {
     services: once(() => [...model.services.values()].map(serviceEntryName).toSorted()),
     ports: once(() => portNames(() => true)),
+    assignments: once(() => portNames((_port, service) => !byDns(service))),
     httpPorts: once(() => portNames(({ protocol }) => isHttp(protocol))),
   }
 }

@@ -1,14 +1,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
-import { certificateSecret, trustBundleSecret } from '../../xds/names.ts'
+import { certificateSecret } from '../../xds/names.ts'
 import type { Certificate } from '../model/model.ts'
 
-/** Whom the mesh believes. Public: it holds certificates, no key. */
-export const renderTrustBundle = (trustBundlePem: string): MessageInitShape<typeof SecretSchema> => ({
-  name: trustBundleSecret,
+/** Whom to believe. Public: it holds certificates, no key. */
+export const renderTrust = (name: string, pem: string): MessageInitShape<typeof SecretSchema> => ({
+  name,
   type: {
     case: 'validationContext',
-    value: { trustedCa: { specifier: { case: 'inlineString', value: trustBundlePem } } },
+    value: { trustedCa: { specifier: { case: 'inlineString', value: pem } } },
   },
 })
 

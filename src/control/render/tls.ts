@@ -14,7 +14,15 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
-import { agentCluster, meshAlpn, meshTcpAlpn, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
+import {
+  agentCluster,
+  meshAlpn,
+  meshTcpAlpn,
+  ownCertificateSecret,
+  systemTrustSecret,
+  trustBundleSecret,
+} from '../../xds/names.ts'
+import type { ExternalTls } from '../model/model.ts'
 import { duration, overAds, typed } from './parts.ts'
 
 type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
@@ -123,6 +131,35 @@ export const renderUpstreamTls = (hop: Hop, sni: string, identities: readonly st
       alpnProtocols: [...offered[hop]],
     },
   })
+
+/** Calls a host outside of the mesh, which proves itself by name. Raw bytes negotiate nothing. */
+export function renderExternalTls(hop: Hop, { sni, trust }: ExternalTls): Any {
+  const forName = {
+    matchTypedSubjectAltNames: [
+      { sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { matchPattern: { case: 'exact' as const, value: sni } } },
+    ],
+  }
+  return typed(UpstreamTlsContextSchema, {
+    sni,
+    commonTlsContext: {
+      tlsParams,
+      validationContextType:
+        trust === 'system'
+          ? {
+              case: 'combinedValidationContext',
+              value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
+                defaultValidationContext: forName,
+                validationContextSdsSecretConfig: { name: systemTrustSecret, sdsConfig: overAds },
+              }),
+            }
+          : {
+              case: 'validationContext',
+              value: { ...forName, trustedCa: { specifier: { case: 'inlineString', value: trust.pem } } },
+            },
+      alpnProtocols: hop === 'tcp' ? [] : [hop],
+    },
+  })
+}
 
 const exactUri = (identity: string): MessageInitShape<typeof SubjectAltNameMatcherSchema> => ({
   sanType: SubjectAltNameMatcher_SanType.URI,

@@ -69,12 +69,14 @@ interface Gone {
 export function createAds(parts: {
   readonly model: Watchable<Model>
   readonly trustBundlePem: Watchable<string>
+  /** Whom this machine believes; absent: nobody. */
+  readonly systemTrustPem?: () => string
   readonly clock: Clock
   readonly log: Log
 }): Ads {
   const { model, trustBundlePem, clock } = parts
   const log = parts.log.named('ads')
-  const renderer = createRenderer()
+  const renderer = createRenderer(parts.systemTrustPem)
   const metrics = createAdsMetrics()
   const connected = new Set<Connected>()
   const uses = createRememberedUses(clock)

@@ -6,6 +6,7 @@ import type {
   AuthorizationSource,
   Endpoint,
   External,
+  ExternalTls,
   Gateway,
   InboundPort,
   MeshSettings,
@@ -107,6 +108,7 @@ function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
     endpoints: endpoints.map(endpoint),
     identities,
     loadBalancing: given.loadBalancing ?? 'least-request',
+    ...(given.tls && { tls: given.tls as ExternalTls }),
     ...(given.traffic && { traffic: { settings: {}, ...given.traffic } as Traffic }),
     origin: origin(resource, { field: 'spec.ports[0]', ...given.origin }),
   }
