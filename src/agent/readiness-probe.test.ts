@@ -109,6 +109,22 @@ test('one that comes and goes must be well for longer each time, until it has se
   assert.equal(flapping.wellForMs(clock.nowMs() + 60_000), 0)
 })
 
+test('who has just started is asked often, later less', async (t) => {
+  const clock = manualClock()
+  const askedMs: number[] = []
+  const probe = probeReadiness([() => Promise.resolve(askedMs.push(clock.nowMs()) > 0 ? 'not yet' : undefined)], {
+    clock,
+    pace,
+    flapping: createFlapping(),
+    changed() {},
+  })
+  t.after(() => probe.stop())
+  while (clock.nowMs() < 2000) await Promise.resolve(clock.advance(10)).then(() => new Promise(setImmediate))
+  const within = (fromMs: number, toMs: number): number => askedMs.filter((ms) => ms >= fromMs && ms < toMs).length
+  assert.ok(within(0, 1000) >= 45, askedMs.join())
+  assert.ok(within(1100, 2000) <= 10, askedMs.join())
+})
+
 test('thresholds: so many failures, so many successes', async (t) => {
   const clock = manualClock()
   const heard: Readiness[] = []

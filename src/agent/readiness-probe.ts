@@ -10,7 +10,7 @@ export interface Readiness {
 
 /** How often a program is asked, and how often it must say the same to be believed. */
 export interface ReadinessPace {
-  /** Between two rounds, ms; until it is ready at most 100. */
+  /** Between two rounds, ms; until it is ready at most 100, in its first second at most 20. */
   readonly intervalMs: number
   /** So long an answer may take, ms. */
   readonly timeoutMs: number
@@ -21,6 +21,9 @@ export interface ReadinessPace {
 }
 
 const untilReadyMs = 100
+/** Most programs are up soon, and who waits for them counts in this. */
+const soonMs = 20
+const soonForMs = 1000
 
 /**
  * Asks all checks, and again and again. `changed` hears the first verdict and every change. A program without checks is ready at once. One
@@ -43,6 +46,7 @@ export function probeReadiness(
   let wellSinceMs = 0
   let timer: Timer | undefined
   let stopped = false
+  const startedMs = clock.nowMs()
 
   const tell = (next: Readiness): void => {
     if (last?.ready === next.ready && last.reason === next.reason) return
@@ -70,8 +74,11 @@ export function probeReadiness(
     if (stopped) return
     if (reasons.length === 0) well()
     else unwell(reasons.join('; '))
-    if (checks.length > 0)
-      timer = clock.after(last?.ready === true ? intervalMs : Math.min(untilReadyMs, intervalMs), () => void round())
+    if (checks.length > 0) timer = clock.after(pauseMs(), () => void round())
+  }
+  const pauseMs = (): number => {
+    if (last?.ready === true) return intervalMs
+    return Math.min(clock.nowMs() - startedMs < soonForMs ? soonMs : untilReadyMs, intervalMs)
   }
   void round()
   return {

@@ -101,7 +101,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
       'what makes the command ready: http://:8080/healthz, tcp://:8080, grpc://:50051[/service], exec:COMMAND; may be repeated (default: each port answers)',
       collect,
     )
-    .option('--ready-interval <duration>', 'between two rounds of checks (default: 1s; until ready at most 100ms)')
+    .option(
+      '--ready-interval <duration>',
+      'between two rounds of checks (default: 1s; until ready at most 100ms, at first 20ms)',
+    )
     .option('--ready-timeout <duration>', 'how long a check may take (default: 1s)')
     .option('--ready-failures <count>', 'failed rounds in a row that make it unready (default: 2)')
     .option('--ready-successes <count>', 'good rounds in a row that make it ready (default: 1)')

@@ -108,8 +108,10 @@ export function createEndpointStates(observer: EjectionObserver = nobody): Endpo
         const address = formatAddress(endpoint.address)
         left.delete(address)
         const known = state.endpoints.get(address)
-        if (known) known.endpoint = endpoint
-        else state.endpoints.set(address, fresh(endpoint, address, nowMs))
+        if (known) {
+          if (known.endpoint.health !== 'healthy' && endpoint.health === 'healthy') beginAgain(known, nowMs)
+          known.endpoint = endpoint
+        } else state.endpoints.set(address, fresh(endpoint, address, nowMs))
       }
       for (const address of left) state.endpoints.delete(address)
       state.version++
@@ -132,6 +134,13 @@ export function welcomeBack(state: EndpointState): void {
   state.ejected = false
   state.ejectedFor = undefined
   state.consecutive5xx = state.consecutiveGatewayFailures = state.consecutiveLocalFailures = 0
+}
+
+/** Discovery says that it is well again: what is known of the time before, of a program that is gone, holds back no call. */
+function beginAgain(state: EndpointState, nowMs: number): void {
+  welcomeBack(state)
+  state.healthySinceMs = nowMs
+  state.latencyMs = state.latencyAtMs = 0
 }
 
 const nobody: EjectionObserver = { judged() {}, ejected() {} }
