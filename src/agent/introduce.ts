@@ -13,7 +13,7 @@ export function joinWish(
   { listeners, instance, captured }: { listeners: Listeners; instance: string; captured: boolean },
 ): JoinWish {
   const { inbound, outbound, admin } = listeners
-  const { service, namespace, serviceAccount = service, labels, version } = options
+  const { service, namespace, serviceAccount = service, labels, locality = '', version } = options
   return {
     namespace,
     service,
@@ -31,6 +31,7 @@ export function joinWish(
     outboundHost: outbound.address.host,
     outboundPort: outbound.address.port,
     capture: captured ? 'namespace' : 'explicit',
+    locality,
     instance,
     version,
     adminAddress: formatAddress(admin.address),

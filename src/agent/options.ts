@@ -38,6 +38,8 @@ export interface AgentOptions {
   /** `auto` is `namespace` where that works, else `explicit`. */
   readonly capture: 'auto' | 'namespace' | 'explicit'
   readonly inbound: readonly InboundChoice[]
+  /** Where this is: "region/zone/sub-zone"; absent: nobody says. */
+  readonly locality?: string
   /** IP address under which other machines reach this one. */
   readonly advertise?: string
   /** Of the sidecar; absent: a free port on loopback. */

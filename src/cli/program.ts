@@ -82,6 +82,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--port <[name:][serviceport=]port[/protocol]>', 'a port of the command; may be repeated', collect)
     .option('--label <key=value>', 'a label of this instance; may be repeated', collect)
     .option(
+      '--locality <region/zone/sub-zone>',
+      'where it runs, as far as it is known: policies may prefer what is near',
+    )
+    .option(
       '--capture <mode>',
       'namespace: all calls of the command are caught; explicit: it is told of its sidecar by HTTP_PROXY; auto: the first where it works (default)',
     )

@@ -41,6 +41,10 @@ export interface ClusterChoice {
     readonly activeCalls: number
     /** With a certificate of ours, without, or plain text. */
     readonly transport: 'mTLS' | 'TLS' | 'plain text'
+    /** "region/zone/sub-zone"; "": nobody says. */
+    readonly locality: string
+    /** 0: asked first; the others as far as those before them are not healthy enough. */
+    readonly priority: number
   }[]
 }
 
@@ -89,6 +93,8 @@ export function explainCluster(
       ...(state.probe !== undefined && state.probe.why !== '' && { checkFailed: state.probe.why }),
       activeCalls: state.activeCalls,
       transport: transportOf(cluster.transports.get(state.endpoint.transport)),
+      locality: state.endpoint.locality,
+      priority: state.endpoint.priority,
     })),
   }
 }

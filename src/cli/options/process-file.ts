@@ -37,6 +37,7 @@ interface Written {
   readonly ports: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
+  readonly locality?: string
   readonly capture?: AgentOptions['capture']
   readonly restart?: AgentOptions['restart']
   readonly ready: readonly string[]
@@ -80,6 +81,7 @@ const written: Decoder<Written> = object<Written>({
   ports: withDefault(list(asFlag(text, (one) => ({ port: [one] }))), []),
   labels: withDefault(record(text), {}),
   env: withDefault(record(text), {}),
+  locality: optional(asFlag(string(), (locality) => ({ locality }))),
   capture: optional(oneOf('auto', 'namespace', 'explicit')),
   restart: optional(oneOf('no', 'on-failure', 'always')),
   ready: withDefault(list(asFlag(string(), (one) => ({ ready: [one] }))), []),
@@ -152,6 +154,7 @@ const flagsOf = (one: Written, wait: boolean): RunFlags => ({
   service: one.service ?? one.name,
   ...(one.namespace === undefined ? {} : { namespace: one.namespace }),
   ...(one.serviceAccount === undefined ? {} : { serviceAccount: one.serviceAccount }),
+  ...(one.locality === undefined ? {} : { locality: one.locality }),
   ...(one.capture === undefined ? {} : { capture: one.capture }),
   ...(one.restart === undefined ? {} : { restart: one.restart }),
   ...(one.readyInterval === undefined ? {} : { readyInterval: one.readyInterval }),

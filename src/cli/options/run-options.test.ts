@@ -33,6 +33,7 @@ test('what makes no sense is named, all of it', () => {
     capture: 'root',
     inbound: ['other=127.0.0.1:1', 'nowhere'],
     admin: 'no port',
+    locality: 'eu/',
   })
   assert.match(said, /not "x"/)
   assert.match(said, /from 1 to 65535/)
@@ -41,6 +42,7 @@ test('what makes no sense is named, all of it', () => {
   assert.match(said, /KEY=VALUE, not "novalue"/)
   assert.match(said, /auto, namespace or explicit, not "root"/)
   assert.match(said, /no --port is called that/)
+  assert.match(said, /--locality is "region\/zone\/sub-zone", such as "eu\/eu-1", not "eu\/"/)
   assert.match(said, /--admin wants HOST:PORT/)
   assert.match(problems({}, []), /after --/)
 })

@@ -1,5 +1,6 @@
 import { isAppProtocol } from '../../base/app-protocol.ts'
 import { parseAddress, type Address } from '../../base/address.ts'
+import { localityForm, parseLocality } from '../../base/locality.ts'
 import { readReadiness, type ReadyFlags } from './ready-options.ts'
 import type { AgentOptions, InboundChoice, ProgramPort } from '../../agent/options.ts'
 
@@ -12,6 +13,7 @@ export interface RunFlags extends ReadyFlags {
   readonly label?: readonly string[]
   readonly capture?: string
   readonly inbound?: readonly string[]
+  readonly locality?: string
   readonly advertise?: string
   readonly admin?: string
   readonly dataDir?: string
@@ -46,6 +48,8 @@ export function readRunOptions(
   problems.push(...repeated(ports))
   const { readiness, problems: unready } = readReadiness(flags)
   problems.push(...unready)
+  if (flags.locality !== undefined && parseLocality(flags.locality) === undefined)
+    problems.push(`--locality is ${localityForm}, not ${quote(flags.locality)}`)
   const labels = Object.fromEntries(all(flags.label, readLabel))
   const inbound = all(flags.inbound, readInbound)
   const admin = flags.admin === undefined ? undefined : keep(readListenAddress('--admin', flags.admin))
@@ -70,6 +74,7 @@ export function readRunOptions(
       labels,
       capture,
       inbound,
+      ...(flags.locality === undefined ? {} : { locality: flags.locality }),
       ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
       ...(admin === undefined ? {} : { admin }),
       wait: flags.wait ?? true,

@@ -55,7 +55,7 @@ function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoin
     const hashed = address === byHash ? ', by the hash of this request' : ''
     return row(
       '',
-      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${stateOf(endpoint)}, ${activeCalls} active, ${transport}${hashed}`,
+      `${candidate ? '✓' : '✗'} ${address} ${workload ?? ''} ${stateOf(endpoint)}${placeOf(endpoint)}, ${activeCalls} active, ${transport}${hashed}`,
     )
   })
   return (
@@ -74,6 +74,10 @@ function stateOf({ health, ejectedFor, ejectedForMs, checkFailed }: ClusterChoic
     return `ejected by ${ejectedFor} for another ${Math.max(1, Math.ceil(ejectedForMs / 1000))} s`
   return checkFailed === undefined ? health : `${health} (last check: ${checkFailed})`
 }
+
+/** Where it is, and whether others are asked before it. */
+const placeOf = ({ locality, priority }: ClusterChoice['endpoints'][number]): string =>
+  `${locality === '' ? '' : `, in ${locality}`}${priority === 0 ? '' : `, at priority ${priority}`}`
 
 /** What policies gave; whatever is not listed is the mesh's own or the route's. */
 const settingRows = (settings: readonly Setting[] = []): string =>

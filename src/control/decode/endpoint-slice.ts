@@ -23,6 +23,8 @@ export interface EndpointSliceSpec {
 export interface SliceEndpoint {
   /** IP addresses of one instance; the first is used. Source: EndpointSlice, `endpoints[].addresses`. */
   readonly address: string
+  /** Of the node that it is on; absent: nobody says. Source: EndpointSlice, `endpoints[].zone`. */
+  readonly zone?: string
   readonly state: 'ready' | 'not-ready' | 'draining'
 }
 
@@ -48,7 +50,7 @@ interface WrittenEndpoint {
   readonly conditions?: Conditions
   readonly hostname?: unknown
   readonly nodeName?: unknown
-  readonly zone?: unknown
+  readonly zone?: string
   readonly targetRef?: unknown
   readonly hints?: unknown
   readonly deprecatedTopology?: unknown
@@ -65,15 +67,19 @@ const endpoint: Decoder<SliceEndpoint> = refine(
     conditions: optional(
       object<Conditions>({ ready: optional(boolean), serving: optional(boolean), terminating: optional(boolean) }),
     ),
-    // What Kubernetes writes about where an endpoint is; nobody here asks.
+    zone: optional(string()),
+    // What Kubernetes writes besides; nobody here asks.
     hostname: optional(anything),
     nodeName: optional(anything),
-    zone: optional(anything),
     targetRef: optional(anything),
     hints: optional(anything),
     deprecatedTopology: optional(anything),
   }),
-  ({ addresses, conditions }) => ({ address: addresses[0] ?? '', state: stateOf(conditions) }),
+  ({ addresses, conditions, zone }) => ({
+    address: addresses[0] ?? '',
+    ...(zone === undefined || zone === '' ? {} : { zone }),
+    state: stateOf(conditions),
+  }),
 )
 
 /** What is not said is good: `ready` true, `serving` as `ready`, `terminating` false. Source: EndpointSlice, EndpointConditions. */

@@ -16,7 +16,9 @@ import {
 } from '../../base/decode.ts'
 import { appProtocols, type AppProtocol } from '../../base/app-protocol.ts'
 import { parseIp } from '../../base/ip-prefix.ts'
+import type { Locality } from '../../base/locality.ts'
 import { externalTlsSpec, type ExternalTlsSpec } from './external-tls.ts'
+import { locality } from './locality.ts'
 import { label, portNumber, subdomain } from './names.ts'
 
 /** weft.dev ExternalService: hosts outside of the mesh that its programs call. */
@@ -47,6 +49,8 @@ export interface ExternalEndpointSpec {
   readonly address: string
   /** By the name of a port: where this endpoint differs. */
   readonly ports: Readonly<Record<string, number>>
+  /** Absent: nobody says. */
+  readonly locality?: Locality
   /** Relative share, 1 to 1000. */
   readonly weight: number
 }
@@ -98,6 +102,7 @@ const port: Decoder<ReadPort> = refine(
 const endpoint: Decoder<ExternalEndpointSpec> = object<ExternalEndpointSpec>({
   address: host,
   ports: withDefault(record(portNumber), {}),
+  locality: optional(locality),
   weight: withDefault(integer({ min: 1, max: 1000 }), 1),
 })
 

@@ -23,6 +23,7 @@ loadBalancing: {}
 connectionLimits: {maxConnections: 1, maxPendingRequests: 0, maxRequests: 2, maxRetries: 3}
 outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, interval: 1s, baseEjectionTime: 1m, maxEjectionTime: 1h, maxEjectionPercent: 100}
 healthChecks: {http: {path: /ready, host: web.test, expectedStatuses: [200, 204-299]}, interval: 5s}
+locality: {prefer: Zone, minHealthyPercent: 70}
 panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s}
@@ -59,6 +60,7 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
         unhealthyThreshold: 3,
         healthyThreshold: 1,
       },
+      locality: { prefer: 'Zone', minHealthyPercent: 70 },
       panicThreshold: 50,
       connection: { connectTimeout: 250, idleTimeout: 0 },
       timeouts: { request: 10_000, perTry: 2000 },
@@ -174,6 +176,13 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     `${web}\nloadBalancing: {algorithm: Random}\nslowStart: {window: 30s}`,
     ['slowStart: means nothing for Random; remove it'],
+  ],
+  [
+    `${web}\nlocality: {prefer: Rack, minHealthyPercent: 0}`,
+    [
+      'locality.prefer: expected one of "Region", "Zone", "SubZone", got "Rack"',
+      'locality.minHealthyPercent: expected a whole number from 1 to 100, got 0',
+    ],
   ],
   [`${web}\nhealthChecks: {interval: 1s}`, ['healthChecks: give exactly one of http, grpc, tcp']],
   [

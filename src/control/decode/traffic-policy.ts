@@ -9,6 +9,7 @@ import {
 } from './traffic-recovery.ts'
 import { loadBalancingSpec, slowStartSpec, type LoadBalancingSpec, type SlowStartSpec } from './traffic-balancing.ts'
 import { healthChecksSpec, type HealthChecksSpec } from './traffic-health.ts'
+import { localityPreferenceSpec, type LocalityPreferenceSpec } from './locality.ts'
 import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
 import {
   connectionLimitsSpec,
@@ -33,6 +34,7 @@ export interface ServiceSettings {
   readonly connectionLimits?: ConnectionLimitsSpec
   readonly outlierDetection?: OutlierDetectionSpec | false
   readonly healthChecks?: HealthChecksSpec | false
+  readonly locality?: LocalityPreferenceSpec | false
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
 }
@@ -51,6 +53,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'connectionLimits',
   'outlierDetection',
   'healthChecks',
+  'locality',
   'panicThreshold',
   'connection',
 ]
@@ -68,6 +71,7 @@ const written = object<Written>({
   connectionLimits: optional(connectionLimitsSpec),
   outlierDetection: optional(outlierDetectionSpec),
   healthChecks: optional(healthChecksSpec),
+  locality: optional(localityPreferenceSpec),
   panicThreshold: optional(panicThresholdSpec),
   connection: optional(connectionSpec),
   timeouts: optional(trafficTimeoutsSpec),

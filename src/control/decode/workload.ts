@@ -12,6 +12,8 @@ import {
   type Decoder,
 } from '../../base/decode.ts'
 import type { Address } from '../../base/address.ts'
+import type { Locality } from '../../base/locality.ts'
+import { locality } from './locality.ts'
 import { label, portNumber, subdomain } from './names.ts'
 import { protocolOfName } from './port-protocol.ts'
 
@@ -30,6 +32,8 @@ export interface WorkloadSpec {
   readonly capture?: 'namespace'
   /** It serves a Gateway of its namespace; absent: it is a program. */
   readonly gateway?: GatewayInstanceSpec
+  /** Where it runs; absent: nobody says. */
+  readonly locality?: Locality
   /** Relative share of its Service's traffic, 1 to 1000. */
   readonly weight: number
 }
@@ -110,6 +114,7 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     outbound: optional(address),
     capture: optional(oneOf('namespace')),
     gateway: optional(gateway),
+    locality: optional(locality),
     weight: withDefault(integer({ min: 1, max: 1000 }), 1),
   }),
   (written, path, issues) => {

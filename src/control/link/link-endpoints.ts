@@ -52,6 +52,7 @@ export function linkEndpoints(
       mtls,
       health: healthOf[stateOf(workload, snapshot)],
       weight: workload.spec.weight,
+      ...(workload.spec.locality && { locality: workload.spec.locality }),
     })
     if (mtls) identities.add(identityOf(workload, trustDomain))
   }

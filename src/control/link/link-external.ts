@@ -66,6 +66,7 @@ function linkExternal(
         mtls: false,
         health: 'healthy',
         weight: endpoint.weight,
+        ...(endpoint.locality && { locality: endpoint.locality }),
       })),
       identities: [],
       loadBalancing: mesh.loadBalancing,

@@ -153,6 +153,7 @@ function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnaps
       portMap: spec.gateway.portMap,
       authorization,
     },
+    ...(spec.locality && { locality: spec.locality }),
     origin: originOf(workload, 'spec'),
   }
 }

@@ -1,7 +1,18 @@
 import { isHttp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/traffic-balancing.ts'
+import type { LocalityPreferenceSpec } from '../decode/locality.ts'
 import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
-import type { Forward, HashOn, Origin, Retry, RouteRule, SlowStart, Timeouts, Traffic } from '../model/model.ts'
+import type {
+  Forward,
+  HashOn,
+  LocalityPreference,
+  Origin,
+  Retry,
+  RouteRule,
+  SlowStart,
+  Timeouts,
+  Traffic,
+} from '../model/model.ts'
 import { linkFaults } from './link-faults.ts'
 import { checksFor, linkHealthChecks } from './health-checks.ts'
 import { originOf } from './linked.ts'
@@ -94,6 +105,7 @@ export function mergeTraffic(
   )
   const outliers = mergeGroup(policies, 'outlierDetection', settings)
   const healthChecks = first(policies, { healthChecks: checksFor(protocol) }, settings)
+  const locality = first(policies, { locality: (spec) => spec.locality }, settings)
   const panicThresholdPercent = first(policies, { panicThreshold: (spec) => spec.panicThreshold }, settings)
   const connection = mergeGroup(policies, 'connection', settings) || {}
   if (Object.keys(settings).length === 0) return undefined
@@ -108,6 +120,7 @@ export function mergeTraffic(
         ? { outlierDetection: false }
         : says(outliers) && { outlierDetection: outlierOf(outliers) }),
       ...(healthChecks === undefined ? {} : { healthChecks: healthChecks && linkHealthChecks(healthChecks) }),
+      ...(locality === undefined ? {} : { locality: locality && linkLocality(locality) }),
       ...(panicThresholdPercent === undefined ? {} : { panicThresholdPercent }),
       ...linkConnection(connection),
       settings,
@@ -135,6 +148,12 @@ function linkConnection({
     },
   })
 }
+
+const places = { Region: 'region', Zone: 'zone', SubZone: 'sub-zone' } as const
+const linkLocality = ({ prefer, ...rest }: LocalityPreferenceSpec): LocalityPreference => ({
+  prefer: places[prefer],
+  ...rest,
+})
 
 const linkSlowStart = ({ window, ...shape }: SlowStartSpec): SlowStart => ({ windowMs: window, ...shape })
 

@@ -29,11 +29,19 @@ export function sliceEndpoints(
       (one) => one.name === port.name || (one.name === '' && service.spec.ports.length === 1),
     )
     if (target === undefined) continue
-    for (const { address, state } of spec.endpoints) {
+    for (const { address, state, zone } of spec.endpoints) {
       const at = { host: address, port: target.port }
       const key = formatAddress(at)
       if (known.has(key) || found.has(key)) continue
-      found.set(key, { workload: undefined, address: at, mtls: false, health: healthOf[state], weight: 1 })
+      found.set(key, {
+        workload: undefined,
+        address: at,
+        mtls: false,
+        health: healthOf[state],
+        weight: 1,
+        // Kubernetes names zones apart from their regions.
+        ...(zone === undefined ? {} : { locality: { region: '', zone, subZone: '' } }),
+      })
     }
   }
   return [...found.values()]

@@ -1,5 +1,6 @@
 import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
+import type { Locality } from '../../base/locality.ts'
 import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
 import type { Traffic } from './traffic-policy.ts'
@@ -63,4 +64,6 @@ export interface Endpoint {
   readonly mtls: boolean
   readonly health: 'healthy' | 'unhealthy' | 'draining'
   readonly weight: number
+  /** Absent: nobody says. */
+  readonly locality?: Locality
 }

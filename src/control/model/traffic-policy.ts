@@ -13,6 +13,8 @@ export interface Traffic {
   readonly outlierDetection?: OutlierDetection | false
   /** False, and absent: nobody asks the endpoints how they are. */
   readonly healthChecks?: HealthChecks | false
+  /** False, and absent: endpoints are alike wherever they are. */
+  readonly locality?: LocalityPreference | false
   /** Below this share of usable endpoints health is ignored; 0: never. */
   readonly panicThresholdPercent?: number
   /** TCP and TLS handshake together. */
@@ -110,3 +112,10 @@ export type HealthProbe =
     }
   | { readonly kind: 'grpc'; readonly service: string }
   | { readonly kind: 'tcp'; readonly send?: string; readonly receive?: string }
+
+/** How far calls go, by where the caller is: first to its own, then to the next wider place, at last anywhere. */
+export interface LocalityPreference {
+  readonly prefer: 'region' | 'zone' | 'sub-zone'
+  /** While so many of the nearer ones are healthy they take all calls; absent: Envoy's 5/7. */
+  readonly minHealthyPercent?: number
+}

@@ -1,5 +1,6 @@
 import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
+import type { Locality } from '../../base/locality.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
 
@@ -16,6 +17,8 @@ export interface Workload {
   readonly capture: 'namespace' | undefined
   /** It serves the listeners of a Gateway; undefined: it is beside a program. */
   readonly gateway: GatewayInstance | undefined
+  /** Absent: nobody says. */
+  readonly locality?: Locality
   readonly origin: Origin
 }
 

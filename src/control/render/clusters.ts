@@ -13,7 +13,7 @@ import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
-import type { InboundPort, Service, ServicePort, Traffic } from '../model/model.ts'
+import type { InboundPort, Locality, Service, ServicePort, Traffic } from '../model/model.ts'
 import { meshEndpointMatch, renderEndpoints } from './endpoints.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
 import { renderHealthCheck } from './health-checks.ts'
@@ -59,22 +59,35 @@ function renderHop(http2: boolean, traffic: Partial<Traffic> = {}): Pick<Cluster
 
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
 export const renderServiceCluster = (service: Service, port: ServicePort): Cluster =>
-  balancedCluster(service, port, [meshTransport(service, port)])
+  balancedCluster(service, port, {
+    source: byEds(servicePortName(service.namespace, service.name, port.port)),
+    transports: [meshTransport(service, port)],
+  })
 
 /** One port of a service outside of the mesh: to its endpoints, by address or by name, or to where the call was going. */
-export function renderExternalCluster(service: Service, port: ServicePort): Cluster {
+export function renderExternalCluster(service: Service, port: ServicePort, caller: Locality | undefined): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
   if (service.external?.resolution === 'none') return forwardCluster(name, port)
-  return balancedCluster(service, port, [])
+  return balancedCluster(service, port, {
+    source: service.external?.resolution === 'dns' ? byName(service, port, caller) : byEds(name),
+    transports: [],
+  })
 }
 
-function balancedCluster(service: Service, port: ServicePort, transports: TransportMatch[]): Cluster {
+/** Where a cluster's endpoints come from. */
+type Source = Pick<Cluster, 'clusterDiscoveryType' | 'edsClusterConfig' | 'dnsLookupFamily' | 'loadAssignment'>
+
+function balancedCluster(
+  service: Service,
+  port: ServicePort,
+  { source, transports }: { readonly source: Source; readonly transports: TransportMatch[] },
+): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
   const { healthChecks } = port.traffic ?? {}
   const byLatency = port.loadBalancing === 'peak-ewma' && isHttp(port.protocol)
   return {
     name,
-    ...(service.external?.resolution === 'dns' ? byName(service, port) : byEds(name)),
+    ...source,
     ...renderLoadBalancing(port.loadBalancing, port.traffic),
     ...renderTraffic(port.traffic),
     ...renderHop(hopOf(port) === 'h2', port.traffic),
@@ -94,18 +107,16 @@ function balancedCluster(service: Service, port: ServicePort, transports: Transp
 const hostOf = ({ name, namespace, external }: Service): string =>
   external?.hosts.find((host) => !host.startsWith('*')) ?? `${name}.${namespace}.svc.cluster.local`
 
-const byEds = (name: string): Pick<Cluster, 'clusterDiscoveryType' | 'edsClusterConfig'> => ({
+const byEds = (name: string): Source => ({
   clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
   edsClusterConfig: { edsConfig: overAds, serviceName: name },
 })
 
-const byName = (
-  service: Service,
-  port: ServicePort,
-): Pick<Cluster, 'clusterDiscoveryType' | 'dnsLookupFamily' | 'loadAssignment'> => ({
+/** `caller`: who asks, where endpoints are nearer or farther. */
+const byName = (service: Service, port: ServicePort, caller: Locality | undefined): Source => ({
   clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
   dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-  loadAssignment: renderEndpoints(service, port),
+  loadAssignment: renderEndpoints(service, port, caller),
 })
 
 const meshTransport = (service: Service, port: ServicePort): TransportMatch => ({

@@ -57,7 +57,7 @@ function bootstrap(rendering: Rendering): JsonObject {
     },
     static_resources: {
       listeners: [...all('LDS'), ...all('RDS').map(listenerFor)],
-      clusters: [...all('CDS'), agent],
+      clusters: [...all('CDS'), ...all('EDS').map(clusterOf), agent],
     },
   }
 }
@@ -76,6 +76,13 @@ const agent: JsonObject = {
     endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: '/nowhere' } } } }] }],
   },
 }
+
+/** Endpoints need a cluster to stand in. */
+const clusterOf = (assignment: JsonValue, index: number): JsonObject => ({
+  name: `endpoints-${index}`,
+  type: 'STATIC',
+  load_assignment: assignment,
+})
 
 const listenerFor = (routes: JsonValue, index: number): JsonObject => ({
   name: `routes-${index}`,

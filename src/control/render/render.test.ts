@@ -149,6 +149,42 @@ test('callers of a namespace with routes of its own get those, under the same na
   assert.equal(routeOf('shop/b'), 'for-the-shop')
 })
 
+test('where a policy goes by places, callers of one place share endpoints, and those of another have their own', () => {
+  const place = (zone: string) => ({ region: 'eu', zone, subZone: '' })
+  const endpoints = ['a', 'b'].map((zone, index) => ({
+    locality: place(zone),
+    address: { host: '127.0.0.1', port: index + 1 },
+  }))
+  const model = completeModel({
+    services: [{ name: 'web', ports: [{ endpoints, traffic: { locality: { prefer: 'zone' } } }] }],
+    workloads: [
+      { name: 'in-a', locality: place('a') },
+      { name: 'too', locality: place('a') },
+      { name: 'in-b', locality: place('b') },
+      { name: 'nowhere' },
+    ],
+  })
+  const rendering = createRenderer().render(model, trustBundlePem)
+  const of = (name: string): RenderedResource | undefined => {
+    const workload = model.workloads.get(`default/${name}`)
+    assert.ok(workload)
+    return rendering.resource('EDS', 'default/web/80', { workload, kind: 'weft' })
+  }
+  const nearest = (name: string): unknown => {
+    const resource = of(name)
+    assert.ok(resource)
+    // A ClusterLoadAssignment.
+    const { endpoints: groups } = resourceJson('EDS', resource) as unknown as {
+      readonly endpoints: readonly { readonly locality: { readonly zone: string }; readonly priority?: number }[]
+    }
+    return groups.filter(({ priority = 0 }) => priority === 0).map(({ locality }) => locality.zone)
+  }
+  assert.deepEqual(nearest('in-a'), ['a'])
+  assert.deepEqual(nearest('in-b'), ['b'])
+  assert.deepEqual(nearest('nowhere'), ['a', 'b'])
+  assert.equal(of('in-a'), of('too'))
+})
+
 test('another process gives the same content the same version', () => {
   const version = (): string | undefined => {
     const rendering = createRenderer().render(completeModel(shop), trustBundlePem)

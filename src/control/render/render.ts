@@ -1,4 +1,5 @@
 import { isHttp } from '../../base/app-protocol.ts'
+import { formatLocality } from '../../base/locality.ts'
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -13,7 +14,7 @@ import {
   trustBundleSecret,
 } from '../../xds/names.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
-import type { Model, Service, ServicePort, Workload } from '../model/model.ts'
+import type { Locality, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import {
   hopOf,
   inboundClusterName,
@@ -102,17 +103,7 @@ function rendering(model: Model, trust: Trust, cache: ResourceCache): Rendering 
         case 'RDS':
           return gatewayOf(proxy).table(name) ?? routes(name, proxy, model, cache)
         case 'EDS':
-          return ofPort(name, model, ({ service, port }) => {
-            if (byDns(service)) return undefined
-            return cache.get(
-              `EDS ${name}`,
-              name,
-              [port.endpoints],
-              ClusterLoadAssignmentSchema,
-              () => renderEndpoints(service, port),
-              () => healthyWorkloads(port),
-            )
-          })
+          return endpoints(name, proxy, model, cache)
         case 'SDS':
           return trustSecret(name, trust, cache) ?? gatewayOf(proxy).secret(name)
         case 'NDS':
@@ -161,6 +152,31 @@ function routes(name: string, { workload }: Proxy, model: Model, cache: Resource
   })
 }
 
+function endpoints(
+  name: string,
+  { workload }: Proxy,
+  model: Model,
+  cache: ResourceCache,
+): RenderedResource | undefined {
+  return ofPort(name, model, ({ service, port }) => {
+    if (byDns(service)) return undefined
+    const caller = placeOf(workload, port)
+    return cache.get(
+      `EDS ${name}${fromPlace(caller)}`,
+      name,
+      [port.endpoints, port.traffic?.locality, caller],
+      ClusterLoadAssignmentSchema,
+      () => renderEndpoints(service, port, caller),
+      () => healthyWorkloads(port),
+    )
+  })
+}
+
+/** Where the caller is, if endpoints are different from there: callers of one place share what they get. */
+const placeOf = ({ locality }: Workload, { traffic }: ServicePort): Locality | undefined =>
+  traffic?.locality ? locality : undefined
+const fromPlace = (place: Locality | undefined): string => (place === undefined ? '' : ` from ${formatLocality(place)}`)
+
 function cluster(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
   if (name === passthroughCluster) {
     if (model.mesh.outboundTraffic !== 'allow-any') return undefined
@@ -171,15 +187,17 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     if (!workload.inbound.some((port) => inboundClusterName(port) === name)) return undefined
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(name, program))
   }
-  return ofPort(name, model, ({ service, port }) =>
-    cache.get(
-      `CDS ${name}`,
+  return ofPort(name, model, ({ service, port }) => {
+    const caller = byDns(service) ? placeOf(workload, port) : undefined
+    return cache.get(
+      `CDS ${name}${fromPlace(caller)}`,
       name,
       // Not the endpoints, unless they are in it: they come and go without a change of the cluster, unless the hop becomes another.
       [
         hopOf(port),
         service.external,
         byDns(service) ? port.endpoints : undefined,
+        caller,
         port.tls,
         port.identities,
         port.loadBalancing,
@@ -188,9 +206,11 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
       ],
       ClusterSchema,
       () =>
-        service.external === undefined ? renderServiceCluster(service, port) : renderExternalCluster(service, port),
-    ),
-  )
+        service.external === undefined
+          ? renderServiceCluster(service, port)
+          : renderExternalCluster(service, port, caller),
+    )
+  })
 }
 
 /** Its endpoints are in the cluster, by name. */

@@ -78,7 +78,11 @@ function openSession(
 test('joining locally writes the workload and gives its identity; ready when it says so; gone when it says goodbye', async (t) => {
   const { local, store, changes } = await agentWorld(t)
   const connection = connect(t, local)
-  const reply = await joined(connection, { labels: { version: 'v2' }, adminAddress: '127.0.0.1:15000' })
+  const reply = await joined(connection, {
+    labels: { version: 'v2' },
+    adminAddress: '127.0.0.1:15000',
+    locality: 'eu/eu-1',
+  })
   assert.match(reply.workload, /^web-[a-z0-9]{5}$/)
   assert.equal(reply.spiffeId, 'spiffe://weft.local/ns/default/sa/web')
   assert.equal(reply.nodeId, `default/${reply.workload}`)
@@ -99,6 +103,7 @@ test('joining locally writes the workload and gives its identity; ready when it 
       },
     ],
     outbound: { address: '127.0.0.1', port: 30002 },
+    locality: 'eu/eu-1',
   })
   const { heard, ready, call, ended } = openSession(connection, reply)
   const welcome = await heard.next()
@@ -319,6 +324,7 @@ const bad: [string, JoinInit, RegExp][] = [
   ['the namespace', { namespace: '-' }, /namespace "-" is no name/],
   ['the namespace of the mesh', { namespace: 'weft-system', serviceAccount: 'control-plane' }, /is the mesh's own/],
   ['the app label', { labels: { app: 'other' } }, /label app is the service's name \("web"\)/],
+  ['the locality', { locality: 'eu/' }, /locality "eu\/" is not "region\/zone\/sub-zone"/],
   ['a label', { labels: { 'a b': 'c' } }, /label "a b": the key has a wrong form/],
   ['the request for a certificate', { csr: new Uint8Array([1, 2]) }, /is not a PKCS#10 request/],
   ['the instance', { instance: '' }, /no proper instance/],

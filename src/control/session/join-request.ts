@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { appProtocols, isAppProtocol, type AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
+import { localityForm, parseLocality } from '../../base/locality.ts'
 import type { JoinRequest, Port } from '../../xds/gen/weft/agent/v1/agent_pb.ts'
 
 /** What an agent wants to be, checked. */
@@ -13,6 +14,8 @@ export interface JoinWish {
   readonly ports: readonly WishedPort[]
   readonly outbound: Address | undefined
   readonly capture: 'namespace' | undefined
+  /** "region/zone/sub-zone"; undefined: nobody says. */
+  readonly locality: string | undefined
   readonly adminAddress: string
   readonly version: string
 }
@@ -69,6 +72,10 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     ['', 'explicit', 'namespace'].includes(request.capture),
     `capture ${quote(request.capture)} is not known (known are "explicit" and "namespace")`,
   )
+  expect(
+    request.locality === '' || parseLocality(request.locality) !== undefined,
+    `locality ${quote(request.locality)} is not ${localityForm}`,
+  )
   // In a namespace of the program's own nobody else can reach it, whatever the address.
   if (outbound !== undefined && capture === undefined) checkAddress('the outbound address', outbound, problems)
   if (problems.length > 0) return { problems }
@@ -81,6 +88,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     ports,
     outbound,
     capture,
+    locality: request.locality || undefined,
     adminAddress: clip(request.adminAddress),
     version: clip(request.version),
   }

@@ -19,7 +19,19 @@ export function workloadName(service: string, instance: string, attempt: number)
 
 /** The resource that stands for a registered instance. */
 export function workloadDocument(name: string, wish: JoinWish): Document {
-  const { namespace, labels, instance, service, serviceAccount, ports, outbound, capture, adminAddress, version } = wish
+  const {
+    namespace,
+    labels,
+    instance,
+    service,
+    serviceAccount,
+    ports,
+    outbound,
+    capture,
+    adminAddress,
+    version,
+    locality,
+  } = wish
   const annotations = {
     [instanceAnnotation]: instance,
     ...(adminAddress === '' ? {} : { [adminAnnotation]: adminAddress }),
@@ -40,6 +52,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
       })),
       ...(outbound === undefined ? {} : { outbound: { address: outbound.host, port: outbound.port } }),
       ...(capture === undefined ? {} : { capture }),
+      ...(locality === undefined ? {} : { locality }),
     },
   }
 }

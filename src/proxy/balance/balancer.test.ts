@@ -167,6 +167,17 @@ test('a retry goes elsewhere if it can', () => {
   }
 })
 
+test('a retry that all of its priority have failed goes to the next one, over all of its endpoints', () => {
+  const far = [endpoint(2, { priority: 1 }), endpoint(3, { priority: 1 }), endpoint(4, { priority: 2 })]
+  const balancer = build(cluster([endpoint(1), ...far]))
+  const further = new Set(Array.from({ length: 20 }, () => balancer.pick(['10.0.0.1:1'])?.endpoint.address.port))
+  assert.deepEqual(further, new Set([2, 3]))
+  assert.equal(balancer.pick(['10.0.0.1:1'], 0)?.endpoint.address.port, 1, 'where no other try is wanted')
+  assert.deepEqual([...tally(balancer, 20).keys()], [1])
+  const last = build(cluster([endpoint(1), endpoint(2, { priority: 1, health: 'unhealthy' })]))
+  assert.equal(last.pick(['10.0.0.1:1'])?.endpoint.address.port, 1)
+})
+
 test('outlier detection ejects, returns, and ejects for longer', () => {
   const clock = manualClock(1)
   const balancer = build(cluster(endpoints(3)), clock)

@@ -14,8 +14,8 @@ import { subsetOf } from './subset.ts'
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
   /**
-   * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that); undefined:
-   * there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides.
+   * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that, then one of the next
+   * priority); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides.
    */
   pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64): EndpointState | undefined
   /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */
@@ -81,13 +81,15 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
     return {
       ...common,
       pick(tried, furtherPicks = 8, hash) {
-        const { pick } = current()
+        const { pick, reserve } = current()
         shared.used = true
         let chosen = pick?.(hash, 0)
         if (chosen === undefined || tried.length === 0) return chosen
         for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
           chosen = pick?.(hash, attempt) ?? chosen
-        return chosen
+        if (furtherPicks === 0 || !tried.includes(chosen.address)) return chosen
+        const further = reserve()?.(hash, 0)
+        return further === undefined || tried.includes(further.address) ? chosen : further
       },
       table: current,
     }

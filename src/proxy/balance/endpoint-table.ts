@@ -6,7 +6,7 @@ import { localityShares, weightedLocalities } from './locality.ts'
 import { maglev } from './maglev.ts'
 import { peakEwma } from './peak-ewma.ts'
 import { leastRequest, ownWeights, randomByWeight, roundRobin, type Choices, type Picker } from './picker.ts'
-import { priorityLoads, type Level } from './priority-load.ts'
+import { priorityLoads, type Level, type LevelLoad } from './priority-load.ts'
 import { ringHash } from './ring-hash.ts'
 import { earliestDeadlineFirst } from './schedule.ts'
 import { startingWeights } from './slow-start.ts'
@@ -15,6 +15,8 @@ import { startingWeights } from './slow-start.ts'
 export interface EndpointTable {
   /** Undefined: nobody may be asked. */
   readonly pick: Picker | undefined
+  /** For a call that all of `pick` have failed: healthy ones of the next level, which has no calls of its own yet. Undefined: nobody. */
+  readonly reserve: () => Picker | undefined
   /** Those that `pick` may give. */
   readonly candidates: readonly EndpointState[]
   /** At a level that takes calls too few are healthy: their health is ignored. */
@@ -69,7 +71,24 @@ export function buildTable(all: readonly EndpointState[], parts: TableParts): En
     const level = levels[index]
     if (level !== undefined && !panic) take(degraded, level.degradedOnes, level, false)
   }
-  return { pick: pickShare(shares, random), candidates, inPanic, untilMs }
+  let reserve: { readonly pick: Picker | undefined } | undefined
+  return {
+    pick: pickShare(shares, random),
+    reserve: () => (reserve ??= { pick: reservePick(levels, loads, parts) }).pick,
+    candidates,
+    inPanic,
+    untilMs,
+  }
+}
+
+/** Made when the first call needs it: most never do. */
+function reservePick(
+  levels: readonly LevelEndpoints[],
+  loads: readonly LevelLoad[],
+  parts: TableParts,
+): Picker | undefined {
+  const idle = levels.find(({ healthyOnes }, index) => healthyOnes.length > 0 && loads[index]?.healthy === 0)
+  return idle !== undefined && isSome(idle.healthyOnes) ? spread(idle.healthyOnes, idle, false, parts).pick : undefined
 }
 
 const defaultOverprovisioning = 140

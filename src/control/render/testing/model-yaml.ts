@@ -9,6 +9,7 @@ import type {
   ExternalTls,
   Gateway,
   InboundPort,
+  Locality,
   MeshSettings,
   Model,
   Origin,
@@ -163,6 +164,7 @@ function workload(given: Loose<Workload>): Workload {
       portMap: new Map(Object.entries(given.gateway.portMap ?? {}).map(([port, bind]) => [Number(port), Number(bind)])),
       authorization: portAuthorization(given.gateway.authorization),
     },
+    ...(given.locality && { locality: given.locality as Locality }),
     origin: origin(`Workload ${namespace}/${name}`, given.origin),
   }
 }
