@@ -137,7 +137,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   }
   const limitsFor = ({ principal }: Peer, { edge }: HttpTerminal): Http2Limits => {
     if (edge !== undefined) return { ...edgeLimits, ...edge }
-    return principal !== undefined || direction === 'outbound' ? meshLimits : edgeLimits
+    return principal !== undefined || listener.direction === 'outbound' ? meshLimits : edgeLimits
   }
   const serveHttp = (socket: Socket, tracked: Tracked, one: Served, opened: Opened): void => {
     const { peer } = one

@@ -93,6 +93,8 @@ const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filt
 const httpOptionFields = fieldNames('idle_timeout')
 
 const hourMs = 3_600_000
+/** Envoy waits for ever unless it is told otherwise; who wants that says 0s. */
+const headersMs = 10_000
 
 function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: string, refused: Refusals): HttpTerminal {
   knowOnly(HttpConnectionManagerSchema, manager, httpFields, path, refused)
@@ -107,7 +109,12 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     routes: decodeRouteSpecifier(manager, path, refused),
     filters: decodeHttpFilters(manager.httpFilters, origins, join(path, 'http_filters'), refused),
     idleTimeoutMs: durationMs(options?.idleTimeout, hourMs, join(optionsPath, 'idle_timeout'), refused),
-    headersTimeoutMs: durationMs(manager.requestHeadersTimeout, 0, join(path, 'request_headers_timeout'), refused),
+    headersTimeoutMs: durationMs(
+      manager.requestHeadersTimeout,
+      headersMs,
+      join(path, 'request_headers_timeout'),
+      refused,
+    ),
     streamIdleTimeoutMs: durationMs(manager.streamIdleTimeout, 300_000, join(path, 'stream_idle_timeout'), refused),
     ...decodeForward(manager, path, refused),
     generateRequestId: manager.generateRequestId ?? true,

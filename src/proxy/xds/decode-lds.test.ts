@@ -40,7 +40,7 @@ test('LDS: defaults of the .proto where nothing is said', () => {
           routes: { named: 'r' },
           filters: [],
           idleTimeoutMs: 3_600_000,
-          headersTimeoutMs: 0,
+          headersTimeoutMs: 10_000,
           streamIdleTimeoutMs: 300_000,
           forwardClientCert: 'sanitize',
           clientCertParts: [],
