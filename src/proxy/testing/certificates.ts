@@ -3,6 +3,12 @@ import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
 
+const weakAlgorithm = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 1024,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+}
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 /** A throw-away authority for tests and benchmarks. */
@@ -10,6 +16,8 @@ export interface TestAuthority {
   readonly bundlePem: string
   /** A leaf for these URI names (usually one SPIFFE ID; `dns:` and `ip:` in front make names of those kinds), valid from now − 1 h until `validForMs` from now (may be in the past). */
   issue(uris: string | readonly string[], validForMs?: number): Promise<IdentityMaterial>
+  /** The same with a key that nobody should use any more: RSA of 1024 bits. */
+  issueWeak(name: string): Promise<IdentityMaterial>
 }
 
 /** Makes a new root. */
@@ -30,38 +38,43 @@ export async function createTestAuthority(): Promise<TestAuthority> {
   })
   const bundlePem = root.toString('pem')
   let serial = 1
+  const issueFor = async (
+    own: webcrypto.CryptoKeyPair,
+    uris: string | readonly string[],
+    validForMs: number,
+  ): Promise<IdentityMaterial> => {
+    const names = typeof uris === 'string' ? [uris] : uris
+    const notAfterMs = Date.now() + validForMs
+    const leaf = await x509.X509CertificateGenerator.create({
+      serialNumber: (++serial).toString(16).padStart(4, '0'),
+      subject: '',
+      issuer: root.subject,
+      notBefore: new Date(Date.now() - 3_600_000),
+      notAfter: new Date(notAfterMs),
+      signingKey: keys.privateKey,
+      publicKey: own.publicKey,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.SubjectAlternativeNameExtension(names.map(alternativeName), true),
+        new x509.ExtendedKeyUsageExtension([
+          x509.ExtendedKeyUsage.serverAuth as string,
+          x509.ExtendedKeyUsage.clientAuth as string,
+        ]),
+      ],
+    })
+    const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', own.privateKey)
+    return {
+      spiffeId: names[0] ?? '',
+      keyPem: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
+      chainPem: leaf.toString('pem'),
+      trustBundlePem: bundlePem,
+      notAfterMs,
+    }
+  }
   return {
     bundlePem,
-    async issue(uris, validForMs = 3_600_000) {
-      const own = await newKeys()
-      const names = typeof uris === 'string' ? [uris] : uris
-      const notAfterMs = Date.now() + validForMs
-      const leaf = await x509.X509CertificateGenerator.create({
-        serialNumber: (++serial).toString(16).padStart(4, '0'),
-        subject: '',
-        issuer: root.subject,
-        notBefore: new Date(Date.now() - 3_600_000),
-        notAfter: new Date(notAfterMs),
-        signingKey: keys.privateKey,
-        publicKey: own.publicKey,
-        signingAlgorithm: algorithm,
-        extensions: [
-          new x509.SubjectAlternativeNameExtension(names.map(alternativeName), true),
-          new x509.ExtendedKeyUsageExtension([
-            x509.ExtendedKeyUsage.serverAuth as string,
-            x509.ExtendedKeyUsage.clientAuth as string,
-          ]),
-        ],
-      })
-      const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', own.privateKey)
-      return {
-        spiffeId: names[0] ?? '',
-        keyPem: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
-        chainPem: leaf.toString('pem'),
-        trustBundlePem: bundlePem,
-        notAfterMs,
-      }
-    },
+    issue: async (uris, validForMs = 3_600_000) => issueFor(await newKeys(), uris, validForMs),
+    issueWeak: async (name) => issueFor(await newKeys(weakAlgorithm), name, 3_600_000),
   }
 }
 
@@ -70,5 +83,5 @@ function alternativeName(name: string): { type: 'url' | 'dns' | 'ip'; value: str
   return type === undefined ? { type: 'url', value: name } : { type: type === 'dns' ? 'dns' : 'ip', value: value ?? '' }
 }
 
-const newKeys = async (): Promise<webcrypto.CryptoKeyPair> =>
-  (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
+const newKeys = async (of: object & { name: string } = algorithm): Promise<webcrypto.CryptoKeyPair> =>
+  (await webcrypto.subtle.generateKey(of as typeof algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair

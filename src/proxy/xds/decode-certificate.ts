@@ -1,4 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import { tlsProfile } from '../../base/tls-profile.ts'
 import {
   TlsCertificateSchema,
   type CertificateValidationContext,
@@ -24,6 +26,11 @@ export function decodeKeyPair(certificate: TlsCertificate, path: string, refused
     refused.add(join(path, 'private_key'), 'is no key of this certificate, PEM and without a password')
     return undefined
   }
+  const problem = unusable(chainPem, keyPem)
+  if (problem !== undefined) {
+    refused.add(path, problem)
+    return undefined
+  }
   return { chainPem, keyPem, notAfterMs: first.validToDate.getTime() }
 }
 
@@ -37,6 +44,16 @@ export function decodeTrustedCa(
   const pem = inlineText(trustedCa, path, refused) ?? ''
   if (readPem(pem) === undefined) refused.add(path, 'holds no certificate')
   return pem
+}
+
+/** Why OpenSSL will not have it, in its words: too weak a key, a broken certificate further down. It would throw at the first handshake. */
+function unusable(cert: string, key: string): string | undefined {
+  try {
+    createSecureContext({ ...tlsProfile, cert, key })
+    return undefined
+  } catch (error) {
+    return `cannot be used: ${error instanceof Error ? error.message.replace(/^.*::/, '') : String(error)}`
+  }
 }
 
 function readPem(pem: string): X509Certificate | undefined {

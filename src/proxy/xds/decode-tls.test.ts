@@ -73,6 +73,15 @@ test('a key of another certificate is refused by path; a second certificate is f
   assert.deepEqual(none.refused, ['at.common_tls_context: expected a certificate'])
 })
 
+const broken = '\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+
+test('what OpenSSL will not take is refused here, and not by an exception at the first handshake', async () => {
+  const chain = downstream({ tlsCertificates: [{ ...pair(one), certificateChain: inline(one.chainPem + broken) }] })
+  assert.match(chain.refused.join(), /^at\.common_tls_context\.tls_certificates\[0\]: cannot be used: wrong tag/)
+  const weak = downstream({ tlsCertificates: [pair(await authority.issueWeak('dns:weak.example'))] })
+  assert.match(weak.refused.join(), /tls_certificates\[0\]: cannot be used: ee key too small/)
+})
+
 test('towards an endpoint: a bundle in the resource, and the names that its certificate may have', () => {
   const { tls, refused } = upstream({
     validationContextType: {
