@@ -95,6 +95,8 @@ export interface Proxy {
   isBusy(clusters: readonly string[]): boolean
   /** The service that a host names in the newest configuration. */
   findService(host: string): NamedService | undefined
+  /** Of a headless service, those that have addresses now. */
+  instancesOf(service: NamedService): readonly NamedService[]
 }
 
 /** Idle and header deadlines are looked at this often, ms. */
@@ -314,6 +316,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     },
     isBusy: (clusters) => clusters.some((name) => upstream.isBusy(name)),
     findService: (host) => snapshot.findService(host, self.namespace),
+    instancesOf: (service) => snapshot.instancesOf(service),
   }
 }
 

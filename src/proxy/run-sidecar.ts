@@ -13,7 +13,7 @@ import { probeRequest } from './probe.ts'
 import { createDnsServer, type DnsServer, type ReceivingDatagrams } from './dns/serve-dns.ts'
 import { createAnswerCache } from './dns/answer-cache.ts'
 import { createForward } from './dns/forward.ts'
-import { answerFromNames } from './dns/mesh-names.ts'
+import { answerFromNames, type MeshNames } from './dns/mesh-names.ts'
 import { hostResolvers } from './dns/resolvers.ts'
 import { createHandedOver } from './handed-over.ts'
 import { createInside, type Inside } from './inside.ts'
@@ -255,7 +255,7 @@ function start(
     void proxy.ready.then(async () => {
       await flow.ready
       dns = startDns(
-        (host) => proxy.findService(host),
+        { find: (host) => proxy.findService(host), instancesOf: (service) => proxy.instancesOf(service) },
         (how) => queries.of(how).add(1),
         clock,
       )
@@ -309,13 +309,20 @@ function start(
 
 /** Answers for the names of the mesh, asks the machine's own resolvers for the rest. */
 function startDns(
-  find: (host: string) => NamedService | undefined,
+  names: MeshNames,
   answered: Parameters<typeof createDnsServer>[0]['answered'],
   clock: Clock,
 ): DnsServer {
   const host = hostResolvers(clock)
+  let turn = 0
+  // Clients take the first one: another one each time.
+  const instancesOf = (service: NamedService): readonly NamedService[] => {
+    const all = names.instancesOf(service)
+    const from = turn++ % Math.max(1, all.length)
+    return [...all.slice(from), ...all.slice(0, from)]
+  }
   return createDnsServer({
-    lookup: (question) => answerFromNames(question, find, host().search),
+    lookup: (question) => answerFromNames(question, { find: names.find, instancesOf }, host().search),
     forward: createForward({ resolvers: () => host().servers, clock }),
     cache: createAnswerCache(clock),
     answered,

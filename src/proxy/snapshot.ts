@@ -1,6 +1,7 @@
 import { createBalancer, type Balancer } from './balance/balancer.ts'
 import type { Cluster, ProxyConfig, Route, RouteTable } from './config.ts'
 import type { Service } from './http/service.ts'
+import { instanceFinder, type InstanceFinder } from './route/instances.ts'
 import { nameIndex, serviceFinder, type NameIndex, type ServiceFinder } from './route/names.ts'
 import { compileRoutes, type Router } from './route/router.ts'
 import { alongRoute } from './along-route.ts'
@@ -11,6 +12,7 @@ export interface Snapshot {
   readonly config: ProxyConfig
   readonly nameOf: NameIndex
   readonly findService: ServiceFinder
+  readonly instancesOf: InstanceFinder
   routerOf(table: RouteTable): Router
   /** The path of a call once its route is known. */
   serviceOf(route: Route): Service
@@ -22,6 +24,7 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
   const routers = new WeakMap<RouteTable, Router>()
   const indexes = new WeakMap<ProxyConfig['names'], NameIndex>()
   const finders = new WeakMap<ProxyConfig['names'], ServiceFinder>()
+  const instances = new WeakMap<ProxyConfig['names'], InstanceFinder>()
   const balancers = new WeakMap<Cluster, Balancer>()
   return (config) => {
     const services = new Map<Route, Service>()
@@ -29,6 +32,7 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
       config,
       nameOf: known(indexes, config.names, () => nameIndex(config.names)),
       findService: known(finders, config.names, () => serviceFinder(config.names)),
+      instancesOf: known(instances, config.names, () => instanceFinder(config.names)),
       routerOf: (table) => known(routers, table, () => compileRoutes(table)),
       serviceOf: (route) => known(services, route, () => alongRoute(route, snapshot, shared)),
       balancerOf: (cluster) =>

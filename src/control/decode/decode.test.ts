@@ -162,11 +162,11 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
   ],
   [
     'what a Service cannot be yet',
-    service('type: ExternalName\n  externalName: example.com\n  clusterIP: None\n  ports: [{port: 80}]'),
+    service('type: ExternalName\n  externalName: example.com\n  publishNotReadyAddresses: 1\n  ports: [{port: 80}]'),
     [
       'a.yaml:6: Service default/web: spec.externalName: not supported yet: a Service here is made of workloads of the mesh',
       'a.yaml:5: Service default/web: spec.type: expected one of "ClusterIP", got "ExternalName"',
-      'a.yaml:7: Service default/web: spec.clusterIP: expected a virtual IP or nothing, got "None" (headless Services are not supported yet)',
+      'a.yaml:7: Service default/web: spec.publishNotReadyAddresses: expected true or false, got 1',
     ],
   ],
   [

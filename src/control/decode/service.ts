@@ -13,7 +13,7 @@ import {
   type Decoder,
   type Issue,
 } from '../../base/decode.ts'
-import { anything, integer, string } from '../../base/decode.ts'
+import { anything, boolean, integer, string } from '../../base/decode.ts'
 import { label, labels, portNumber } from './names.ts'
 import { protocolOfAppProtocol, protocolOfName } from './port-protocol.ts'
 
@@ -22,6 +22,11 @@ export interface ServiceSpec {
   /** Empty: no workload; the Service has the endpoints that workloads registered for it by name. */
   readonly selector: Readonly<Record<string, string>>
   readonly ports: readonly ServicePortSpec[]
+  /** It has no address of its own: its name stands for its instances, and each of them has a name. Source: `clusterIP: None`. */
+  readonly headless?: {
+    /** Names of instances that are not ready have addresses too. */
+    readonly publishNotReady: boolean
+  }
 }
 
 export interface ServicePortSpec {
@@ -50,7 +55,7 @@ interface WrittenService {
   readonly ipFamilies?: unknown
   readonly ipFamilyPolicy?: unknown
   readonly internalTrafficPolicy: 'Cluster'
-  readonly publishNotReadyAddresses?: unknown
+  readonly publishNotReadyAddresses: boolean
 }
 
 const targetPort: Decoder<number | string> = (value, path, issues) =>
@@ -109,19 +114,13 @@ const written = object<Omit<WrittenService, 'ports'> & { readonly ports: readonl
     selector: withDefault(labels, {}),
     ports,
     type: withDefault(oneOf('ClusterIP'), 'ClusterIP'),
-    clusterIP: optional(
-      refine(string(), (ip, path, issues) =>
-        ip === 'None'
-          ? mismatch(issues, path, 'a virtual IP or nothing', ip, 'headless Services are not supported yet')
-          : ip,
-      ),
-    ),
+    clusterIP: optional(string()),
     clusterIPs: optional(anything),
     sessionAffinity: withDefault(oneOf('None'), 'None'),
     ipFamilies: optional(anything),
     ipFamilyPolicy: optional(anything),
     internalTrafficPolicy: withDefault(oneOf('Cluster'), 'Cluster'),
-    publishNotReadyAddresses: optional(anything),
+    publishNotReadyAddresses: withDefault(boolean, false),
   },
   {
     externalName: unsupported('not supported yet: a Service here is made of workloads of the mesh'),
@@ -132,7 +131,11 @@ const written = object<Omit<WrittenService, 'ports'> & { readonly ports: readonl
   },
 )
 
-export const serviceSpec: Decoder<ServiceSpec> = refine(written, ({ selector, ports: decoded }) => ({
-  selector,
-  ports: decoded,
-}))
+export const serviceSpec: Decoder<ServiceSpec> = refine(
+  written,
+  ({ selector, ports: decoded, clusterIP, publishNotReadyAddresses: publishNotReady }) => ({
+    selector,
+    ports: decoded,
+    ...(clusterIP === 'None' && { headless: { publishNotReady } }),
+  }),
+)

@@ -38,17 +38,24 @@ export function virtualIps(entries: ReadonlyMap<string, Entry>): {
   }
   for (const service of [...new Set(services)].toSorted()) {
     if (addresses.has(service)) continue
-    let index = hash(service) % count
-    while (owners.has(format(first + index))) index = (index + 1) % count
-    owners.set(format(first + index), service)
-    addresses.set(service, format(first + index))
+    const address = addressFor(service, (one) => owners.has(one))
+    owners.set(address, service)
+    addresses.set(service, address)
   }
   return { addresses, problems }
 }
 
-/** What goes on to where it was going needs the addresses that it really has. */
+/** The address that follows from a name, or the next one that is free. */
+export function addressFor(name: string, taken: (address: string) => boolean): string {
+  let index = hash(name) % count
+  while (taken(format(first + index))) index = (index + 1) % count
+  return format(first + index)
+}
+
+/** What goes on to where it was going needs the addresses that it really has; a headless Service is the addresses of its instances. */
 const hasVirtualIp = (resource: Resource): boolean =>
-  resource.kind === 'Service' || (resource.kind === 'ExternalService' && resource.spec.resolution !== 'None')
+  (resource.kind === 'Service' && resource.spec.headless === undefined) ||
+  (resource.kind === 'ExternalService' && resource.spec.resolution !== 'None')
 
 const byAge = (a: ResourceOf<'VirtualIP'>, b: ResourceOf<'VirtualIP'>): number => (ageKey(a) < ageKey(b) ? -1 : 1)
 const ageKey = ({ metadata }: ResourceOf<'VirtualIP'>): string =>

@@ -26,25 +26,26 @@ export function portRules(
   index: number,
   own: PortRoutes | undefined,
   { ofPort }: TrafficPolicies,
+  /** The name in whose place everything goes to itself. */
+  name: string = service.metadata.name,
 ): Pick<ServicePort, 'rules' | 'consumerRules'> {
   const { port = 0, protocol = 'tcp' } = service.spec.ports[index] ?? {}
   if (!isHttp(protocol)) return { rules: [] }
   const none = own === undefined || own.producer.length === 0
-  const { namespace, name } = service.metadata
-  const itself = (): RouteRule =>
-    mergeRecovery(toItself(service, port, index), ofPort(`${namespace}/${name}/${port}`), ofPort)
+  const key = `${service.metadata.namespace}/${service.metadata.name}/${port}`
+  const itself = (): RouteRule => mergeRecovery(toItself(service, name, port, index), ofPort(key), ofPort)
   const rules = none ? [itself()] : own.producer
   return { rules, ...(own === undefined || own.consumers.size === 0 ? {} : { consumerRules: own.consumers }) }
 }
 
-function toItself(service: Destination, port: number, index: number): RouteRule {
+function toItself(service: Destination, name: string, port: number, index: number): RouteRule {
   const origin = originOf(service, `spec.ports[${index}]`)
   return {
     name: 'default',
     match: { path: { kind: 'segments', value: '/' }, method: undefined, headers: [], queryParameters: [] },
     action: {
       kind: 'forward',
-      backends: [{ weight: 1, service: `${service.metadata.namespace}/${service.metadata.name}`, port, origin }],
+      backends: [{ weight: 1, service: `${service.metadata.namespace}/${name}`, port, origin }],
     },
     origin,
   }

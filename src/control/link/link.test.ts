@@ -9,12 +9,15 @@ import { snapshotFromYaml } from './testing/snapshot-from-yaml.ts'
 /** Maps as objects; what fits a line is on one line; what is undefined is left out by YAML. */
 function linkYaml(text: string): string {
   const { value, problems } = link(snapshotFromYaml(text), { trustDomain: 'weft.local' })
-  const { services, workloads, gateways, certificates, mesh } = value
+  const { services, workloads, gateways, certificates, virtualIps, mesh } = value
+  // Others follow from the snapshot.
+  const ofInstances = Array.from(virtualIps).filter(([name]) => name.includes('.'))
   const shown = {
     services: Object.fromEntries(services),
     workloads: Object.fromEntries(workloads),
     ...(gateways.size > 0 && { gateways: Object.fromEntries(gateways) }),
     ...(certificates.size > 0 && { certificates: Array.from(certificates.keys()) }),
+    ...(ofInstances.length > 0 && { virtualIps: Object.fromEntries(ofInstances) }),
     mesh,
     problems: problems.map(formatProblem),
   }

@@ -6,6 +6,7 @@ import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload }
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
 import { linkExternalServices } from './link-external.ts'
+import { addressesWith, linkInstances } from './link-instances.ts'
 import { linkGateways } from './link-gateways.ts'
 import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
@@ -38,11 +39,15 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
     ...policyProblems(snapshot),
     ...sliceProblems(snapshot),
   ]
+  const instances = new Map<ResourceOf<'Service'>, readonly Service[]>()
   const services = resourcesOf(snapshot, 'Service').map((service) => {
-    const linked = linkService(service, { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value })
+    const context = { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value }
+    const linked = linkService(service, context)
     problems.push(...linked.problems)
+    if (service.spec.headless !== undefined) instances.set(service, linkInstances(service, linked.value, context))
     return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
   })
+  for (const one of [...instances.values()].flat()) services.push([`${one.namespace}/${one.name}`, one])
   const external = linkExternalServices(snapshot, { mesh, routes: routes.value, policies: policies.value })
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
@@ -63,7 +68,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
       services: new Map(services),
       workloads: new Map(workloads),
       ...gateways.value,
-      virtualIps: snapshot.virtualIps,
+      virtualIps: addressesWith(instances, snapshot.virtualIps),
       mesh,
     },
     problems,

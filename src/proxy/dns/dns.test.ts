@@ -28,13 +28,24 @@ const names: Readonly<Record<string, NamedService>> = {
   web,
   'web.default.svc.cluster.local': web,
   'new.shop': { namespace: 'shop', name: 'new', ports: [] },
+  db: { namespace: 'default', name: 'db', ports: [{ port: 5432, protocol: 'tcp', name: 'sql' }] },
   'far.example': { namespace: 'shop', name: 'far', ports: [], hosts: ['far.example'] },
 }
+
+const instancesOf = ({ name }: NamedService): readonly NamedService[] =>
+  name === 'db'
+    ? ['a', 'b'].map((one, index) => ({
+        namespace: 'default',
+        name: `${one}.db`,
+        ports: [],
+        virtualIp: `240.9.9.${index}`,
+      }))
+    : []
 
 async function start(t: TestContext, resolvers: () => readonly { host: string; port: number }[] = () => []) {
   const counts: string[] = []
   const server = createDnsServer({
-    lookup: (question) => answerFromNames(question, (host) => names[host], ['corp.example']),
+    lookup: (question) => answerFromNames(question, { find: (host) => names[host], instancesOf }, ['corp.example']),
     forward: createForward({ resolvers, clock: systemClock }),
     cache: createAnswerCache(systemClock),
     answered: (how) => counts.push(how),
@@ -100,6 +111,18 @@ test('names of the mesh are answered with their address, to a resolver that is n
   await assert.rejects(resolver.resolve4('new.shop'), { code: 'ESERVFAIL' })
   await assert.rejects(resolver.resolve4('nobody.mesh'), { code: 'ENOTFOUND' }, 'nobody else is asked for our own')
   assert.deepEqual([...new Set(counts)], ['mesh'])
+})
+
+test('a headless service is its instances, each with a name', async (t) => {
+  const { resolver, port } = await start(t)
+  assert.deepEqual(await resolver.resolve4('db'), ['240.9.9.0', '240.9.9.1'])
+  await assert.rejects(resolver.resolve6('db'), { code: 'ENODATA' })
+  const targets = await resolver.resolveSrv('_sql._tcp.db')
+  assert.deepEqual(targets.map((one) => `${one.name}:${one.port}`).toSorted(), [
+    'a.db.default.svc.cluster.local:5432',
+    'b.db.default.svc.cluster.local:5432',
+  ])
+  assert.equal((await askUdp(port, query('_sql._tcp.db', dns.srv))).readUInt16BE(10), 2, 'the addresses come along')
 })
 
 test('a search domain that the resolver puts behind a short name does not hide the mesh', async (t) => {

@@ -10,7 +10,7 @@ export type ServiceFinder = (host: string, ownNamespace: string) => NamedService
 /**
  * Finds services by the names that programs use: `web` and `web.mesh` (in the asker's namespace), `web.shop`,
  * `web.shop.svc` and `web.shop.svc.cluster.local`, any case, one trailing dot allowed; by their virtual IPs; and those outside of the
- * mesh by their own hosts, after the names of the mesh.
+ * mesh by their own hosts, after the names of the mesh. An instance of a headless service has its own name before those.
  */
 export function serviceFinder(names: ReadonlyMap<string, NamedService>): ServiceFinder {
   let byAddress: ReadonlyMap<string, NamedService> | undefined
@@ -55,12 +55,20 @@ export const isVirtualIp = (host: string): boolean => /^24[0-7](?:\.\d{1,3}){3}$
 function serviceKeys(written: string, ownNamespace: string): readonly string[] {
   const host = written.endsWith('.') ? written.slice(0, -1) : written
   const [name = '', ...rest] = host.split('.')
-  const suffix = rest.slice(1).join('.')
   if (name === '') return []
-  if (rest.length === 0) return [`${ownNamespace}/${name}`]
-  // A namespace may be called "mesh".
-  if (rest.length === 1) return [`${rest[0]}/${name}`, ...(rest[0] === 'mesh' ? [`${ownNamespace}/${name}`] : [])]
-  return suffixes.includes(suffix) ? [`${rest[0]}/${name}`] : []
+  const [service, ...behind] = rest
+  const keys = inNamespace(name, rest, ownNamespace)
+  // An instance of a headless service has that one's name behind its own.
+  return service === undefined ? keys : [...keys, ...inNamespace(`${name}.${service}`, behind, ownNamespace)]
 }
 
-const suffixes: readonly string[] = ['svc', 'svc.cluster.local']
+/** `name` in the namespace that follows it, or in the asker's. */
+function inNamespace(name: string, rest: readonly string[], ownNamespace: string): readonly string[] {
+  const [namespace, ...suffix] = rest
+  if (namespace === undefined) return [`${ownNamespace}/${name}`]
+  if (!suffixes.includes(suffix.join('.'))) return []
+  // A namespace may be called "mesh".
+  return [`${namespace}/${name}`, ...(namespace === 'mesh' && suffix.length === 0 ? [`${ownNamespace}/${name}`] : [])]
+}
+
+const suffixes: readonly string[] = ['', 'svc', 'svc.cluster.local']

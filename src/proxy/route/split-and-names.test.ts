@@ -106,3 +106,28 @@ test('services outside of the mesh are found by their own hosts alone, after the
     assert.equal(find(host, 443, 'a'), undefined, host)
   assert.equal(find('web.shop', 443, 'a'), 'shop/web/443')
 })
+
+test('instances of a headless service are found by names of their own, in front of its names', () => {
+  const ports = [{ port: 80, protocol: 'http' as const }]
+  const find = nameIndex(
+    new Map([
+      ['shop/db', { namespace: 'shop', name: 'db', ports }],
+      ['shop/db-a.db', { namespace: 'shop', name: 'db-a.db', ports, virtualIp: '240.0.0.9' }],
+      ['db/db-b', { namespace: 'db', name: 'db-b', ports }],
+      ['shop/db-b.db', { namespace: 'shop', name: 'db-b.db', ports }],
+    ]),
+  )
+  for (const host of [
+    'db-a.db',
+    'db-a.db.mesh',
+    'DB-A.db.shop',
+    'db-a.db.shop.svc',
+    'db-a.db.shop.svc.cluster.local.',
+    '240.0.0.9',
+  ])
+    assert.equal(find(host, 80, 'shop'), 'shop/db-a.db/80', host)
+  assert.equal(find('db-a.db', 80, 'other'), undefined)
+  assert.equal(find('db-a.db.shop.example', 80, 'shop'), undefined)
+  assert.equal(find('db-b.db', 80, 'shop'), 'db/db-b/80', 'a service of another namespace comes first')
+  assert.equal(find('db.shop.svc', 80, 'other'), 'shop/db/80')
+})
