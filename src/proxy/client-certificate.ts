@@ -2,11 +2,9 @@ import { hash } from 'node:crypto'
 import { subjectText } from '../base/peer-check.ts'
 import { subjectNames } from '../base/subject-names.ts'
 import type { ForwardClientCert, HttpTerminal } from './config.ts'
+import { clientCertificateHeader } from '../xds/names.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
 import type { Peer } from './http/service.ts'
-
-/** Tells programs who the caller has proven to be. Source: Envoy, "x-forwarded-client-cert". */
-export const clientCertificateHeader = 'x-forwarded-client-cert'
 
 /** What callers say of themselves (or of those before them) may pass. */
 export function mayForward(mode: ForwardClientCert, { principal }: Peer): boolean {

@@ -1,13 +1,16 @@
 import { formatAddress } from '../base/address.ts'
 import type { NumberRange } from '../base/string-match.ts'
+import type { BucketState } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
 import type {
   Authorization,
+  FilterChain,
   HeaderMatch,
   InjectedFaults,
   Origin,
   PathMatch,
   ProxyConfig,
+  RateLimit,
   Route,
   RouteAction,
   RouteTable,
@@ -22,7 +25,8 @@ import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import type { ExplainRequest } from './explain-request.ts'
-import { wrongPort } from './outbound.ts'
+import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
+import { countsOf, wrongPort } from './outbound.ts'
 import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { compileDomains, withoutPort } from './route/domain-index.ts'
@@ -67,11 +71,23 @@ export interface OutboundExplanation {
   readonly clusters: readonly ClusterChoice[]
 }
 
-/** The callee's side: filter chain and authorization. */
+/** A rate limit that the request would meet, as it stands for this caller. */
+export interface LimitState extends BucketState {
+  readonly name: string
+  readonly burst: number
+  readonly perSecond: number
+  /** It is counted for this caller, or this value of a header, alone. */
+  readonly own: boolean
+  readonly origin?: Origin | undefined
+}
+
+/** The callee's side: filter chain, authorization and rate limits. */
 export interface InboundExplanation {
   readonly side: 'inbound'
   readonly chain?: string
   readonly filters: readonly { readonly action: Authorization['action']; readonly tried: readonly Tried[] }[]
+  /** Absent: there are none, or authorization is in the way. */
+  readonly limits?: readonly LimitState[]
   readonly refused?: Refused
 }
 
@@ -83,6 +99,8 @@ export interface ExplainParts {
   readonly demand: (routeName: string) => Promise<boolean>
   readonly ownNamespace: string
   readonly workload: string
+  readonly rateCounts: RateCounts
+  readonly nowMs: () => number
 }
 
 /** Takes the decisions that the request would meet, by the same functions, and writes down how they came about. Sends nothing. */
@@ -188,7 +206,7 @@ const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: '
 function explainInbound(
   request: ExplainRequest,
   { address, principal }: { address: string; principal: string },
-  { current, workload }: ExplainParts,
+  { current, workload, rateCounts, nowMs }: ExplainParts,
 ): InboundExplanation {
   const tls = principal !== ''
   const call = callOf(request, { principal: tls ? principal : undefined, tls })
@@ -221,7 +239,32 @@ function explainInbound(
     const fault = compileAuthorization(authorization, { workload })(call)
     if (fault !== undefined) return { side: 'inbound', chain: chain.name, filters, refused: refusedBy(fault) }
   }
-  return { side: 'inbound', chain: chain.name, filters }
+  const met = metLimits(chain.terminal, call, rateCounts, nowMs())
+  const over = met.find(({ state }) => !state.allowed)
+  return {
+    side: 'inbound',
+    chain: chain.name,
+    filters,
+    ...(met.length > 0 && { limits: met.map(({ state }) => state) }),
+    ...(over && { refused: refusedBy(rateLimitFault(over.limit, over.state, over.state)) }),
+  }
+}
+
+/** Asks the very counts that calls are counted in, and takes nothing from them. */
+function metLimits(
+  terminal: FilterChain['terminal'],
+  call: Call,
+  counts: RateCounts,
+  nowMs: number,
+): readonly { readonly limit: RateLimit; readonly state: LimitState }[] {
+  if (terminal.kind !== 'http') return []
+  return terminal.filters.flatMap((filter) => {
+    if (filter.kind !== 'rate-limit') return []
+    const { limit } = filter
+    const { key, rate } = bucketFor(limit, call)
+    const state = countsOf(terminal, limit, counts).peek(key, rate, nowMs)
+    return [{ limit, state: { name: limit.name, ...rate, ...state, own: key !== '', origin: limit.origin } }]
+  })
 }
 
 function triedRule(authorization: Authorization, call: Call, workload: string): Tried {

@@ -1,9 +1,11 @@
 import { formatAddress } from '../base/address.ts'
+import type { KeyedBuckets } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
-import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
+import type { HttpTerminal, ProxyConfig, RateLimit, RouteTable } from './config.ts'
 import { edgeHeaders } from './edge-headers.ts'
 import { authorize } from './filter/authorize.ts'
 import { grpcWeb } from './filter/grpc-web.ts'
+import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
 import { paths, serverHeader, upgrades } from './manners.ts'
@@ -57,16 +59,32 @@ export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, s
 }
 
 /** The terminal's filters, in the order given. */
-export function filters({ filters: list }: HttpTerminal, { self, policyMatched }: Shared): readonly Layer[] {
-  return list.map((filter) => {
+export function filters(terminal: HttpTerminal, shared: Shared): readonly Layer[] {
+  const { self, policyMatched, clock } = shared
+  return terminal.filters.map((filter) => {
     switch (filter.kind) {
       case 'authorize':
         return authorize(filter.rules, { workload: self.workload, matched: policyMatched })
+      case 'rate-limit': {
+        const { limit } = filter
+        return rateLimit(limit, {
+          buckets: countsOf(terminal, limit, shared.rateCounts),
+          clock,
+          limited: () => shared.rateLimited(limit.name),
+        })
+      }
       case 'grpc-web':
         return grpcWeb
     }
   })
 }
+
+/** Under which name a limit is counted: the same for all chains of a listener. */
+export const countName = ({ statPrefix }: HttpTerminal, { name }: RateLimit): string => `${statPrefix} ${name}`
+
+/** What a limit has counted so far; one more key is for whatever has none. */
+export const countsOf = (terminal: HttpTerminal, limit: RateLimit, counts: RateCounts): KeyedBuckets =>
+  counts.of(countName(terminal, limit), 1 + (limit.keyed?.maxKeys ?? 0))
 
 /** Finds the route in the newest configuration, which the call keeps from then on. */
 export function route(parts: HttpStackParts): Service {

@@ -24,6 +24,8 @@ import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createUnregisteredLog } from './outside.ts'
 import { createOverload } from './overload.ts'
+import { createRateCounts } from './filter/rate-limit.ts'
+import { countName } from './outbound.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
@@ -155,6 +157,8 @@ export function createProxy(parts: ProxyParts): Proxy {
       ejected: (cluster, count) => outliers.ejected(cluster, count),
     }),
     budgets: createRetryBudgets(),
+    rateCounts: createRateCounts(),
+    rateLimited: (limit) => rateLimited.of(limit).add(1),
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
     udp: createUdpMetrics(parts.metrics),
@@ -198,6 +202,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     refused: (listener, reason) => refusals.of(listener, reason).add(1),
   }
 
+  const rateLimited = parts.metrics.counter('weft_rate_limited_total', 'Calls that a rate limit refused.', ['limit'])
   const open = new Map<string, Open>()
   const leaving = new Set<Promise<void>>()
   let stopped = false
@@ -214,6 +219,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     upstream.adopt(next.clusters)
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
+    shared.rateCounts.retain(countNames(next))
     if (stopped) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
@@ -306,6 +312,8 @@ export function createProxy(parts: ProxyParts): Proxy {
         demand: parts.demand,
         ownNamespace: self.namespace,
         workload: self.workload,
+        rateCounts: shared.rateCounts,
+        nowMs: () => clock.nowMs(),
       }),
     probe: (request) => probe(request, { current: () => snapshot, demand: parts.demand, shared }),
     describeClusters: () => describeClusters(shared, snapshot.config),
@@ -318,6 +326,17 @@ export function createProxy(parts: ProxyParts): Proxy {
     findService: (host) => snapshot.findService(host, self.namespace),
     instancesOf: (service) => snapshot.instancesOf(service),
   }
+}
+
+/** Of all rate limits that there are. */
+function countNames({ listeners }: ProxyConfig): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const { filterChains, defaultFilterChain } of listeners.values())
+    for (const chain of [...filterChains, defaultFilterChain])
+      if (chain?.terminal.kind === 'http')
+        for (const filter of chain.terminal.filters)
+          if (filter.kind === 'rate-limit') names.add(countName(chain.terminal, filter.limit))
+  return names
 }
 
 /** What changes only with another socket. */

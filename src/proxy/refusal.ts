@@ -1,5 +1,6 @@
 import { formatGrpcMessage } from '../base/grpc.ts'
 import { upstreamFaultHeader } from '../xds/names.ts'
+import { refusedFields } from './filter/rate-limit.ts'
 import { bytesBody, emptyBody } from './http/body.ts'
 import { faultGrpcStatus, faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
@@ -21,6 +22,7 @@ export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: P
     if (fault.retry === 'safe') headers.push(notProcessed)
     if (fault.kind === 'reset') headers.push(reset)
   }
+  if (fault.kind === 'rate-limited') headers.push(...refusedFields(fault))
   const sentence = faultSentence(fault)
   const web = call && grpcWebType(call)
   if (web !== undefined || (call !== undefined && isGrpc(call)))

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { clientCertificateField, clientCertificateHeader, mayForward } from './client-certificate.ts'
+import { clientCertificateHeader } from '../xds/names.ts'
+import { clientCertificateField, mayForward } from './client-certificate.ts'
 import type { HttpTerminal } from './config.ts'
 import { headerField, type HeaderField, type Headers } from './http/headers.ts'
 import type { Call, Layer } from './http/service.ts'

@@ -6,6 +6,7 @@ import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
+import type { RateCounts } from './filter/rate-limit.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
 import type { UdpMetrics } from './telemetry/record-udp.ts'
@@ -18,6 +19,9 @@ export interface Shared {
   readonly overload: Overload
   readonly states: EndpointStates
   readonly budgets: RetryBudgets
+  readonly rateCounts: RateCounts
+  /** Counts a call that a rate limit refused. */
+  readonly rateLimited: (limit: string) => void
   readonly calls: CallMetrics
   readonly tcp: TcpMetrics
   readonly udp: UdpMetrics

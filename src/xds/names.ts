@@ -44,6 +44,8 @@ export const passthroughCluster = 'outbound/passthrough'
  * everywhere else. `not-processed`: the program got no byte of it. `reset`: it broke off before it answered.
  */
 export const upstreamFaultHeader = 'x-weft-upstream-fault'
+/** Who the caller has proven to be, for programs and for whatever goes by headers: written anew by each hop. Source: Envoy. */
+export const clientCertificateHeader = 'x-forwarded-client-cert'
 /** node.metadata key with which our proxies say that they take NDS and `weft.dev` metadata. */
 export const weftNodeMetadata = 'WEFT_VERSION'
 /** The SPIFFE ID that the control plane's server certificate carries: what its clients check instead of a host name. */

@@ -1,6 +1,7 @@
 import { grpcStatusNames } from '../../base/grpc.ts'
+import { formatRate } from '../../base/keyed-buckets.ts'
 import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
-import type { InboundExplanation, OutboundExplanation, Tried } from '../../proxy/explain.ts'
+import type { InboundExplanation, LimitState, OutboundExplanation, Tried } from '../../proxy/explain.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
 
 /** All that `weft explain` found out. */
@@ -116,8 +117,15 @@ function calleeRows({ workload, inbound }: Explained['callees'][number]): string
   )
   return (
     row('callee', `${workload}, ${chain}${inbound.filters.length === 0 ? ', no authorization policy' : ''}`) +
-    filters.join('')
+    filters.join('') +
+    (inbound.limits ?? []).map(limitRow).join('')
   )
+}
+
+function limitRow({ name, allowed, remaining, burst, perSecond, own, origin }: LimitState): string {
+  const left = `${remaining} of ${burst} left${own ? ' for this caller' : ''}`
+  const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
+  return row('limit', `${allowed ? '✓' : '✗'} ${name}: ${left}, ${formatRate(perSecond)}${from}`)
 }
 
 function answerRow({ refused, clusters }: OutboundExplanation, callees: Explained['callees']): string {

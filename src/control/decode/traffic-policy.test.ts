@@ -28,6 +28,7 @@ panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
+rateLimits: [{requests: 10}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, headers: [{name: X-Test, value: a}]}
 `),
     {
@@ -65,6 +66,11 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
       connection: { connectTimeout: 250, idleTimeout: 0 },
       timeouts: { request: 10_000, perTry: 2000 },
       retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
+      rateLimits: [
+        { requests: 10, unit: 'Second', burst: 10 },
+        { requests: 1, unit: 'Day', burst: 3, per: 'caller' },
+        { requests: 2, unit: 'Second', burst: 2, per: { header: 'x-user' } },
+      ],
       faults: {
         delay: { duration: 2000, percent: 100 },
         abort: { grpcStatus: 14, percent: 0.25 },
@@ -82,6 +88,23 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
 
 const wrong: readonly (readonly [text: string, problems: readonly string[]])[] = [
   ['panicThreshold: 1', ['targetRefs: expected a list, got nothing']],
+  [
+    `${web}\nrateLimits: [{unit: Second}, {requests: 1, per: caller}, {requests: 1, per: {header: ':path'}}, {requests: 0, unit: seconds}]`,
+    [
+      'rateLimits[0].requests: expected a whole number from 1 to 4294967295, got nothing',
+      'rateLimits[1].per: expected "Caller" or { header: NAME }, got "caller"',
+      'rateLimits[2].per.header: expected a header name, got ":path"',
+      'rateLimits[3].requests: expected a whole number from 1 to 4294967295, got 0',
+      'rateLimits[3].unit: expected one of "Second", "Minute", "Hour", "Day", got "seconds" (did you mean "Second"?)',
+    ],
+  ],
+  [
+    'targetRefs: [{kind: HTTPRoute, name: a}, {kind: ExternalService, name: b}]\nrateLimits: [{requests: 1}]',
+    [
+      'rateLimits: means nothing for a route ("a"): it belongs to the Service that calls go to; target that',
+      'rateLimits: means nothing for an ExternalService ("b"): the sidecar of the called program counts, and there is none',
+    ],
+  ],
   [
     `${web}\nfaults: {delay: {duration: 1s, percent: 0.00001}, abort: {httpStatus: 503, grpcStatus: UNAVAILABEL}}`,
     [

@@ -1,6 +1,7 @@
 import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
 import { outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
 import { faultsSpec, type FaultsSpec } from './traffic-faults.ts'
+import { rateLimitsSpec, type RateLimitSpec } from './traffic-rate-limits.ts'
 import {
   trafficRetriesSpec,
   trafficTimeoutsSpec,
@@ -37,6 +38,7 @@ export interface ServiceSettings {
   readonly locality?: LocalityPreferenceSpec | false
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
+  readonly rateLimits?: readonly RateLimitSpec[]
 }
 
 /** What holds for the rules of a route, or for all rules of a service. */
@@ -56,6 +58,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'locality',
   'panicThreshold',
   'connection',
+  'rateLimits',
 ]
 
 /** Algorithms that go by weights, which slow start changes. */
@@ -77,6 +80,7 @@ const written = object<Written>({
   timeouts: optional(trafficTimeoutsSpec),
   retries: optional(trafficRetriesSpec),
   faults: optional(faultsSpec),
+  rateLimits: optional(rateLimitsSpec),
 })
 
 /** What its parts must not say together. */
@@ -105,5 +109,11 @@ export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (re
         message: `means nothing for a route (${JSON.stringify(targets[route]?.name)}): it belongs to the Service that calls go to; target that`,
       })
   }
+  const external = targets.find(({ kind }) => kind === 'ExternalService')
+  if (external !== undefined && settings.rateLimits !== undefined)
+    issues.push({
+      path: `${path}.rateLimits`,
+      message: `means nothing for an ExternalService (${JSON.stringify(external.name)}): the sidecar of the called program counts, and there is none`,
+    })
   return issues.length > before ? invalid : { targets, ...settings }
 })

@@ -1,3 +1,4 @@
+import { isHttp } from '../../base/app-protocol.ts'
 import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
@@ -113,8 +114,16 @@ function targetProblem(
         return missing('name', `there is no ${kind} ${namespace}/${name}`, didYouMean(kind, name, snapshot, namespace))
       const wrong = wrongSection(service.spec.ports.map((port) => port.name))
       const why = wrong === undefined ? checksNowhere(policy.spec, service, sectionName) : undefined
-      if (why === undefined) return wrong
-      return problemAt(policy, 'spec.healthChecks', `means nothing for ${targetName(namespace, target)}: ${why}`)
+      if (why !== undefined)
+        return problemAt(policy, 'spec.healthChecks', `means nothing for ${targetName(namespace, target)}: ${why}`)
+      const ports = service.spec.ports.filter((port) => sectionName === undefined || port.name === sectionName)
+      if ((policy.spec.rateLimits ?? []).length > 0 && ports.length > 0 && !ports.some((port) => isHttp(port.protocol)))
+        return problemAt(
+          policy,
+          'spec.rateLimits',
+          `counts requests, and ${targetName(namespace, target)} has no HTTP port, so it has no effect there`,
+        )
+      return wrong
     }
     case 'HTTPRoute':
     case 'GRPCRoute': {

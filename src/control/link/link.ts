@@ -5,6 +5,7 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { enforcedAt, inboundLimits, type InboundLimits } from './inbound-limits.ts'
 import { linkExternalServices } from './link-external.ts'
 import { addressesWith, linkInstances } from './link-instances.ts'
 import { linkGateways } from './link-gateways.ts'
@@ -51,13 +52,14 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   const external = linkExternalServices(snapshot, { mesh, routes: routes.value, policies: policies.value })
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
+  const limitsOf = inboundLimits(snapshot, policies.value)
   const workloads = resourcesOf(snapshot, 'Workload')
     .filter(hasSidecar)
     .map(
       (workload) =>
         [
           `${workload.metadata.namespace}/${workload.metadata.name}`,
-          linkWorkload(workload, snapshot, trustDomain),
+          linkWorkload(workload, { snapshot, trustDomain, limitsOf }),
         ] as const,
     )
   return {
@@ -116,6 +118,7 @@ function linkService(
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
       ...mergeTraffic(ofPort, spec),
+      ...enforcedAt(spec, ofPort),
       origin,
     }
   })
@@ -125,7 +128,10 @@ function linkService(
 const hasSidecar = ({ spec }: ResourceOf<'Workload'>): boolean =>
   spec.gateway !== undefined || spec.outbound !== undefined || spec.ports.some((port) => port.inbound !== undefined)
 
-function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnapshot, trustDomain: string): Workload {
+function linkWorkload(
+  workload: ResourceOf<'Workload'>,
+  { snapshot, trustDomain, limitsOf }: Pick<Context, 'snapshot' | 'trustDomain'> & { readonly limitsOf: InboundLimits },
+): Workload {
   const { metadata, spec } = workload
   const authorization = authorizationOf(workload, { snapshot, trustDomain })
   const inbound = spec.ports.flatMap((port): InboundPort[] => {
@@ -141,6 +147,7 @@ function linkWorkload(workload: ResourceOf<'Workload'>, snapshot: InventorySnaps
         mtls: mode,
         mtlsOrigin,
         authorization,
+        ...limitsOf(workload, port),
       },
     ]
   })

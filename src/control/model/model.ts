@@ -9,6 +9,7 @@ export type * from './gateway.ts'
 export type * from './route.ts'
 export type * from './workload.ts'
 export type * from './traffic-policy.ts'
+export type * from './rate-limit.ts'
 export type * from './authorization.ts'
 
 /**

@@ -3,7 +3,7 @@ import type { Address } from '../../base/address.ts'
 import type { Locality } from '../../base/locality.ts'
 import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
-import type { Traffic } from './traffic-policy.ts'
+import type { SettingOrigins, Traffic } from './traffic-policy.ts'
 
 /**
  * `peak-ewma`: by latency and calls under way; for raw TCP, which has no answers to time, the same as `least-request`. `ring-hash` and
@@ -45,6 +45,8 @@ export interface ServicePort {
   readonly tls?: ExternalTls
   /** Absent: no policy says anything of it. */
   readonly traffic?: Traffic
+  /** What the sidecars of its programs hold callers to, and which policies say so; absent: nothing. */
+  readonly enforced?: SettingOrigins
   readonly origin: Origin
 }
 

@@ -3,6 +3,7 @@ import type { Address } from '../../base/address.ts'
 import type { Locality } from '../../base/locality.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 export interface Workload {
   readonly namespace: string
@@ -43,4 +44,6 @@ export interface InboundPort {
   readonly mtls: 'strict' | 'permissive' | 'disable'
   readonly mtlsOrigin: Origin | undefined
   readonly authorization: PortAuthorization
+  /** A request has to keep them all; absent: none. */
+  readonly rateLimits?: readonly RateLimit[]
 }

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { RBACSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import type { AuthorizationRule, PortAuthorization } from '../model/model.ts'
+import type { AuthorizationRule, PortAuthorization, RateLimit } from '../model/model.ts'
 import { renderAuthorization } from './authorization.ts'
 import { originJson, typed } from './parts.ts'
 
@@ -14,9 +14,12 @@ export const httpAuthorization = (
     configType: { case: 'typedConfig', value: typed(RBACSchema, { rules }) },
   }))
 
-/** An RBAC policy has no room for metadata: their origins stand on the listener, by the policy's name. */
-export function policyOrigins({ deny, allow, audit }: PortAuthorization): ReturnType<typeof originJson> {
-  const rules: readonly AuthorizationRule[] = [...deny, ...allow, ...audit]
-  if (rules.length === 0) return {}
-  return { policies: Object.fromEntries(rules.map((rule) => [rule.name, originJson(rule.origin)])) }
+/** RBAC policies and rate limits have no room for metadata: their origins stand on the listener, by their names. */
+export function policyOrigins(
+  { deny, allow, audit }: PortAuthorization,
+  limits: readonly RateLimit[] = [],
+): ReturnType<typeof originJson> {
+  const named: readonly Pick<AuthorizationRule, 'name' | 'origin'>[] = [...deny, ...allow, ...audit, ...limits]
+  if (named.length === 0) return {}
+  return { policies: Object.fromEntries(named.map(({ name, origin }) => [name, originJson(origin)])) }
 }

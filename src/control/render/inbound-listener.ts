@@ -11,6 +11,7 @@ import { inboundClusterName } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
 import { tcpFilters } from './tcp-proxy.ts'
+import { renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
@@ -41,7 +42,7 @@ export function renderInboundListener(
       ...(port.mtls === 'strict' ? [] : [plainChain(parts)]),
       ...(port.mtls === 'permissive' ? [foreignTlsChain(parts)] : []),
     ],
-    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port.authorization)),
+    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port.authorization, port.rateLimits)),
   }
 }
 
@@ -96,7 +97,11 @@ function httpFilters({ port, accessLog }: Parts): Filter[] {
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
-      filters: [...httpAuthorization(port), ...(port.protocol === 'grpc' ? [grpcWeb] : [])],
+      filters: [
+        ...httpAuthorization(port),
+        ...renderRateLimits(port.rateLimits ?? []),
+        ...(port.protocol === 'grpc' ? [grpcWeb] : []),
+      ],
       routes: {
         name: cluster,
         validateClusters: false,

@@ -2,6 +2,7 @@ import type { Address } from '../../base/address.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
 import type { UdpProxy } from './udp.ts'
 import type { DownstreamTls } from './tls.ts'
@@ -137,5 +138,6 @@ export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Author
 
 export type HttpFilter =
   | { readonly kind: 'authorize'; readonly rules: Authorization }
+  | { readonly kind: 'rate-limit'; readonly limit: RateLimit }
   /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
   | { readonly kind: 'grpc-web' }

@@ -1,5 +1,6 @@
 import { formatAddress, type Address } from '../../base/address.ts'
 import { grpcStatus, grpcStatusOfHttp } from '../../base/grpc.ts'
+import { formatRate } from '../../base/keyed-buckets.ts'
 
 /**
  * All that can go wrong with one call. Each case says whose fault it is, when a retry is safe, and the numbers to print.
@@ -42,12 +43,29 @@ export type Fault =
       cause: string
     }
   | { kind: 'client-gone'; side: 'downstream'; retry: 'never'; cause: string }
+  /** `tellsAll`, `retryAfter`: what the refusal says besides. */
+  | {
+      kind: 'rate-limited'
+      side: 'self'
+      retry: 'never'
+      status: number
+      resourceExhausted: boolean
+      limit: string
+      burst: number
+      perSecond: number
+      waitMs: number
+      tellsAll: boolean
+      retryAfter: boolean
+    }
   /** By policy: the call was to fail. */
   | { kind: 'injected'; side: 'self'; retry: 'never'; status: number; grpcStatus: number | undefined }
   | { kind: 'draining'; side: 'self'; retry: 'safe' }
 
 /** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
-export const statusOf: Record<Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'injected'>, number> = {
+export const statusOf: Record<
+  Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'rate-limited' | 'injected'>,
+  number
+> = {
   'no-route': 404,
   'unknown-host': 502,
   'no-port': 502,
@@ -78,6 +96,7 @@ export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.
 export function faultGrpcStatus(fault: Fault): number {
   if (fault.kind === 'timeout' && fault.what === 'request') return grpcStatus.deadlineExceeded
   if (fault.kind === 'client-gone') return grpcStatus.cancelled
+  if (fault.kind === 'rate-limited' && fault.resourceExhausted) return grpcStatus.resourceExhausted
   if (fault.kind === 'injected' && fault.grpcStatus !== undefined) return fault.grpcStatus
   if (fault.kind === 'truncated') return grpcStatus.unavailable
   return grpcStatusOfHttp(faultStatus(fault))
@@ -104,6 +123,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   truncated: 'UC',
   'bad-request': 'DPE',
   'client-gone': 'DC',
+  'rate-limited': 'RL',
   injected: 'FI',
   draining: 'DO',
 }
@@ -149,6 +169,8 @@ export function faultSentence(fault: Fault): string {
       return fault.cause
     case 'client-gone':
       return `the client went away: ${fault.cause}`
+    case 'rate-limited':
+      return `rate limit ${fault.limit} (${formatRate(fault.perSecond)}, ${fault.burst} at once) is used up; one more request may come in ${Math.ceil(fault.waitMs)} ms`
     case 'injected':
       return 'this failure was made on purpose: a policy injects faults here'
     case 'draining':

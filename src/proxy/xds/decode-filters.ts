@@ -1,6 +1,8 @@
+import { typeUrlOf } from '../../xds/any.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
   HttpConnectionManager_CodecType as CodecType,
@@ -28,6 +30,7 @@ import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
 import { decodeManners } from './decode-manners.ts'
 import { durationMs, mustBeAds } from './decode-parts.ts'
+import { decodeRateLimit } from './decode-rate-limit.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -190,7 +193,11 @@ function decodeHttpFilters(
       if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
     } else if (any?.typeUrl === webFilter) decoded.push({ kind: 'grpc-web' })
     else if (any?.typeUrl === cors) continue // what a route says of it is done there
-    else if (any?.typeUrl === faultFilter) {
+    else if (any?.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
+      const limit = open(any, LocalRateLimitSchema, at, refused)
+      const counted = limit && decodeRateLimit(limit, origins, at, refused)
+      if (counted !== undefined) decoded.push({ kind: 'rate-limit', limit: counted })
+    } else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')
     } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)

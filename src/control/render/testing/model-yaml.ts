@@ -14,6 +14,7 @@ import type {
   Model,
   Origin,
   PortAuthorization,
+  RateLimit,
   RouteRule,
   Service,
   ServicePort,
@@ -170,7 +171,7 @@ function workload(given: Loose<Workload>): Workload {
 }
 
 function inboundPort(given: Loose<InboundPort>): InboundPort {
-  const { name = 'http', targetPort = 8080, protocol = 'http', mtls = 'permissive', authorization } = given
+  const { name = 'http', targetPort = 8080, protocol = 'http', mtls = 'permissive', authorization, rateLimits } = given
   return {
     name,
     address: { host: given.address?.host ?? '127.0.0.1', port: given.address?.port ?? 15_006 },
@@ -180,6 +181,7 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
     mtlsOrigin:
       given.mtlsOrigin === undefined ? undefined : origin('PeerAuthentication default/mtls', given.mtlsOrigin),
     authorization: portAuthorization(authorization),
+    ...(rateLimits && { rateLimits: rateLimits as readonly RateLimit[] }),
   }
 }
 

@@ -1,0 +1,66 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { RateLimitSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { XRateLimitHeadersRFCVersion } from '../../xds/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts'
+import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { TokenBucketSchema } from '../../xds/gen/envoy/type/v3/token_bucket_pb.ts'
+import { clientCertificateHeader } from '../../xds/names.ts'
+import type { RateLimit } from '../model/model.ts'
+import { duration, fraction, typed } from './parts.ts'
+
+/** One key of the descriptors is enough. */
+const key = 'key'
+
+/** Of so many values of a key each has its own count. */
+const maxKeys = 10_000
+
+/** One filter a limit, so that a request has to pass them all. Who is told apart by nothing meets the filter's own bucket. */
+export const renderRateLimits = (limits: readonly RateLimit[]): MessageInitShape<typeof HttpFilterSchema>[] =>
+  limits.map((limit) => ({
+    name: `weft.rate_limit.${limit.name}`,
+    configType: {
+      case: 'typedConfig',
+      value: typed(LocalRateLimitSchema, {
+        statPrefix: limit.name,
+        tokenBucket: bucketOf(limit),
+        filterEnabled: { defaultValue: fraction(1) },
+        filterEnforced: { defaultValue: fraction(1) },
+        ...(limit.per === undefined ? {} : keyed(limit, limit.per)),
+        enableXRatelimitHeaders: XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
+        enableRetryAfterHeader: true,
+        rateLimitedAsResourceExhausted: true,
+      }),
+    },
+  }))
+
+/** What has no key falls back to the filter's own bucket, which the others leave alone. */
+const keyed = (
+  limit: RateLimit,
+  per: NonNullable<RateLimit['per']>,
+): Pick<
+  MessageInitShape<typeof LocalRateLimitSchema>,
+  'rateLimits' | 'descriptors' | 'alwaysConsumeDefaultTokenBucket' | 'maxDynamicDescriptors'
+> => ({
+  rateLimits: [actionsFor(per)],
+  descriptors: [{ entries: [{ key }], tokenBucket: bucketOf(limit) }],
+  alwaysConsumeDefaultTokenBucket: false,
+  maxDynamicDescriptors: maxKeys,
+})
+
+/** Who calls stands in the header that the connection manager writes anew from the certificate. */
+const actionsFor = (per: NonNullable<RateLimit['per']>): MessageInitShape<typeof RateLimitSchema> => ({
+  actions: [
+    {
+      actionSpecifier: {
+        case: 'requestHeaders',
+        value: { headerName: per === 'caller' ? clientCertificateHeader : per.header, descriptorKey: key },
+      },
+    },
+  ],
+})
+
+const bucketOf = ({ requests, unitMs, burst }: RateLimit): MessageInitShape<typeof TokenBucketSchema> => ({
+  maxTokens: burst,
+  tokensPerFill: requests,
+  fillInterval: duration(unitMs),
+})
