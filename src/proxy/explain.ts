@@ -3,6 +3,7 @@ import type { NumberRange } from '../base/string-match.ts'
 import type { BucketState } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
 import type {
+  AdaptiveConcurrency,
   Authorization,
   FilterChain,
   HeaderMatch,
@@ -25,6 +26,8 @@ import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import type { ExplainRequest } from './explain-request.ts'
+import type { Gradients } from './filter/gradient.ts'
+import { busyFault } from './filter/shed-load.ts'
 import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
 import { countsOf, wrongPort } from './outbound.ts'
 import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
@@ -88,6 +91,14 @@ export interface InboundExplanation {
   readonly filters: readonly { readonly action: Authorization['action']; readonly tried: readonly Tried[] }[]
   /** Absent: there are none, or authorization is in the way. */
   readonly limits?: readonly LimitState[]
+  /** How the program is kept from overload now; absent: it is not, or something is in the way. */
+  readonly load?: {
+    readonly waiting: number
+    readonly limit: number
+    readonly baselineMs: number | undefined
+    readonly measuring: boolean
+    readonly origin?: Origin | undefined
+  }
   readonly refused?: Refused
 }
 
@@ -100,6 +111,7 @@ export interface ExplainParts {
   readonly ownNamespace: string
   readonly workload: string
   readonly rateCounts: RateCounts
+  readonly gradients: Gradients
   readonly nowMs: () => number
 }
 
@@ -206,7 +218,7 @@ const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: '
 function explainInbound(
   request: ExplainRequest,
   { address, principal }: { address: string; principal: string },
-  { current, workload, rateCounts, nowMs }: ExplainParts,
+  { current, workload, rateCounts, gradients, nowMs }: ExplainParts,
 ): InboundExplanation {
   const tls = principal !== ''
   const call = callOf(request, { principal: tls ? principal : undefined, tls })
@@ -241,13 +253,34 @@ function explainInbound(
   }
   const met = metLimits(chain.terminal, call, rateCounts, nowMs())
   const over = met.find(({ state }) => !state.allowed)
+  const adaptive = adaptiveIn(chain.terminal)
+  const gradient = adaptive && gradients.of(adaptive.name, adaptive.limit)
+  const full = gradient !== undefined && gradient.waiting >= gradient.limit
   return {
     side: 'inbound',
     chain: chain.name,
     filters,
     ...(met.length > 0 && { limits: met.map(({ state }) => state) }),
+    ...(gradient && {
+      load: {
+        waiting: gradient.waiting,
+        limit: gradient.limit,
+        baselineMs: gradient.baselineMs,
+        measuring: gradient.measuring,
+        origin: adaptive?.limit.origin,
+      },
+    }),
+    ...(adaptive && full && { refused: refusedBy(busyFault(adaptive.limit.status, gradient)) }),
     ...(over && { refused: refusedBy(rateLimitFault(over.limit, over.state, over.state)) }),
   }
+}
+
+function adaptiveIn(
+  terminal: FilterChain['terminal'],
+): { readonly name: string; readonly limit: AdaptiveConcurrency } | undefined {
+  if (terminal.kind !== 'http') return undefined
+  const filter = terminal.filters.find((one) => one.kind === 'adaptive-concurrency')
+  return filter && { name: terminal.statPrefix, limit: filter.limit }
 }
 
 /** Asks the very counts that calls are counted in, and takes nothing from them. */

@@ -5,6 +5,7 @@ import type { HttpTerminal, ProxyConfig, RateLimit, RouteTable } from './config.
 import { edgeHeaders } from './edge-headers.ts'
 import { authorize } from './filter/authorize.ts'
 import { grpcWeb } from './filter/grpc-web.ts'
+import { shedLoad } from './filter/shed-load.ts'
 import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
@@ -72,6 +73,11 @@ export function filters(terminal: HttpTerminal, shared: Shared): readonly Layer[
           clock,
           limited: () => shared.rateLimited(limit.name),
         })
+      }
+      case 'adaptive-concurrency': {
+        const { statPrefix } = terminal
+        const gradient = shared.gradients.of(statPrefix, filter.limit)
+        return shedLoad(filter.limit, { gradient, clock, shed: () => shared.shed(statPrefix) })
       }
       case 'grpc-web':
         return grpcWeb

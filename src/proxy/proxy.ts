@@ -24,6 +24,7 @@ import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { createUnregisteredLog } from './outside.ts'
 import { createOverload } from './overload.ts'
+import { createGradients } from './filter/gradient.ts'
 import { createRateCounts } from './filter/rate-limit.ts'
 import { countName } from './outbound.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
@@ -158,6 +159,12 @@ export function createProxy(parts: ProxyParts): Proxy {
     }),
     budgets: createRetryBudgets(),
     rateCounts: createRateCounts(),
+    gradients: createGradients(
+      random,
+      () => clock.nowMs(),
+      (listener, limit) => concurrencyLimit.of(listener).set(limit),
+    ),
+    shed: (listener) => shed.of(listener).add(1),
     rateLimited: (limit) => rateLimited.of(limit).add(1),
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
@@ -203,6 +210,14 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
 
   const rateLimited = parts.metrics.counter('weft_rate_limited_total', 'Calls that a rate limit refused.', ['limit'])
+  const shed = parts.metrics.counter('weft_shed_total', 'Calls refused to keep the program from overload.', [
+    'listener',
+  ])
+  const concurrencyLimit = parts.metrics.gauge(
+    'weft_concurrency_limit',
+    'Calls that may wait for the program at once, as its latency tells.',
+    ['listener'],
+  )
   const open = new Map<string, Open>()
   const leaving = new Set<Promise<void>>()
   let stopped = false
@@ -219,7 +234,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     upstream.adopt(next.clusters)
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
-    shared.rateCounts.retain(countNames(next))
+    retainCounts(next, shared)
     if (stopped) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
@@ -313,6 +328,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         ownNamespace: self.namespace,
         workload: self.workload,
         rateCounts: shared.rateCounts,
+        gradients: shared.gradients,
         nowMs: () => clock.nowMs(),
       }),
     probe: (request) => probe(request, { current: () => snapshot, demand: parts.demand, shared }),
@@ -328,15 +344,19 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
 }
 
-/** Of all rate limits that there are. */
-function countNames({ listeners }: ProxyConfig): ReadonlySet<string> {
-  const names = new Set<string>()
+/** What filters remember goes when no listener has such a filter any more. */
+function retainCounts({ listeners }: ProxyConfig, { rateCounts, gradients }: Shared): void {
+  const limits = new Set<string>()
+  const adaptive = new Set<string>()
   for (const { filterChains, defaultFilterChain } of listeners.values())
     for (const chain of [...filterChains, defaultFilterChain])
       if (chain?.terminal.kind === 'http')
-        for (const filter of chain.terminal.filters)
-          if (filter.kind === 'rate-limit') names.add(countName(chain.terminal, filter.limit))
-  return names
+        for (const filter of chain.terminal.filters) {
+          if (filter.kind === 'rate-limit') limits.add(countName(chain.terminal, filter.limit))
+          if (filter.kind === 'adaptive-concurrency') adaptive.add(chain.terminal.statPrefix)
+        }
+  rateCounts.retain(limits)
+  gradients.retain(adaptive)
 }
 
 /** What changes only with another socket. */

@@ -6,6 +6,7 @@ import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
+import type { Gradients } from './filter/gradient.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
@@ -19,6 +20,9 @@ export interface Shared {
   readonly overload: Overload
   readonly states: EndpointStates
   readonly budgets: RetryBudgets
+  readonly gradients: Gradients
+  /** Counts a call that a listener refused to keep its program from overload. */
+  readonly shed: (listener: string) => void
   readonly rateCounts: RateCounts
   /** Counts a call that a rate limit refused. */
   readonly rateLimited: (limit: string) => void

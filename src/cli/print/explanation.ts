@@ -118,7 +118,8 @@ function calleeRows({ workload, inbound }: Explained['callees'][number]): string
   return (
     row('callee', `${workload}, ${chain}${inbound.filters.length === 0 ? ', no authorization policy' : ''}`) +
     filters.join('') +
-    (inbound.limits ?? []).map(limitRow).join('')
+    (inbound.limits ?? []).map(limitRow).join('') +
+    loadRow(inbound)
   )
 }
 
@@ -126,6 +127,18 @@ function limitRow({ name, allowed, remaining, burst, perSecond, own, origin }: L
   const left = `${remaining} of ${burst} left${own ? ' for this caller' : ''}`
   const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
   return row('limit', `${allowed ? '✓' : '✗'} ${name}: ${left}, ${formatRate(perSecond)}${from}`)
+}
+
+function loadRow({ load }: InboundExplanation): string {
+  if (load === undefined) return ''
+  const { waiting, limit, baselineMs, measuring, origin } = load
+  const baseline = baselineMs === undefined ? 'not measured yet' : `${Math.round(baselineMs * 100) / 100} ms`
+  const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
+  const now = measuring ? ', being measured now' : ''
+  return row(
+    'load',
+    `${waiting < limit ? '✓' : '✗'} ${waiting} of ${limit} calls wait, latency without load ${baseline}${now}${from}`,
+  )
 }
 
 function answerRow({ refused, clusters }: OutboundExplanation, callees: Explained['callees']): string {

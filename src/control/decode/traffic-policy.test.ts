@@ -29,6 +29,7 @@ connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
 rateLimits: [{requests: 10}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
+adaptiveConcurrency: {updateInterval: 250ms}
 faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, headers: [{name: X-Test, value: a}]}
 `),
     {
@@ -71,6 +72,15 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
         { requests: 1, unit: 'Day', burst: 3, per: 'caller' },
         { requests: 2, unit: 'Second', burst: 2, per: { header: 'x-user' } },
       ],
+      adaptiveConcurrency: {
+        minConcurrency: 3,
+        maxConcurrency: 1000,
+        latencyPercentile: 50,
+        updateInterval: 250,
+        baselineInterval: 60_000,
+        baselineRequests: 50,
+        tolerance: 25,
+      },
       faults: {
         delay: { duration: 2000, percent: 100 },
         abort: { grpcStatus: 14, percent: 0.25 },
@@ -102,8 +112,12 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     'targetRefs: [{kind: HTTPRoute, name: a}, {kind: ExternalService, name: b}]\nrateLimits: [{requests: 1}]',
     [
       'rateLimits: means nothing for a route ("a"): it belongs to the Service that calls go to; target that',
-      'rateLimits: means nothing for an ExternalService ("b"): the sidecar of the called program counts, and there is none',
+      'rateLimits: means nothing for an ExternalService ("b"): it is for the sidecar of the called program, and there is none',
     ],
+  ],
+  [
+    `${web}\nadaptiveConcurrency: {minConcurrency: 10, maxConcurrency: 5}`,
+    ['adaptiveConcurrency.maxConcurrency: must not be less than minConcurrency (10)'],
   ],
   [
     `${web}\nfaults: {delay: {duration: 1s, percent: 0.00001}, abort: {httpStatus: 503, grpcStatus: UNAVAILABEL}}`,

@@ -1,6 +1,7 @@
 import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
 import { outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
 import { faultsSpec, type FaultsSpec } from './traffic-faults.ts'
+import { adaptiveConcurrencySpec, type AdaptiveConcurrencySpec } from './traffic-concurrency.ts'
 import { rateLimitsSpec, type RateLimitSpec } from './traffic-rate-limits.ts'
 import {
   trafficRetriesSpec,
@@ -39,6 +40,7 @@ export interface ServiceSettings {
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
   readonly rateLimits?: readonly RateLimitSpec[]
+  readonly adaptiveConcurrency?: AdaptiveConcurrencySpec | false
 }
 
 /** What holds for the rules of a route, or for all rules of a service. */
@@ -47,6 +49,9 @@ export interface RouteSettings {
   readonly retries?: TrafficRetriesSpec
   readonly faults?: FaultsSpec
 }
+
+/** What the sidecars of the called programs do. */
+export const ofCallees = ['rateLimits', 'adaptiveConcurrency'] as const
 
 /** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
 export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
@@ -58,7 +63,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'locality',
   'panicThreshold',
   'connection',
-  'rateLimits',
+  ...ofCallees,
 ]
 
 /** Algorithms that go by weights, which slow start changes. */
@@ -81,6 +86,7 @@ const written = object<Written>({
   retries: optional(trafficRetriesSpec),
   faults: optional(faultsSpec),
   rateLimits: optional(rateLimitsSpec),
+  adaptiveConcurrency: optional(adaptiveConcurrencySpec),
 })
 
 /** What its parts must not say together. */
@@ -110,10 +116,11 @@ export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (re
       })
   }
   const external = targets.find(({ kind }) => kind === 'ExternalService')
-  if (external !== undefined && settings.rateLimits !== undefined)
-    issues.push({
-      path: `${path}.rateLimits`,
-      message: `means nothing for an ExternalService (${JSON.stringify(external.name)}): the sidecar of the called program counts, and there is none`,
-    })
+  for (const field of ofCallees)
+    if (external !== undefined && settings[field] !== undefined)
+      issues.push({
+        path: `${path}.${field}`,
+        message: `means nothing for an ExternalService (${JSON.stringify(external.name)}): it is for the sidecar of the called program, and there is none`,
+      })
   return issues.length > before ? invalid : { targets, ...settings }
 })

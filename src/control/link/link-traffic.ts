@@ -2,6 +2,7 @@ import { isHttp } from '../../base/app-protocol.ts'
 import { nearest } from '../../base/decode.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
+import { ofCallees } from '../decode/traffic-policy.ts'
 import type { TrafficTarget } from '../decode/traffic-target.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import { destinationNamed, findDestination } from './find-destination.ts'
@@ -117,11 +118,13 @@ function targetProblem(
       if (why !== undefined)
         return problemAt(policy, 'spec.healthChecks', `means nothing for ${targetName(namespace, target)}: ${why}`)
       const ports = service.spec.ports.filter((port) => sectionName === undefined || port.name === sectionName)
-      if ((policy.spec.rateLimits ?? []).length > 0 && ports.length > 0 && !ports.some((port) => isHttp(port.protocol)))
+      const deaf = ports.length > 0 && !ports.some((port) => isHttp(port.protocol))
+      const field = ofCallees.find((one) => policy.spec[one] !== undefined)
+      if (deaf && field !== undefined)
         return problemAt(
           policy,
-          'spec.rateLimits',
-          `counts requests, and ${targetName(namespace, target)} has no HTTP port, so it has no effect there`,
+          `spec.${field}`,
+          `is for requests, and ${targetName(namespace, target)} has no HTTP port, so it has no effect there`,
         )
       return wrong
     }

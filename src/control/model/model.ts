@@ -10,6 +10,7 @@ export type * from './route.ts'
 export type * from './workload.ts'
 export type * from './traffic-policy.ts'
 export type * from './rate-limit.ts'
+export type * from './adaptive-concurrency.ts'
 export type * from './authorization.ts'
 
 /**

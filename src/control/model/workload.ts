@@ -1,6 +1,7 @@
 import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { Locality } from '../../base/locality.ts'
+import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -46,4 +47,6 @@ export interface InboundPort {
   readonly authorization: PortAuthorization
   /** A request has to keep them all; absent: none. */
   readonly rateLimits?: readonly RateLimit[]
+  /** Absent: calls are taken as they come. */
+  readonly adaptiveConcurrency?: AdaptiveConcurrency
 }

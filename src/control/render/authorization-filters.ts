@@ -14,12 +14,12 @@ export const httpAuthorization = (
     configType: { case: 'typedConfig', value: typed(RBACSchema, { rules }) },
   }))
 
-/** RBAC policies and rate limits have no room for metadata: their origins stand on the listener, by their names. */
+/** RBAC policies and limits have no room for metadata: their origins stand on the listener, by their names. */
 export function policyOrigins(
   { deny, allow, audit }: PortAuthorization,
-  limits: readonly RateLimit[] = [],
+  others: readonly Pick<RateLimit, 'name' | 'origin'>[] = [],
 ): ReturnType<typeof originJson> {
-  const named: readonly Pick<AuthorizationRule, 'name' | 'origin'>[] = [...deny, ...allow, ...audit, ...limits]
+  const named: readonly Pick<AuthorizationRule, 'name' | 'origin'>[] = [...deny, ...allow, ...audit, ...others]
   if (named.length === 0) return {}
   return { policies: Object.fromEntries(named.map(({ name, origin }) => [name, originJson(origin)])) }
 }

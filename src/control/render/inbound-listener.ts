@@ -11,6 +11,7 @@ import { inboundClusterName } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
 import { tcpFilters } from './tcp-proxy.ts'
+import { namedConcurrency, renderAdaptiveConcurrency } from './adaptive-concurrency.ts'
 import { renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
@@ -42,7 +43,10 @@ export function renderInboundListener(
       ...(port.mtls === 'strict' ? [] : [plainChain(parts)]),
       ...(port.mtls === 'permissive' ? [foreignTlsChain(parts)] : []),
     ],
-    metadata: weft(port.mtlsOrigin ?? workload.origin, policyOrigins(port.authorization, port.rateLimits)),
+    metadata: weft(
+      port.mtlsOrigin ?? workload.origin,
+      policyOrigins(port.authorization, [...(port.rateLimits ?? []), ...namedConcurrency(port.adaptiveConcurrency)]),
+    ),
   }
 }
 
@@ -100,6 +104,7 @@ function httpFilters({ port, accessLog }: Parts): Filter[] {
       filters: [
         ...httpAuthorization(port),
         ...renderRateLimits(port.rateLimits ?? []),
+        ...renderAdaptiveConcurrency(port.adaptiveConcurrency),
         ...(port.protocol === 'grpc' ? [grpcWeb] : []),
       ],
       routes: {

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.ts'
+import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
@@ -139,5 +140,6 @@ export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Author
 export type HttpFilter =
   | { readonly kind: 'authorize'; readonly rules: Authorization }
   | { readonly kind: 'rate-limit'; readonly limit: RateLimit }
+  | { readonly kind: 'adaptive-concurrency'; readonly limit: AdaptiveConcurrency }
   /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
   | { readonly kind: 'grpc-web' }

@@ -57,13 +57,15 @@ export type Fault =
       tellsAll: boolean
       retryAfter: boolean
     }
+  /** More than `limit` calls at once would only make all of them wait. */
+  | { kind: 'program-busy'; side: 'self'; retry: 'safe'; status: number; limit: number }
   /** By policy: the call was to fail. */
   | { kind: 'injected'; side: 'self'; retry: 'never'; status: number; grpcStatus: number | undefined }
   | { kind: 'draining'; side: 'self'; retry: 'safe' }
 
 /** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
 export const statusOf: Record<
-  Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'rate-limited' | 'injected'>,
+  Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'rate-limited' | 'program-busy' | 'injected'>,
   number
 > = {
   'no-route': 404,
@@ -124,6 +126,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   'bad-request': 'DPE',
   'client-gone': 'DC',
   'rate-limited': 'RL',
+  'program-busy': 'UO',
   injected: 'FI',
   draining: 'DO',
 }
@@ -171,6 +174,8 @@ export function faultSentence(fault: Fault): string {
       return `the client went away: ${fault.cause}`
     case 'rate-limited':
       return `rate limit ${fault.limit} (${formatRate(fault.perSecond)}, ${fault.burst} at once) is used up; one more request may come in ${Math.ceil(fault.waitMs)} ms`
+    case 'program-busy':
+      return `the program has ${fault.limit} calls to answer, and more would make it slower (adaptive concurrency)`
     case 'injected':
       return 'this failure was made on purpose: a policy injects faults here'
     case 'draining':

@@ -2,6 +2,7 @@ import { typeUrlOf } from '../../xds/any.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
@@ -25,6 +26,7 @@ import type {
   TcpTerminal,
 } from '../config.ts'
 import { decodeAccessLog } from './decode-access-log.ts'
+import { decodeAdaptiveConcurrency } from './decode-adaptive-concurrency.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
 import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
@@ -197,6 +199,10 @@ function decodeHttpFilters(
       const limit = open(any, LocalRateLimitSchema, at, refused)
       const counted = limit && decodeRateLimit(limit, origins, at, refused)
       if (counted !== undefined) decoded.push({ kind: 'rate-limit', limit: counted })
+    } else if (any?.typeUrl === typeUrlOf(AdaptiveConcurrencySchema)) {
+      const filter = open(any, AdaptiveConcurrencySchema, at, refused)
+      const limit = filter && decodeAdaptiveConcurrency(filter, origins.get(name), at, refused)
+      if (limit !== undefined) decoded.push({ kind: 'adaptive-concurrency', limit })
     } else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')

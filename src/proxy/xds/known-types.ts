@@ -6,6 +6,7 @@ import {
 } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import { CorsPolicySchema, CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
@@ -46,6 +47,7 @@ export const knownTypes: Registry = createRegistry(
   CorsPolicySchema,
   HTTPFaultSchema,
   LocalRateLimitSchema,
+  AdaptiveConcurrencySchema,
   GrpcWebSchema,
   FileAccessLogSchema,
   StdoutAccessLogSchema,

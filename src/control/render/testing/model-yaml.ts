@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import type {
+  AdaptiveConcurrency,
   AuthorizationCondition,
   AuthorizationOperation,
   AuthorizationRule,
@@ -171,7 +172,15 @@ function workload(given: Loose<Workload>): Workload {
 }
 
 function inboundPort(given: Loose<InboundPort>): InboundPort {
-  const { name = 'http', targetPort = 8080, protocol = 'http', mtls = 'permissive', authorization, rateLimits } = given
+  const {
+    name = 'http',
+    targetPort = 8080,
+    protocol = 'http',
+    mtls = 'permissive',
+    authorization,
+    rateLimits,
+    adaptiveConcurrency,
+  } = given
   return {
     name,
     address: { host: given.address?.host ?? '127.0.0.1', port: given.address?.port ?? 15_006 },
@@ -182,6 +191,7 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
       given.mtlsOrigin === undefined ? undefined : origin('PeerAuthentication default/mtls', given.mtlsOrigin),
     authorization: portAuthorization(authorization),
     ...(rateLimits && { rateLimits: rateLimits as readonly RateLimit[] }),
+    ...(adaptiveConcurrency && { adaptiveConcurrency: adaptiveConcurrency as AdaptiveConcurrency }),
   }
 }
 
