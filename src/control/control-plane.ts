@@ -92,7 +92,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       log: log.named('inventory'),
     })
     stops.push(() => inventory.close())
-    const virtualIps = keepVirtualIps({ store, current: inventory.current, log: log.named('inventory') })
+    const virtualIps = keepVirtualIps({ store, current: inventory.current, clock, log: log.named('inventory') })
     stops.push(() => virtualIps.close())
     const live = liveModel(inventory, { trustDomain, log: log.named('link') })
     const ads = createAds({

@@ -25,5 +25,7 @@ export const keyOfResource = ({ kind, metadata }: Resource): ResourceKey => ({
 
 /** Annotation of a Service that nobody wrote. */
 export const inferredAnnotation = 'weft.dev/inferred'
+/** Annotation of a VirtualIP that nobody wrote: it goes some time after its Service. */
+export const givenAnnotation = 'weft.dev/given'
 /** Annotation of a Workload that stands for a running agent; without it nobody tells its health. */
 export const leaseAnnotation = 'weft.dev/instance'

@@ -1,9 +1,20 @@
+import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Watchable } from '../../base/watchable.ts'
 import type { Change, Store } from '../collect/store.ts'
-import type { InventorySnapshot } from './snapshot.ts'
+import type { Resource } from '../decode/resource-types.ts'
+import { givenAnnotation, type Entry } from './entry.ts'
+import { resourcesOf, type InventorySnapshot } from './snapshot.ts'
+import { hasVirtualIp } from './virtual-ips.ts'
 
-/** Writes every virtual IP down when it is first given, so that it stays the same for as long as the store lives. */
+/** How long an address is kept for a Service that has gone, ms; a restart of the control plane begins anew. */
+export const virtualIpGraceMs: number = 24 * 3_600_000
+const sweeps = 24
+
+/**
+ * Writes every virtual IP down when it is first given, so that it stays the same for as long as its Service lives, and a day more, in
+ * case it comes back. What people wrote stays.
+ */
 export interface VirtualIpKeeper {
   /** What was to be written so far has been, or was refused. */
   settled(): Promise<void>
@@ -14,10 +25,12 @@ export interface VirtualIpKeeper {
 export function keepVirtualIps({
   store,
   current,
+  clock,
   log,
 }: {
   store: Store
   current: Watchable<InventorySnapshot>
+  clock: Clock
   log: Log
 }): VirtualIpKeeper {
   const underWay = new Set<string>()
@@ -36,10 +49,7 @@ export function keepVirtualIps({
   const look = ({ entries, virtualIps }: InventorySnapshot): void => {
     for (const service of underWay) if (entries.has(`VirtualIP/${service}`)) underWay.delete(service)
     const missing = [...virtualIps].filter(
-      ([service]) =>
-        !underWay.has(service) &&
-        !entries.has(`VirtualIP/${service}`) &&
-        (entries.has(`Service/${service}`) || entries.has(`ExternalService/${service}`)),
+      ([service]) => !underWay.has(service) && !entries.has(`VirtualIP/${service}`) && isWanted(service, entries),
     )
     if (missing.length === 0) return
     const services = missing.map(([service]) => service)
@@ -49,12 +59,49 @@ export function keepVirtualIps({
       missing.map(([service, address]) => ({ put: document(service, address), expected: '' })),
     )
   }
+  /** Since when nobody has wanted an address, by the monotonic clock. */
+  const unwanted = new Map<string, number>()
+  const sweep = (): void => {
+    const { entries } = current.value
+    const nowMs = clock.nowMs()
+    const changes: Change[] = []
+    for (const { metadata } of resourcesOf(current.value, 'VirtualIP')) {
+      const { namespace, name, annotations, resourceVersion } = metadata
+      const service = `${namespace}/${name}`
+      if (annotations[givenAnnotation] === undefined || isWanted(service, entries)) unwanted.delete(service)
+      else if (!unwanted.has(service)) unwanted.set(service, nowMs)
+      else if (nowMs - (unwanted.get(service) ?? nowMs) >= virtualIpGraceMs) {
+        unwanted.delete(service)
+        changes.push({ delete: { kind: 'VirtualIP', namespace, name }, expected: resourceVersion })
+      }
+    }
+    // One that changed meanwhile is looked at again; it shall not hold up the others.
+    for (const change of changes) last = write([], [change])
+  }
+  const sweeping = clock.every(virtualIpGraceMs / sweeps, sweep, { background: true })
   const unwatch = current.watch(look)
   look(current.value)
-  return { settled: () => last, close: unwatch }
+  return {
+    settled: () => last,
+    close() {
+      sweeping.cancel()
+      unwatch()
+    },
+  }
 }
+
+const isWanted = (service: string, entries: ReadonlyMap<string, Entry>): boolean =>
+  [`Service/${service}`, `ExternalService/${service}`].some((key) => {
+    const resource: Resource | undefined = entries.get(key)?.resource
+    return resource !== undefined && hasVirtualIp(resource)
+  })
 
 function document(service: string, address: string): Extract<Change, { put: unknown }>['put'] {
   const [namespace = '', name = ''] = service.split('/')
-  return { apiVersion: 'weft.dev/v1alpha1', kind: 'VirtualIP', metadata: { namespace, name }, spec: { address } }
+  return {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'VirtualIP',
+    metadata: { namespace, name, annotations: { [givenAnnotation]: 'true' } },
+    spec: { address },
+  }
 }

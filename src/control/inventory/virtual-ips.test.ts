@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import { formatProblem } from '../../base/problem.ts'
 import { memoryStore } from '../collect/memory-store.ts'
 import { systemClock } from '../../base/clock.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { decodeDocument } from '../decode/decode.ts'
 import { createInventory } from './inventory.ts'
-import { keepVirtualIps } from './keep-virtual-ips.ts'
+import { keepVirtualIps, virtualIpGraceMs } from './keep-virtual-ips.ts'
 import { keyText } from '../decode/resource.ts'
 import { keyOfResource, type Entry } from './entry.ts'
 import { virtualIps } from './virtual-ips.ts'
@@ -76,7 +77,7 @@ test('addresses are written to the store once, and found again after a restart',
   t.after(() => store.close())
   const start = async (): Promise<{ addresses: ReadonlyMap<string, string>; stop: () => void }> => {
     const inventory = await createInventory({ store, log: silentLog })
-    const keeping = keepVirtualIps({ store, current: inventory.current, log: silentLog })
+    const keeping = keepVirtualIps({ store, current: inventory.current, clock: systemClock, log: silentLog })
     await keeping.settled()
     return {
       addresses: inventory.current.value.virtualIps,
@@ -99,4 +100,48 @@ test('addresses are written to the store once, and found again after a restart',
   assert.equal(second.addresses.get('default/web'), first.addresses.get('default/web'))
   assert.equal((await store.list({ kind: 'VirtualIP' })).items.length, 1)
   second.stop()
+})
+
+test('an address goes a day after its service, unless that comes back or somebody wrote it', async (t) => {
+  const clock = manualClock()
+  const store = memoryStore({ clock: systemClock })
+  const inventory = await createInventory({ store, log: silentLog })
+  const keeping = keepVirtualIps({ store, current: inventory.current, clock, log: silentLog })
+  t.after(async () => {
+    keeping.close()
+    inventory.close()
+    await store.close()
+  })
+  const kept = async (): Promise<readonly string[]> =>
+    (await store.list({ kind: 'VirtualIP' })).items.map(({ metadata }) => metadata.name)
+  /** The inventory follows the store in turns of its own. */
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await keeping.settled()
+  }
+  const hours = async (count: number): Promise<void> => {
+    for (let hour = 0; hour < count; hour++) {
+      clock.advance(virtualIpGraceMs / 24)
+      await turns()
+    }
+  }
+  const names = ['back', 'gone', 'headless', 'here'] as const
+  await store.write([
+    ...names.map((name) => ({ put: service(name) as never })),
+    { put: virtualIp('mine', '240.1.1.1') as never },
+  ])
+  await turns()
+  assert.deepEqual(await kept(), [...names, 'mine'])
+  const key = (name: string) => ({ kind: 'Service', namespace: 'default', name }) as const
+  await store.write([
+    ...['back', 'gone'].map((name) => ({ delete: key(name) })),
+    { put: { ...service('headless'), spec: { clusterIP: 'None', ports: [{ port: 80 }] } } as never },
+  ])
+  await turns()
+  await hours(23)
+  assert.deepEqual(await kept(), [...names, 'mine'])
+  await store.write([{ put: service('back') as never }])
+  await turns()
+  await hours(2)
+  assert.deepEqual(await kept(), ['back', 'here', 'mine'])
 })

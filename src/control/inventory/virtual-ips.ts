@@ -52,8 +52,8 @@ export function addressFor(name: string, taken: (address: string) => boolean): s
   return format(first + index)
 }
 
-/** What goes on to where it was going needs the addresses that it really has; a headless Service is the addresses of its instances. */
-const hasVirtualIp = (resource: Resource): boolean =>
+/** Whether the mesh's DNS has an address for it. What goes on to where it was going needs the addresses that it really has; a headless Service is the addresses of its instances. */
+export const hasVirtualIp = (resource: Resource): boolean =>
   (resource.kind === 'Service' && resource.spec.headless === undefined) ||
   (resource.kind === 'ExternalService' && resource.spec.resolution !== 'None')
 
