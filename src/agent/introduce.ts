@@ -10,7 +10,7 @@ type StartMessage = ReturnType<Parameters<typeof superviseSidecar>[0]['start']>
 /** What the control plane is told of this workload. */
 export function joinWish(
   options: AgentOptions,
-  { listeners, instance, captured }: { listeners: Listeners; instance: string; captured: boolean },
+  { listeners, instance }: { listeners: Listeners; instance: string },
 ): JoinWish {
   const { inbound, outbound, admin } = listeners
   const { service, namespace, serviceAccount = service, labels, locality = '', version } = options
@@ -30,7 +30,8 @@ export function joinWish(
     })),
     outboundHost: outbound.address.host,
     outboundPort: outbound.address.port,
-    capture: captured ? 'namespace' : 'explicit',
+    // Wherever the rules stand: its connections come with where they were going.
+    capture: listeners.dns === undefined ? 'explicit' : 'namespace',
     locality,
     instance,
     version,
@@ -42,7 +43,7 @@ export function joinWish(
 export function startMessage(
   { service }: AgentOptions,
   { joined, identity }: Membership,
-  { admin, dns }: Listeners,
+  { admin, dns, isolated }: Listeners,
 ): StartMessage {
   return {
     kind: 'start',
@@ -54,7 +55,8 @@ export function startMessage(
     service,
     used: joined.used,
     adminAddress: admin.address,
-    ...(dns === undefined ? {} : { dnsAddress: dns.address, connectInside: true }),
+    ...(dns === undefined ? {} : { dnsAddress: dns.address }),
+    ...(isolated ? { connectInside: true } : {}),
     logLevel: 'warn',
   }
 }

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
+import type { CaptureSockets } from './capture/host/host-capture.ts'
 import type { Namespace } from './capture/namespace/namespace.ts'
 import { refused, type AgentOptions, type ProgramPort, type Refused } from './options.ts'
 import { bindSocket, type HeldSocket } from './sockets.ts'
@@ -12,6 +13,8 @@ export interface Listeners {
   readonly outbound: HeldSocket
   /** Takes the program's DNS over TCP; undefined: it asks elsewhere. */
   readonly dns: HeldSocket | undefined
+  /** Only somebody inside of the program's namespace reaches its ports. */
+  readonly isolated: boolean
   /** Ports of the program that could not be bound on this machine's loopback as well: somebody else has them. */
   readonly taken: readonly number[]
   readonly admin: HeldSocket
@@ -23,12 +26,14 @@ const loopback = '127.0.0.1'
 
 /**
  * Binds them all or none. `inboundHost`: where inbound ports go that no `--inbound` speaks of. With a namespace the outbound ones are
- * its own, and the program's ports are bound on loopback too, so that whoever called it there still reaches it.
+ * its own, and the program's ports are bound on loopback too, so that whoever called it there still reaches it. `host`: the sockets of
+ * rules in our own namespace.
  */
 export function bindListeners(
   { ports, inbound, admin }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin'>,
   inboundHost: string,
   namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams'>,
+  host?: CaptureSockets,
 ): Listeners | Refused {
   const chosen = chooseInbound(ports, inbound, inboundHost)
   if ('refused' in chosen) return chosen
@@ -47,15 +52,17 @@ export function bindListeners(
     pairs.push({ port, socket })
   }
   const taken = namespace === undefined ? [] : bindProgramPorts(pairs, held)
-  const outboundSocket = namespace?.outbound ?? bind({ host: loopback, port: 0 }, 'outbound address')
+  const caught = namespace ?? host
+  const outboundSocket = caught?.outbound ?? bind({ host: loopback, port: 0 }, 'outbound address')
   if ('refused' in outboundSocket) return outboundSocket
   const adminSocket = bind(admin ?? { host: loopback, port: 0 }, 'admin address')
   if ('refused' in adminSocket) return adminSocket
-  const captured = namespace === undefined ? [] : [namespace.outbound, namespace.dns, ...namespace.datagrams]
+  const captured = caught === undefined ? [] : [caught.outbound, caught.dns, ...(host?.also ?? []), ...caught.datagrams]
   return {
     inbound: pairs,
     outbound: outboundSocket,
-    dns: namespace?.dns,
+    dns: caught?.dns,
+    isolated: namespace !== undefined,
     taken,
     admin: adminSocket,
     all: [...held, ...captured],

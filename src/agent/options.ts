@@ -35,8 +35,8 @@ export interface AgentOptions {
   readonly serviceAccount?: string
   readonly ports: readonly ProgramPort[]
   readonly labels: Readonly<Record<string, string>>
-  /** `auto` is `namespace` where that works, else `explicit`. */
-  readonly capture: 'auto' | 'namespace' | 'explicit'
+  /** `auto` is `namespace` where that works, else `explicit`; `host`: by the rules of `weft capture install`. */
+  readonly capture: 'auto' | 'namespace' | 'explicit' | 'host'
   readonly inbound: readonly InboundChoice[]
   /** Where this is: "region/zone/sub-zone"; absent: nobody says. */
   readonly locality?: string

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { answerQuestion, defaultFinishMs } from './answer-question.ts'
+import { openHostCapture, type CaptureSockets } from './capture/host/host-capture.ts'
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
 import { keepSession } from './control-session.ts'
 import { findControlPlane, type ControlPlaneDoor } from './find-control-plane.ts'
@@ -38,12 +39,15 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
   if ('refused' in door) return door
   const namespace = await chooseCapture(options, parts)
   if (namespace !== undefined && 'refused' in namespace) return namespace
+  const onHost = options.capture === 'host' ? await openHostCapture(parts.env, process.getuid?.() ?? -1) : undefined
+  if (onHost !== undefined && 'refused' in onHost) return onHost
   try {
     const unusable = await checkProgram(options, parts, namespace)
     if (unusable !== undefined) return unusable
-    return await runCaptured(options, parts, { door, namespace, stop })
+    return await runCaptured(options, parts, { door, namespace, onHost, stop })
   } finally {
     namespace?.close()
+    onHost?.close()
   }
 }
 
@@ -52,7 +56,7 @@ async function chooseCapture(
   { capture }: AgentOptions,
   { env, output, clock, log, say }: AgentParts,
 ): Promise<Namespace | Refused | undefined> {
-  if (capture === 'explicit') return undefined
+  if (capture === 'explicit' || capture === 'host') return undefined
   const opened = await openNamespace({ env, output, clock, log })
   if (!('missing' in opened)) {
     if (capture === 'auto')
@@ -70,11 +74,11 @@ async function chooseCapture(
 async function runCaptured(
   options: AgentOptions,
   parts: AgentParts,
-  { door, namespace, stop }: Omit<Ground, 'listeners'>,
+  { door, namespace, onHost, stop }: Omit<Ground, 'listeners'> & { readonly onHost: CaptureSockets | undefined },
 ): Promise<number | Refused> {
   const host = await inboundHost(options, parts, { door, stop })
   if (typeof host !== 'string') return host
-  const listeners = bindListeners(options, host, namespace)
+  const listeners = bindListeners(options, host, namespace, onHost)
   if ('refused' in listeners) return listeners
   for (const port of listeners.taken)
     parts.say(`weft run: another program has port ${port} of this machine: only the mesh reaches this one's`)
@@ -97,7 +101,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
   const { clock, random, log } = parts
   const instance = randomUUID()
   const reached = await untilReached(parts, { door, stop, wait: options.wait }, () =>
-    joinMesh(joinWish(options, { listeners, instance, captured: namespace !== undefined }), {
+    joinMesh(joinWish(options, { listeners, instance }), {
       door,
       clock,
       random,
@@ -108,7 +112,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
   const member = reached.member
   const sidecar = superviseSidecar({
     script: parts.sidecarScript ?? ownSidecarScript(),
-    flags: [...(parts.sidecarFlags ?? []), ...(namespace === undefined ? [] : capturedFlags)],
+    flags: [...(parts.sidecarFlags ?? []), ...(listeners.dns === undefined ? [] : capturedFlags)],
     sockets: listeners.all,
     start: () => startMessage(options, member, listeners),
     connectInside: namespace && ((port) => namespace.connect(port)),

@@ -78,7 +78,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 function environmentOf(
   { service, namespace }: AgentOptions,
   { env }: AgentParts,
-  { member, listeners, namespace: inside }: Running,
+  { member, listeners }: Running,
 ): Environment {
   const told = {
     service,
@@ -86,7 +86,7 @@ function environmentOf(
     workload: member.joined.workload,
     admin: `http://${formatAddress(listeners.admin.address)}`,
   }
-  return inside === undefined
+  return listeners.dns === undefined
     ? explicitEnvironment(env, { ...told, proxy: listeners.outbound.address })
     : programEnvironment(env, told)
 }

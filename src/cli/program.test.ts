@@ -57,6 +57,7 @@ test('help and version exit with 0, wrong usage with 2', async () => {
     'backup',
     'restore',
     'uninstall',
+    'capture',
     'token',
   ]) {
     assert.match(help.out, new RegExp(`^  ${command}\\b`, 'm'), command)

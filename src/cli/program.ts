@@ -87,7 +87,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     )
     .option(
       '--capture <mode>',
-      'namespace: all calls of the command are caught; explicit: it is told of its sidecar by HTTP_PROXY; auto: the first where it works (default)',
+      'namespace: all calls of the command are caught; host: by the rules of weft capture install; explicit: it is told of its sidecar by HTTP_PROXY; auto: the first where it works (default)',
     )
     .option('--inbound <[name=]host:port>', 'where the sidecar takes calls for a port; may be repeated', collect)
     .option('--advertise <host>', 'address by which other machines reach this one')
@@ -249,6 +249,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
       new Option('--capture <mode>', 'the mode that has to work (auto: what is missing is only told)').choices([
         'auto',
         'namespace',
+        'host',
         'explicit',
       ]),
     )
@@ -273,6 +274,30 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .action((method, url, flags) =>
       ended(import('./commands/explain.ts').then(({ explain }) => explain(method, url, flags, terminal))),
     )
+
+  const capture = add(
+    'capture',
+    'nftables rules for all programs of a machine, container or pod (weft run --capture host)',
+    [
+      'weft capture install --except-user 0',
+      'weft run --service web --capture host -- setpriv --reuid app --regid app --clear-groups -- ./web',
+    ],
+  )
+  const verb = (name: string, about: string): Command =>
+    capture.command(name).description(about).helpOption('-h, --help', 'show help')
+  verb('install', 'send TCP and DNS of this network namespace to the sidecar; needs root or CAP_NET_ADMIN')
+    .option('--except-user <id>', "a user whose calls pass by: the sidecar's; may be repeated", collect)
+    .option('--only-user <id>', 'catch the calls of this user alone; may be repeated', collect)
+    .option('--except-mark <mark>', 'a firewall mark that passes by; may be repeated', collect)
+    .action((flags) =>
+      ended(import('./commands/capture.ts').then(({ installCapture }) => installCapture(flags, terminal))),
+    )
+  verb('remove', 'take the rules away, all of them').action(() =>
+    ended(import('./commands/capture.ts').then(({ removeCapture }) => removeCapture(terminal))),
+  )
+  verb('show', 'say whether the rules are installed, and whom they pass by; exit status 1: they are not')
+    .addOption(output())
+    .action((flags) => ended(import('./commands/capture.ts').then(({ showCapture }) => showCapture(flags, terminal))))
 
   const dataDirFlag = '--data-dir <dir>'
   const dataDirHelp = 'data directory of the control plane (WEFT_DATA_DIR)'

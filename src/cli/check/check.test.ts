@@ -13,6 +13,7 @@ const bare: MachineParts = {
   platform: 'linux',
   uid: 1000,
   kernelSetting: () => undefined,
+  hostRules: () => ({ rules: undefined }),
   openNamespace: async () => ({ missing: 'this system forbids user namespaces: Operation not permitted' }),
 }
 
@@ -47,6 +48,18 @@ test('a namespace that could be made is closed again', async () => {
   const found = await checkMachine({ ...bare, openNamespace: opened }, 'namespace')
   assert.equal(found.at(-1)?.state, 'ok')
   assert.equal(closed, 1)
+})
+
+test('rules for the whole machine must be there, and let the sidecar pass', async () => {
+  const lastOf = async (hostRules: MachineParts['hostRules']): Promise<string> => {
+    const last = (await checkMachine({ ...bare, hostRules }, 'host')).at(-1)
+    return `${last?.what} ${last?.state}: ${last?.says}`
+  }
+  const rules = { exceptUsers: [1000], onlyUsers: [], exceptMarks: [] }
+  assert.match(await lastOf(() => ({ rules })), /^capture host ok/)
+  assert.match(await lastOf(() => ({ rules: { ...rules, exceptUsers: [0] } })), /^capture host failed: .*would catch/)
+  assert.match(await lastOf(() => ({ rules: undefined })), /^capture host failed: no rules/)
+  assert.match(await lastOf(() => ({ failed: 'this needs root' })), /^capture host failed: this needs root/)
 })
 
 test('a port that somebody has is told with the flag that moves ours', async (t) => {

@@ -1,5 +1,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
+import type { installed } from '../../agent/capture/host/nft.ts'
+import { passesBy } from '../../agent/capture/host/rules.ts'
 import { findCommand } from '../../agent/program.ts'
 import type { Namespace } from '../../agent/capture/namespace/namespace.ts'
 import { formatAddress, type Address } from '../../base/address.ts'
@@ -13,12 +15,14 @@ export interface MachineParts {
   readonly uid: number | undefined
   /** A setting of the kernel by its path below /proc/sys, without the line's end; undefined: there is none. */
   readonly kernelSetting: (name: string) => string | undefined
+  /** What `weft capture install` has loaded here. */
+  readonly hostRules: () => ReturnType<typeof installed>
   /** Tries it: a namespace that is closed again, or a sentence about what is missing. */
   readonly openNamespace: () => Promise<Pick<Namespace, 'close'> | { readonly missing: string }>
 }
 
-/** How important it is that the program's calls are caught in a namespace. */
-export type WantedCapture = 'auto' | 'namespace' | 'explicit'
+/** The mode that has to work; with `auto` what is missing is only told. */
+export type WantedCapture = 'auto' | 'namespace' | 'host' | 'explicit'
 
 const tools = [
   { name: 'unshare', from: 'util-linux' },
@@ -54,6 +58,7 @@ export async function checkMachine(parts: MachineParts, wanted: WantedCapture): 
   const found: Finding[] = [ok('Node', `${process.version} (${process.execPath})`)]
   found.push(ok('capture explicit', 'works everywhere, for programs that heed HTTP_PROXY'))
   if (wanted === 'explicit') return found
+  if (wanted === 'host') return [...found, checkHostRules(parts)]
   const state = wanted === 'namespace' ? 'failed' : 'warning'
   if (parts.platform !== 'linux') {
     const remedy = 'weft run --capture explicit'
@@ -69,6 +74,17 @@ export async function checkMachine(parts: MachineParts, wanted: WantedCapture): 
   }
   opened.close()
   return [...found, ok('capture namespace', 'works: one was made, with its rules, and taken down')]
+}
+
+function checkHostRules({ hostRules, uid = -1 }: MachineParts): Finding {
+  const what = 'capture host'
+  const found = hostRules()
+  const remedy = `as root: weft capture install --except-user ${uid}`
+  if ('failed' in found) return bad('failed', what, found.failed, remedy)
+  if (found.rules === undefined) return bad('failed', what, 'no rules are installed in this network namespace', remedy)
+  return passesBy(found.rules, uid)
+    ? ok(what, `rules are installed, and let a sidecar of user ${uid} pass`)
+    : bad('failed', what, `the rules would catch what a sidecar of user ${uid} sends`, remedy)
 }
 
 function missingTools({ env }: MachineParts, state: 'warning' | 'failed'): readonly Finding[] {

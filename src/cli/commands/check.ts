@@ -1,3 +1,4 @@
+import { installed } from '../../agent/capture/host/nft.ts'
 import { openNamespace } from '../../agent/capture/namespace/namespace.ts'
 import { systemClock } from '../../base/clock.ts'
 import { textLog } from '../../base/log.ts'
@@ -88,6 +89,7 @@ function machineFindings({ capture = 'auto' }: CheckFlags, { env }: Terminal): P
       platform: process.platform,
       uid: process.getuid?.(),
       kernelSetting,
+      hostRules: () => installed(env),
       openNamespace: () => openNamespace(parts),
     },
     capture,

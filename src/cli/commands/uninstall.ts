@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { installed } from '../../agent/capture/host/nft.ts'
 import { dataDirOf, type PlaceOptions } from '../client/place.ts'
 import { lockDataDir } from '../data-dir-lock.ts'
 import { fail, status, type Terminal } from '../terminal.ts'
@@ -34,6 +35,9 @@ export async function uninstall(flags: UninstallFlags, terminal: Terminal): Prom
     return fail(terminal, `a control plane still runs on ${dataDir}${who}; stop it first`)
   }
   try {
+    const found = installed(terminal.env)
+    if ('rules' in found && found.rules !== undefined)
+      return fail(terminal, 'rules are installed in this network namespace; first: weft capture remove')
     if (flags.yes !== true) {
       const answer = await terminal.ask(
         `Remove ${dataDir} with its store and the keys of the mesh, for good? Saved before: weft backup FILE. Type yes: `,

@@ -92,8 +92,8 @@ const wrong = (sentence: string): Wrong => ({ wrong: sentence })
 const quote = (text: string): string => JSON.stringify(text.slice(0, 80))
 
 function readCapture(text: string): AgentOptions['capture'] | Wrong {
-  if (text === 'auto' || text === 'namespace' || text === 'explicit') return text
-  return wrong(`--capture is auto, namespace or explicit, not ${quote(text)}`)
+  if (text === 'auto' || text === 'namespace' || text === 'explicit' || text === 'host') return text
+  return wrong(`--capture is auto, namespace, host or explicit, not ${quote(text)}`)
 }
 
 const portForm = /^(?:([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?):)?(?:(\d{1,5})=)?(\d{1,5})(?:\/(.+))?$/
