@@ -37,6 +37,12 @@ test('check says whether all is in order, and at which step a call through the m
     args: ['--port', `80=${sickPort}`, '--ready', 'exec:exit 3'],
     command: (report) => [process.execPath, echoProgram, 'sick', String(sickPort), report],
   })
+  // Says that it is ready, and listens nowhere.
+  const [mutePort, muteRawPort] = [await freePort(), await freePort()]
+  await world.run('mute', {
+    port: 0,
+    args: ['--port', `80=${mutePort}`, '--port', `6000=${muteRawPort}/tcp`, '--ready', 'exec:true'],
+  })
   await world.apply(deny)
   await world.curlUntil(client, 'http://web/secret', 403)
 
@@ -73,6 +79,11 @@ test('check says whether all is in order, and at which step a call through the m
   assert.match(denied.last?.says ?? '', /nobody/)
   const unready = await steps('sick')
   assert.deepEqual([unready.status, unready.last?.what, unready.last?.state], [1, 'endpoint', 'failed'])
+  for (const to of ['mute', 'mute:6000']) {
+    const mute = await steps(to)
+    assert.deepEqual([mute.status, mute.last?.what, mute.last?.state], [1, 'program', 'failed'], to)
+    assert.ok(mute.steps.includes('connect ok'), to)
+  }
   const raw = await steps('raw:5432')
   assert.deepEqual(raw.steps, ['name ok', 'route ok', 'endpoint ok', 'connect ok', 'mTLS ok', 'program ok'])
 })

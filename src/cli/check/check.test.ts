@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import net, { type AddressInfo } from 'node:net'
+import path from 'node:path'
 import { test } from 'node:test'
+import { systemClock } from '../../base/clock.ts'
+import { apiWorld } from '../../control/api/testing/api-world.ts'
 import type { ProxyState } from '../../control/api/contract.ts'
 import type { ProbeResult } from '../../proxy/probe.ts'
+import { checkControlPlane, checkToken } from './control-plane.ts'
 import { findingsText } from './finding.ts'
 import { checkMachine, checkPort, type MachineParts } from './machine.ts'
 import { probeSteps } from './probe-steps.ts'
@@ -60,6 +64,35 @@ test('rules for the whole machine must be there, and let the sidecar pass', asyn
   assert.match(await lastOf(() => ({ rules: { ...rules, exceptUsers: [0] } })), /^capture host failed: .*would catch/)
   assert.match(await lastOf(() => ({ rules: undefined })), /^capture host failed: no rules/)
   assert.match(await lastOf(() => ({ failed: 'this needs root' })), /^capture host failed: this needs root/)
+})
+
+test('a control plane is asked for its version, its clock and the way to join', async (t) => {
+  const startedMs = systemClock.wallMs()
+  const info = { version: '1', trustDomain: 'weft.local', apiAddress: '127.0.0.1:2', rootHash: 'sha256:00' }
+  const world = await apiWorld(t, { info: () => ({ ...info, xdsAddress: '127.0.0.1:1', timeMs: startedMs }) })
+  const { dataDir } = world
+  const place = { kind: 'socket', dataDir, socketPath: path.join(dataDir, 'api.sock'), isDefault: false } as const
+  const ask = async (aheadMs: number, version = '1'): Promise<Record<string, string>> => {
+    const clock = { ...systemClock, wallMs: () => startedMs + aheadMs }
+    const { findings } = await checkControlPlane(place, { clock, version })
+    return Object.fromEntries(findings.map(({ what, state, says }) => [what, `${state}: ${says}`]))
+  }
+  const agreeing = await ask(0)
+  assert.match(agreeing['API'] ?? '', /^ok: Weft 1, trust domain weft\.local/)
+  assert.match(agreeing['clock'] ?? '', /^ok/)
+  assert.equal(agreeing['version'], undefined)
+  // Nobody listens where it says that workloads join.
+  assert.match(agreeing['xDS'] ?? '', /^failed: 127\.0\.0\.1:1: .*ECONNREFUSED/)
+  assert.match(agreeing['agent socket'] ?? '', /^failed: unix:.*ENOENT/)
+  assert.match((await ask(60_000))['clock'] ?? '', /^warning: the control plane's is 60 s behind this one/)
+  assert.match((await ask(-600_000))['clock'] ?? '', /^failed: the control plane's is 600 s ahead of this one/)
+  assert.match((await ask(0, '2'))['version'] ?? '', /^warning: this command line is 2/)
+})
+
+test('a join token that is none is told so', async () => {
+  const [finding] = await checkToken('not a token', systemClock)
+  assert.deepEqual([finding?.what, finding?.state], ['join token', 'failed'])
+  assert.match(finding?.remedy ?? '', /weft token create/)
 })
 
 test('a port that somebody has is told with the flag that moves ours', async (t) => {

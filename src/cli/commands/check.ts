@@ -1,7 +1,7 @@
 import { installed } from '../../agent/capture/host/nft.ts'
 import { openNamespace } from '../../agent/capture/namespace/namespace.ts'
 import { systemClock } from '../../base/clock.ts'
-import { textLog } from '../../base/log.ts'
+import { silentLog } from '../../base/log.ts'
 import type { ProbeResult } from '../../proxy/probe.ts'
 import { checkControlPlane, checkToken } from '../check/control-plane.ts'
 import { findingsText, type Finding } from '../check/finding.ts'
@@ -82,7 +82,7 @@ async function tell(findings: readonly Finding[], output: Format | undefined, te
 }
 
 function machineFindings({ capture = 'auto' }: CheckFlags, { env }: Terminal): Promise<readonly Finding[]> {
-  const parts = { env, output: () => {}, clock: systemClock, log: silent }
+  const parts = { env, output: () => {}, clock: systemClock, log: silentLog }
   return checkMachine(
     {
       env,
@@ -95,7 +95,6 @@ function machineFindings({ capture = 'auto' }: CheckFlags, { env }: Terminal): P
     capture,
   )
 }
-const silent = textLog({ part: 'check', level: 'error', write() {}, wallMs: () => systemClock.wallMs() })
 
 async function meshFindings(
   place: Exclude<Place, { kind: 'wrong' }>,
