@@ -40,7 +40,7 @@ test('what makes no sense is named, all of it', () => {
   assert.match(said, /http, http2, grpc or tcp, not "udp"/)
   assert.match(said, /service port 80 is given twice/)
   assert.match(said, /KEY=VALUE, not "novalue"/)
-  assert.match(said, /auto, namespace or explicit, not "root"/)
+  assert.match(said, /auto, namespace, host or explicit, not "root"/)
   assert.match(said, /no --port is called that/)
   assert.match(said, /--locality is "region\/zone\/sub-zone", such as "eu\/eu-1", not "eu\/"/)
   assert.match(said, /--admin wants HOST:PORT/)
