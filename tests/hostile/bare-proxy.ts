@@ -21,8 +21,14 @@ export interface BareProxy {
 export interface BareOptions {
   /** Put before the command line. */
   readonly prefix?: readonly string[]
+  /** Endpoints beside the program. */
+  readonly more?: readonly Address[]
   /** HTTP filters before the router. */
   readonly filters?: readonly object[]
+  /** Of the listener. */
+  readonly listenerFilters?: readonly object[]
+  /** Of its filter chain. */
+  readonly chain?: object
   /** Of the connection manager. */
   readonly manager?: object
   /** Of the cluster. */
@@ -57,7 +63,8 @@ export async function startBareProxy(world: World, program: Address, options: Ba
     },
     ...options.manager,
   }
-  const endpoints = [{ lb_endpoints: [{ endpoint: { address: socketAddress(program) } }] }]
+  const places = [program, ...(options.more ?? [])]
+  const endpoints = [{ lb_endpoints: places.map((one) => ({ endpoint: { address: socketAddress(one) } })) }]
   const bootstrap = {
     admin: { address: socketAddress(adminAt) },
     static_resources: {
@@ -65,7 +72,8 @@ export async function startBareProxy(world: World, program: Address, options: Ba
         {
           name: 'front',
           address: socketAddress(at),
-          filter_chains: [{ filters: [{ name: 'http', typed_config: manager }] }],
+          listener_filters: options.listenerFilters ?? [],
+          filter_chains: [{ filters: [{ name: 'http', typed_config: manager }], ...options.chain }],
         },
       ],
       clusters: [

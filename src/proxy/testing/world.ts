@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import type { Address } from '../../base/address.ts'
 import { systemClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
+import type { Machine } from '../../base/machine.ts'
 import { seeded } from '../../base/random.ts'
 import { settable, type Settable } from '../../base/watchable.ts'
 import type { ProxyConfig } from '../config.ts'
@@ -63,8 +64,13 @@ export async function startProxy(
   initial: ProxyConfig,
   {
     identity = nobody,
+    machine,
     demand = () => Promise.resolve(false),
-  }: { identity?: IdentityMaterial; demand?: (name: string, config: Settable<ProxyConfig>) => Promise<boolean> } = {},
+  }: {
+    identity?: IdentityMaterial
+    machine?: Machine
+    demand?: (name: string, config: Settable<ProxyConfig>) => Promise<boolean>
+  } = {},
 ): Promise<TestProxy> {
   const config = settable(initial)
   const identities = settable(identity)
@@ -84,6 +90,7 @@ export async function startProxy(
       return server
     },
     self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
+    ...(machine && { machine }),
     metrics,
     accessLog: () => (line) => void logged.push(line),
     clock: systemClock,
