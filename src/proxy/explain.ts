@@ -62,6 +62,8 @@ export interface OutboundExplanation {
   readonly tried: readonly Tried[]
   readonly refused?: Refused
   readonly timeoutMs?: number
+  /** How long no byte may pass; 0: for ever. Absent: as the listener says. */
+  readonly idleTimeoutMs?: number
   readonly retries?: {
     readonly attempts: number
     readonly on: readonly string[]
@@ -156,7 +158,10 @@ async function explainOutbound(
   return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot)) }
 }
 
-type Onward = Pick<OutboundExplanation, 'refused' | 'timeoutMs' | 'retries' | 'faults' | 'settings' | 'clusters'>
+type Onward = Pick<
+  OutboundExplanation,
+  'refused' | 'timeoutMs' | 'idleTimeoutMs' | 'retries' | 'faults' | 'settings' | 'clusters'
+>
 
 async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promise<Onward> {
   const { action } = route
@@ -169,6 +174,7 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
     only === undefined ? (one.weight * 100) / total : one === only ? 100 : 0
   return {
     timeoutMs: limitMs(action, call),
+    ...(action.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: action.idleTimeoutMs }),
     ...(retry === undefined
       ? {}
       : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),

@@ -55,3 +55,42 @@ test('locality: calls stay in the zone; when its instance is killed they go to t
   assert.equal(await who(here), 'far', 'the very next call')
   assert.deepEqual([...(await answers(here))], ['far'])
 })
+
+// Written, since a Service that is inferred goes with its last instance.
+const failover = `
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: web }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  failover: { backendRef: { name: spare, port: 80 } }
+`
+
+test('failover: another service takes the calls when the only instance is killed, with its own identity, and none fails', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const [web, , client] = await Promise.all([world.run('web'), world.run('spare'), world.run('client', { port: 0 })])
+  const { status, out, err } = await world.weft(['apply', '--wait', '-f', '-'], { input: failover })
+  assert.equal(status, 0, `${out}${err}`)
+  const who = async (): Promise<string> => {
+    const { status: code, body } = await world.curl(client, 'http://web/')
+    assert.equal(code, 200, body)
+    return (JSON.parse(body) as { name: string }).name
+  }
+  const explain = async (): Promise<string> =>
+    (await world.weft(['explain', '--from', 'client', 'GET', 'http://web/'])).out
+  await until('both services are ready', async () => ((await explain()).match(/ healthy/g) ?? []).length === 2)
+  for (let count = 0; count < 8; count++) assert.equal(await who(), 'web')
+  const explained = await explain()
+  assert.match(explained, /✗ \S+ default\/spare-\w+ healthy, at priority 1/, explained)
+  assert.match(explained, /policy: failover +\(TrafficPolicy default\/web spec\.failover\)/)
+
+  process.kill(web.programPid, 'SIGKILL')
+  for (let count = 0; count < 8; count++) assert.equal(await who(), 'spare')
+})

@@ -24,9 +24,10 @@ connectionLimits: {maxConnections: 1, maxPendingRequests: 0, maxRequests: 2, max
 outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, interval: 1s, baseEjectionTime: 1m, maxEjectionTime: 1h, maxEjectionPercent: 100}
 healthChecks: {http: {path: /ready, host: web.test, expectedStatuses: [200, 204-299]}, interval: 5s}
 locality: {prefer: Zone, minHealthyPercent: 70}
+failover: {backendRef: {name: spare, port: 80}}
 panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
-timeouts: {request: 10s, perTry: 2s}
+timeouts: {request: 10s, perTry: 2s, idle: 5m}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
 rateLimits: [{requests: 10}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 adaptiveConcurrency: {updateInterval: 250ms}
@@ -63,9 +64,10 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
         healthyThreshold: 1,
       },
       locality: { prefer: 'Zone', minHealthyPercent: 70 },
+      failover: { backendRef: { group: '', kind: 'Service', name: 'spare', port: 80 } },
       panicThreshold: 50,
       connection: { connectTimeout: 250, idleTimeout: 0 },
-      timeouts: { request: 10_000, perTry: 2000 },
+      timeouts: { request: 10_000, perTry: 2000, idle: 300_000 },
       retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
       rateLimits: [
         { requests: 10, unit: 'Second', burst: 10 },
@@ -219,6 +221,13 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     [
       'locality.prefer: expected one of "Region", "Zone", "SubZone", got "Rack"',
       'locality.minHealthyPercent: expected a whole number from 1 to 100, got 0',
+    ],
+  ],
+  [
+    `${web}\nfailover: {backendRef: {name: spare}}\ntimeouts: {idle: 6m}`,
+    [
+      'failover.backendRef.port: expected a whole number from 1 to 65535, got nothing',
+      "timeouts.idle: must not be longer than 5m: the callee's sidecar ends a silent call then",
     ],
   ],
   [`${web}\nhealthChecks: {interval: 1s}`, ['healthChecks: give exactly one of http, grpc, tcp']],

@@ -12,6 +12,7 @@ import {
 import { loadBalancingSpec, slowStartSpec, type LoadBalancingSpec, type SlowStartSpec } from './traffic-balancing.ts'
 import { healthChecksSpec, type HealthChecksSpec } from './traffic-health.ts'
 import { localityPreferenceSpec, type LocalityPreferenceSpec } from './locality.ts'
+import { failoverSpec, type FailoverSpec } from './traffic-failover.ts'
 import { trafficTargets, type TrafficTarget } from './traffic-target.ts'
 import {
   connectionLimitsSpec,
@@ -37,6 +38,7 @@ export interface ServiceSettings {
   readonly outlierDetection?: OutlierDetectionSpec | false
   readonly healthChecks?: HealthChecksSpec | false
   readonly locality?: LocalityPreferenceSpec | false
+  readonly failover?: FailoverSpec | false
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
   readonly rateLimits?: readonly RateLimitSpec[]
@@ -61,6 +63,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'outlierDetection',
   'healthChecks',
   'locality',
+  'failover',
   'panicThreshold',
   'connection',
   ...ofCallees,
@@ -80,6 +83,7 @@ const written = object<Written>({
   outlierDetection: optional(outlierDetectionSpec),
   healthChecks: optional(healthChecksSpec),
   locality: optional(localityPreferenceSpec),
+  failover: optional(failoverSpec),
   panicThreshold: optional(panicThresholdSpec),
   connection: optional(connectionSpec),
   timeouts: optional(trafficTimeoutsSpec),

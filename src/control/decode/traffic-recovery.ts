@@ -19,6 +19,8 @@ export interface TrafficTimeoutsSpec {
   readonly request?: number
   /** One attempt. */
   readonly perTry?: number
+  /** No byte in either direction for so long; never 0. */
+  readonly idle?: number
 }
 
 const retryCauses = [
@@ -59,8 +61,18 @@ export interface RetryBudgetSpec {
   readonly minConcurrent: number
 }
 
+const longestIdleMs = 300_000
+const idle: Decoder<number> = refine(positiveDuration, (ms, path, issues) => {
+  if (ms <= longestIdleMs) return ms
+  const message = `must not be longer than ${formatDurationMs(longestIdleMs)}: the callee's sidecar ends a silent call then`
+  issues.push({ path, message })
+  return invalid
+})
+
 export const trafficTimeoutsSpec: Decoder<TrafficTimeoutsSpec> = refine(
-  nonEmpty(object<TrafficTimeoutsSpec>({ request: optional(duration), perTry: optional(duration) })),
+  nonEmpty(
+    object<TrafficTimeoutsSpec>({ request: optional(duration), perTry: optional(duration), idle: optional(idle) }),
+  ),
   (read, path, issues) => {
     const { request = 0, perTry = 0 } = read
     if (request === 0 || perTry <= request) return read

@@ -71,7 +71,7 @@ function linkExternal(
       identities: [],
       loadBalancing: mesh.loadBalancing,
       ...(port.tls && { tls: linkTls(port.tls) }),
-      ...mergeTraffic(ofPort, port),
+      ...mergeTraffic(ofPort, port, policies.failoverFor(external, port.port)),
       origin: originOf(external, `spec.ports[${index}]`),
     }
   })

@@ -5,7 +5,9 @@ import type { ResourceOf, RouteResource } from '../decode/resource-types.ts'
 import { ofCallees } from '../decode/traffic-policy.ts'
 import type { TrafficTarget } from '../decode/traffic-target.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import { destinationNamed, findDestination } from './find-destination.ts'
+import type { Failover } from '../model/model.ts'
+import { destinationNamed, findDestination, type Destination } from './find-destination.ts'
+import { failoverOf, failoverTarget, failsOverNowhere, portOf, type FailoverPort } from './link-failover.ts'
 import { checksNowhere } from './health-checks.ts'
 import { didYouMean } from './link-backends.ts'
 import { byAge, nameOf, problemAt, rootNamespace, type Linked } from './linked.ts'
@@ -17,6 +19,8 @@ export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
 export interface TrafficPolicies {
   /** `port`: `<namespace>/<service>/<port>`. Of the port, its Service, its namespace, the mesh. */
   readonly ofPort: (port: string) => readonly TrafficPolicy[]
+  /** What a policy says of who takes over for this port. */
+  failoverFor(service: Destination, port: number): (policy: TrafficPolicy) => Failover | false | undefined
   /** Of a namespace and the mesh. */
   ofNamespace(namespace: string): readonly TrafficPolicy[]
   /** Of the rule and its route alone. */
@@ -27,10 +31,14 @@ export interface TrafficPolicies {
 export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<TrafficPolicies> {
   const byTarget = new Map<string, TrafficPolicy>()
   const problems: Problem[] = []
+  const failovers = new Map<TrafficPolicy, FailoverPort>()
   for (const policy of resourcesOf(snapshot, 'TrafficPolicy').toSorted(byAge)) {
+    const failover = failoverTarget(policy, snapshot)
+    if (failover !== undefined && 'message' in failover) problems.push(failover)
+    else if (failover !== undefined) failovers.set(policy, failover)
     policy.spec.targets.forEach((target, index) => {
       const field = `spec.targetRefs[${index}]`
-      const problem = targetProblem(policy, target, field, snapshot)
+      const problem = targetProblem(policy, target, field, { snapshot, failover: failovers.get(policy) })
       if (problem !== undefined) problems.push(problem)
       const key = targetKey(policy.metadata.namespace, target)
       const older = byTarget.get(key)
@@ -52,6 +60,14 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
           targetKey(namespace, service),
           ...wideKeys(namespace),
         ])
+      },
+      failoverFor(service, number) {
+        const port = portOf(service, number)
+        return (policy) => {
+          if (policy.spec.failover === false) return false
+          const to = failovers.get(policy)
+          return port && to && failoverOf(port, to)
+        }
       },
       ofNamespace: (namespace) => at(wideKeys(namespace)),
       ofRule({ kind, metadata: { namespace, name } }, rule) {
@@ -93,7 +109,7 @@ function targetProblem(
   policy: TrafficPolicy,
   target: TrafficTarget,
   field: string,
-  snapshot: InventorySnapshot,
+  { snapshot, failover }: { readonly snapshot: InventorySnapshot; readonly failover: FailoverPort | undefined },
 ): Problem | undefined {
   const { namespace } = policy.metadata
   const { kind, name, sectionName } = target
@@ -115,8 +131,9 @@ function targetProblem(
         return missing('name', `there is no ${kind} ${namespace}/${name}`, didYouMean(kind, name, snapshot, namespace))
       const wrong = wrongSection(service.spec.ports.map((port) => port.name))
       const why = wrong === undefined ? checksNowhere(policy.spec, service, sectionName) : undefined
-      if (why !== undefined)
-        return problemAt(policy, 'spec.healthChecks', `means nothing for ${targetName(namespace, target)}: ${why}`)
+      const meaningless = (part: string, because: string): Problem =>
+        problemAt(policy, part, `means nothing for ${targetName(namespace, target)}: ${because}`)
+      if (why !== undefined) return meaningless('spec.healthChecks', why)
       const ports = service.spec.ports.filter((port) => sectionName === undefined || port.name === sectionName)
       const deaf = ports.length > 0 && !ports.some((port) => isHttp(port.protocol))
       const field = ofCallees.find((one) => policy.spec[one] !== undefined)
@@ -126,7 +143,8 @@ function targetProblem(
           `spec.${field}`,
           `is for requests, and ${targetName(namespace, target)} has no HTTP port, so it has no effect there`,
         )
-      return wrong
+      const never = wrong === undefined && failover && failsOverNowhere(service, sectionName, failover)
+      return never ? meaningless('spec.failover', never) : wrong
     }
     case 'HTTPRoute':
     case 'GRPCRoute': {

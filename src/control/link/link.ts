@@ -117,7 +117,7 @@ function linkService(
       ...portRules(service, index, routes.get(key), policies),
       ...linked.value,
       loadBalancing: mesh.loadBalancing,
-      ...mergeTraffic(ofPort, spec),
+      ...mergeTraffic(ofPort, spec, policies.failoverFor(service, spec.port)),
       ...enforcedAt(spec, ofPort),
       origin,
     }

@@ -3,6 +3,7 @@ import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/tra
 import type { LocalityPreferenceSpec } from '../decode/locality.ts'
 import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type {
+  Failover,
   Forward,
   HashOn,
   LocalityPreference,
@@ -51,12 +52,12 @@ function mergeGroup<G extends Group>(
 /** The whole setting of the first policy that gives it. */
 function first<T>(
   policies: readonly TrafficPolicy[],
-  fields: Readonly<Record<string, (spec: TrafficPolicySpec) => T | undefined>>,
+  fields: Readonly<Record<string, (spec: TrafficPolicySpec, policy: TrafficPolicy) => T | undefined>>,
   origins: Origins,
 ): T | undefined {
   for (const policy of policies) {
     for (const [field, read] of Object.entries(fields)) {
-      const value = read(policy.spec)
+      const value = read(policy.spec, policy)
       if (value === undefined) continue
       origins[field] = originOf(policy, `spec.${field}`)
       return value
@@ -78,6 +79,7 @@ const algorithms = {
 export function mergeTraffic(
   policies: readonly TrafficPolicy[],
   { protocol }: { readonly protocol: AppProtocol },
+  failoverOf: (policy: TrafficPolicy) => Failover | false | undefined,
 ): { readonly traffic: Traffic; readonly loadBalancing?: (typeof algorithms)[keyof typeof algorithms] } | undefined {
   const settings: Origins = {}
   const fits = ({ loadBalancing }: TrafficPolicySpec): LoadBalancingSpec | undefined =>
@@ -106,6 +108,7 @@ export function mergeTraffic(
   const outliers = mergeGroup(policies, 'outlierDetection', settings)
   const healthChecks = first(policies, { healthChecks: checksFor(protocol) }, settings)
   const locality = first(policies, { locality: (spec) => spec.locality }, settings)
+  const failover = first(policies, { failover: (_spec, policy) => failoverOf(policy) }, settings)
   const panicThresholdPercent = first(policies, { panicThreshold: (spec) => spec.panicThreshold }, settings)
   const connection = mergeGroup(policies, 'connection', settings) || {}
   if (Object.keys(settings).length === 0) return undefined
@@ -121,6 +124,7 @@ export function mergeTraffic(
         : says(outliers) && { outlierDetection: outlierOf(outliers) }),
       ...(healthChecks === undefined ? {} : { healthChecks: healthChecks && linkHealthChecks(healthChecks) }),
       ...(locality === undefined ? {} : { locality: locality && linkLocality(locality) }),
+      ...(failover === undefined ? {} : { failover }),
       ...(panicThresholdPercent === undefined ? {} : { panicThresholdPercent }),
       ...linkConnection(connection),
       settings,
@@ -242,8 +246,8 @@ function mergeTimeouts(
     ...(own.requestMs === undefined ? [] : ['request']),
     ...(own.backendRequestMs === undefined ? [] : ['perTry']),
   ]
-  const { request, perTry } = mergeGroup(policies, 'timeouts', settings, decided) || {}
-  const merged = given({ requestMs: request, perTryMs: perTry, ...own })
+  const { request, perTry, idle } = mergeGroup(policies, 'timeouts', settings, decided) || {}
+  const merged = given({ requestMs: request, perTryMs: perTry, idleMs: idle, ...own })
   return says(merged) ? merged : undefined
 }
 

@@ -124,6 +124,8 @@ export interface Timeouts {
   readonly backendRequestMs?: number
   /** One attempt, from a policy; where there is `backendRequestMs` that one holds. */
   readonly perTryMs?: number
+  /** No byte in either direction; absent: as long as the listener waits, or for ever where streams may be silent. */
+  readonly idleMs?: number
 }
 
 /** Besides failed connections, which any of these repeats. Source: Gateway API, HTTPRouteRetry. */

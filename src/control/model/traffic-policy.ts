@@ -15,6 +15,8 @@ export interface Traffic {
   readonly healthChecks?: HealthChecks | false
   /** False, and absent: endpoints are alike wherever they are. */
   readonly locality?: LocalityPreference | false
+  /** Who takes calls that too few healthy endpoints are left for; false, and absent: nobody. */
+  readonly failover?: Failover | false
   /** Below this share of usable endpoints health is ignored; 0: never. */
   readonly panicThresholdPercent?: number
   /** TCP and TLS handshake together. */
@@ -118,4 +120,10 @@ export interface LocalityPreference {
   readonly prefer: 'region' | 'zone' | 'sub-zone'
   /** While so many of the nearer ones are healthy they take all calls; absent: Envoy's 5/7. */
   readonly minHealthyPercent?: number
+}
+
+/** Its endpoints come after all of the port's own. Points at `Model.services`. */
+export interface Failover {
+  readonly service: string
+  readonly port: number
 }

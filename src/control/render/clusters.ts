@@ -70,7 +70,8 @@ export function renderExternalCluster(service: Service, port: ServicePort, calle
   if (service.external?.resolution === 'none') return forwardCluster(name, port)
   return balancedCluster(service, port, {
     source: service.external?.resolution === 'dns' ? byName(service, port, caller) : byEds(name),
-    transports: [],
+    // With those of the mesh in reserve.
+    transports: port.identities.length === 0 ? [] : [meshTransport(service, port)],
   })
 }
 

@@ -24,12 +24,13 @@ export function renderEndpoints(
   service: Service,
   port: ServicePort,
   caller: Locality | undefined,
+  reserve: readonly Endpoint[] = [],
 ): MessageInitShape<typeof ClusterLoadAssignmentSchema> {
   const preference = port.traffic?.locality || undefined
   return {
     clusterName: servicePortName(service.namespace, service.name, port.port),
     ...renderPolicy(preference),
-    endpoints: groupEndpoints(port.endpoints, preference, caller).map(({ locality, priority, endpoints }) => ({
+    endpoints: groupEndpoints(port.endpoints, preference, caller, reserve).map(({ locality, priority, endpoints }) => ({
       locality,
       priority,
       loadBalancingWeight: endpoints.reduce((sum, endpoint) => sum + weightOf(endpoint), 0),
@@ -60,9 +61,7 @@ const renderEndpoint = (endpoint: Endpoint): MessageInitShape<typeof LbEndpointS
 })
 
 /** The workloads (`<namespace>/<name>`) that a client with these endpoints may call. */
-export const healthyWorkloads = (port: ServicePort): ReadonlySet<string> =>
+export const healthyWorkloads = (endpoints: readonly Endpoint[]): ReadonlySet<string> =>
   new Set(
-    port.endpoints.flatMap(({ health, workload }) =>
-      health === 'healthy' && workload !== undefined ? [workload] : [],
-    ),
+    endpoints.flatMap(({ health, workload }) => (health === 'healthy' && workload !== undefined ? [workload] : [])),
   )

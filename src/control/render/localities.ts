@@ -10,25 +10,29 @@ export interface EndpointGroup {
 const nowhere: Locality = { region: '', zone: '', subZone: '' }
 
 /**
- * Endpoints by place, nearest first as `caller` sees them; without a preference, or with a caller that is nowhere, all are alike.
+ * Endpoints by place, nearest first as `caller` sees them, and after all of them the `reserve`; without a preference, or with a caller that is nowhere, all are alike.
  * Priorities have no gaps, as Envoy wants them. Pure.
  */
 export function groupEndpoints(
   endpoints: readonly Endpoint[],
   preference: LocalityPreference | undefined,
   caller: Locality | undefined,
+  reserve: readonly Endpoint[] = [],
 ): readonly EndpointGroup[] {
-  const distance = (place: Locality): number =>
-    preference === undefined || caller === undefined ? 0 : distanceTo(place, caller, preference.prefer)
-  const groups = [...Map.groupBy(endpoints, ({ locality = nowhere }) => JSON.stringify(locality)).values()]
-    .flatMap((own) => (own[0] === undefined ? [] : [{ locality: own[0].locality ?? nowhere, endpoints: own }]))
-    .map((group) => ({ ...group, distance: distance(group.locality) }))
-  const levels = [...new Set(groups.map((group) => group.distance))].toSorted((a, b) => a - b)
+  const byPlace = (list: readonly Endpoint[], further: number) =>
+    [...Map.groupBy(list, ({ locality = nowhere }) => JSON.stringify(locality)).values()].flatMap((own) => {
+      const [{ locality = nowhere } = {}] = own
+      const far = preference === undefined || caller === undefined ? 0 : distanceTo(locality, caller, preference.prefer)
+      return { locality, endpoints: own, distance: far + further }
+    })
+  const groups = [...byPlace(endpoints, 0), ...byPlace(reserve, farthest + 1)]
+  const levels = [...new Set(groups.map(({ distance }) => distance))].toSorted((a, b) => a - b)
   return groups
-    .map(({ locality, endpoints: own, distance: far }) => ({ locality, endpoints: own, priority: levels.indexOf(far) }))
+    .map(({ distance, ...group }) => ({ ...group, priority: levels.indexOf(distance) }))
     .toSorted((a, b) => a.priority - b.priority)
 }
 
+const farthest = 3
 /** 0: as near as is preferred; one more for each wider place that has to be taken. */
 function distanceTo(place: Locality, caller: Locality, prefer: LocalityPreference['prefer']): number {
   const far = stepsApart(place, caller)

@@ -25,6 +25,7 @@ import {
   renderServiceCluster,
 } from './clusters.ts'
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
+import { reserveEndpoints, reserveOf, withReserve } from './failover.ts'
 import { gatewayResources, type GatewayResources } from './gateway-resources.ts'
 import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
@@ -161,13 +162,14 @@ function endpoints(
   return ofPort(name, model, ({ service, port }) => {
     if (byDns(service)) return undefined
     const caller = placeOf(workload, port)
+    const reserve = reserveEndpoints(port, reserveOf(port, model))
     return cache.get(
       `EDS ${name}${fromPlace(caller)}`,
       name,
-      [port.endpoints, port.traffic?.locality, caller],
+      [port.endpoints, port.traffic?.locality, caller, reserve],
       ClusterLoadAssignmentSchema,
-      () => renderEndpoints(service, port, caller),
-      () => healthyWorkloads(port),
+      () => renderEndpoints(service, port, caller, reserve),
+      () => healthyWorkloads([...port.endpoints, ...reserve]),
     )
   })
 }
@@ -189,17 +191,18 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
   }
   return ofPort(name, model, ({ service, port }) => {
     const caller = byDns(service) ? placeOf(workload, port) : undefined
+    const whole = withReserve(port, reserveOf(port, model))
     return cache.get(
       `CDS ${name}${fromPlace(caller)}`,
       name,
       // Not the endpoints, unless they are in it: they come and go without a change of the cluster, unless the hop becomes another.
       [
-        hopOf(port),
+        hopOf(whole),
         service.external,
         byDns(service) ? port.endpoints : undefined,
         caller,
         port.tls,
-        port.identities,
+        whole.identities,
         port.loadBalancing,
         port.traffic,
         port.origin,
@@ -207,8 +210,8 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
       ClusterSchema,
       () =>
         service.external === undefined
-          ? renderServiceCluster(service, port)
-          : renderExternalCluster(service, port, caller),
+          ? renderServiceCluster(service, whole)
+          : renderExternalCluster(service, whole, caller),
     )
   })
 }

@@ -169,6 +169,7 @@ function renderForward(
   { http2, mayBeSilent = false }: Called,
 ): MessageInitShape<typeof RouteActionSchema> {
   const [first] = backends
+  const idleMs = action.timeouts?.idleMs ?? (mayBeSilent ? 0 : undefined)
   return {
     clusterSpecifier:
       backends.length === 1 && !edits(first)
@@ -194,7 +195,7 @@ function renderForward(
     requestMirrorPolicies: (action.mirrors ?? []).map(renderMirror),
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
-    ...(mayBeSilent ? { idleTimeout: duration(0) } : {}),
+    ...(idleMs === undefined ? {} : { idleTimeout: duration(idleMs) }),
     // A gRPC caller's own deadline ends the call, within that of the rule.
     ...(http2 ? { maxStreamDuration: { grpcTimeoutHeaderMax: duration(timeoutMs(action)) } } : {}),
     retryPolicy: renderRetry(action),

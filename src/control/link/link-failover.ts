@@ -1,0 +1,99 @@
+import { isHttp, isHttp2, type AppProtocol } from '../../base/app-protocol.ts'
+import type { Problem } from '../../base/problem.ts'
+import type { ResourceOf } from '../decode/resource-types.ts'
+import { destinationGroups, destinationKind } from '../decode/service-ref.ts'
+import type { InventorySnapshot } from '../inventory/snapshot.ts'
+import type { Failover } from '../model/model.ts'
+import { findDestination, type Destination } from './find-destination.ts'
+import { didYouMean } from './link-backends.ts'
+import { problemAt } from './linked.ts'
+import { isGranted } from './reference-grants.ts'
+
+type Policy = ResourceOf<'TrafficPolicy'>
+
+/** A port that policies may send calls to, or from. */
+export interface FailoverPort {
+  readonly service: string
+  readonly port: number
+  readonly protocol: AppProtocol
+  /** Why neither its calls can go to another service, nor another's here; undefined: they can. */
+  readonly unfit: string | undefined
+}
+
+/** What a policy names, or why it cannot be used: told once for each policy, not for each port that it is for. */
+export function failoverTarget(policy: Policy, snapshot: InventorySnapshot): FailoverPort | Problem | undefined {
+  const { failover } = policy.spec
+  if (failover === undefined || failover === false) return undefined
+  const { backendRef: ref } = failover
+  const { namespace: own } = policy.metadata
+  const refuse = (part: string, message: string, remedy = ''): Problem =>
+    problemAt(policy, `spec.failover.backendRef.${part}`, `${message}, so it has no effect${remedy}`)
+  const kind = destinationKind(ref)
+  if (kind === undefined)
+    return refuse(
+      'kind',
+      `${JSON.stringify(ref.kind)} of group ${JSON.stringify(ref.group)} is neither a Service nor an ExternalService`,
+    )
+  const { namespace = own, name } = ref
+  const what = `${kind} ${namespace}/${name}`
+  const from = { group: 'weft.dev', kind: 'TrafficPolicy', namespace: own }
+  if (!isGranted(from, { group: destinationGroups[kind], kind, namespace, name }, snapshot))
+    return refuse('namespace', `no ReferenceGrant in ${namespace} lets TrafficPolicies of ${own} refer to ${what}`)
+  const found = findDestination(snapshot, { kind, namespace, name })
+  if (found === undefined) return refuse('name', `there is no ${what}`, didYouMean(kind, name, snapshot, namespace))
+  const port = portOf(found, ref.port)
+  if (port === undefined) {
+    const has = found.spec.ports.map((one) => one.port).join(', ')
+    return refuse('port', `${what} has no port ${ref.port} (it has ${has})`)
+  }
+  return port.unfit === undefined ? port : refuse('name', `${what} ${port.unfit}`)
+}
+
+/** A port of a service, as failover sees it. */
+export function portOf(destination: Destination, number: number): FailoverPort | undefined {
+  const { kind, metadata, spec } = destination
+  const port = spec.ports.find((one) => one.port === number)
+  return (
+    port && {
+      service: `${metadata.namespace}/${metadata.name}`,
+      port: number,
+      protocol: port.protocol,
+      unfit: kind === 'Service' ? undefined : unfit(spec, number),
+    }
+  )
+}
+
+/** Endpoints of two services are one list: known by address, and called alike. */
+function unfit({ resolution, ports }: ResourceOf<'ExternalService'>['spec'], number: number): string | undefined {
+  if (resolution !== 'Static') return `has resolution ${resolution}, and only Static has addresses`
+  return ports.some(({ port, tls }) => port === number && tls !== undefined)
+    ? 'is called by TLS that the mesh speaks, which other endpoints do not'
+    : undefined
+}
+
+/** What takes over for `port`; undefined: nothing, since it is the port itself, or speaks otherwise. */
+export const failoverOf = (port: FailoverPort, to: FailoverPort): Failover | undefined =>
+  port.unfit === undefined && isAlike(port, to) && (port.service !== to.service || port.port !== to.port)
+    ? { service: to.service, port: to.port }
+    : undefined
+
+const isAlike = (a: FailoverPort, b: FailoverPort): boolean =>
+  isHttp(a.protocol) === isHttp(b.protocol) && isHttp2(a.protocol) === isHttp2(b.protocol)
+
+/** Why a policy's failover does nothing for any of these ports; undefined: for one of them it does. */
+export function failsOverNowhere(
+  destination: Destination,
+  section: string | undefined,
+  to: FailoverPort,
+): string | undefined {
+  const ports = destination.spec.ports
+    .filter(({ name }) => section === undefined || name === section)
+    .flatMap(({ port }) => portOf(destination, port) ?? [])
+  if (ports.some((port) => failoverOf(port, to) !== undefined)) return undefined
+  const [hindered] = ports.flatMap((port) => port.unfit ?? [])
+  if (hindered !== undefined) return `it ${hindered}`
+  const alike = ports.filter((port) => isAlike(port, to))
+  return alike.length > 0
+    ? 'a service cannot take over for itself'
+    : `${to.service} speaks ${to.protocol} on port ${to.port}, and none of its ports does`
+}
