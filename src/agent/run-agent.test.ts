@@ -10,6 +10,7 @@ import { systemClock } from '../base/clock.ts'
 import { freePorts } from '../base/free-ports.ts'
 import { silentLog } from '../base/log.ts'
 import { systemRandom } from '../base/random.ts'
+import { createJoinTokens } from '../ca/join-token.ts'
 import { agentWorld, type AgentWorld } from '../control/session/testing/agent-world.ts'
 import type { AgentOptions, AgentParts } from './options.ts'
 import { runAgent } from './run-agent.ts'
@@ -346,6 +347,28 @@ const refusals: [
     }),
     1,
     /^weft run: the join token expired at /,
+  ],
+  [
+    'a token for whoever has the root of another mesh, who is not believed',
+    ({ ca, tokens, address }) => {
+      const rootHash = ca.rootHash.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
+      const wish = { ttlMs: 60_000, address: `127.0.0.1:${address.port}`, rootHash }
+      return { wait: false, tokenText: tokens.issue(wish) }
+    },
+    1,
+    /^weft run: the control plane at 127\.0\.0\.1:\d+ cannot be reached: .*root/,
+  ],
+  [
+    'a token that another control plane has made',
+    ({ ca, address }) => {
+      const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-agent-'))
+      const others = createJoinTokens({ dir, clock: systemClock })
+      assert.ok(!('refused' in others))
+      const wish = { ttlMs: 60_000, address: `127.0.0.1:${address.port}`, rootHash: ca.rootHash }
+      return { tokenText: others.issue(wish) }
+    },
+    1,
+    /^weft run: the join token was made by another control plane; make one here with `weft token create`$/,
   ],
   [
     'a control plane that is not there, unless it may wait',

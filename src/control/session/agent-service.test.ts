@@ -20,6 +20,7 @@ import {
 import { controlPlaneId } from '../../xds/names.ts'
 import type { AgentSessions } from './agent-service.ts'
 import { agentWorld, eventQueue } from './testing/agent-world.ts'
+import { workloadName } from './workload-document.ts'
 
 const { join, sign, session } = AgentService.method
 type JoinInit = MessageInitShape<typeof JoinRequestSchema>
@@ -127,6 +128,18 @@ test('the same instance joins again as the same workload, another one as another
   const other = await joined(connection, { instance: 'instance-2' })
   assert.notEqual(other.workload, first.workload)
   assert.equal((await store.list({ kind: 'Workload' })).items.length, 2)
+})
+
+test('a name that somebody has written down already is left to them', async (t) => {
+  const { local, store } = await agentWorld(t)
+  const name = workloadName('web', 'instance-1', 0)
+  const spec = { service: 'web', address: '192.0.2.1', ports: [{ targetPort: 80 }] }
+  const theirs = { apiVersion: 'weft.dev/v1alpha1', kind: 'Workload', metadata: { name, namespace: 'default' }, spec }
+  assert.equal((await store.write([{ put: theirs }])).kind, 'done')
+  const reply = await joined(connect(t, local))
+  assert.equal(reply.workload, workloadName('web', 'instance-1', 1))
+  const kept = await store.get({ kind: 'Workload', namespace: 'default', name })
+  assert.deepEqual(kept?.spec, spec)
 })
 
 test('a joiner that never opens its session leaves after a lease', async (t) => {
