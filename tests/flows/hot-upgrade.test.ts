@@ -73,7 +73,7 @@ function openStream({ proxy }: Workload, how: 'websocket' | 'tcp'): Promise<Echo
         : http.request({
             ...place,
             path: 'http://web/ws',
-            headers: { host: 'web', connection: 'Upgrade', upgrade: 'echo' },
+            headers: { host: 'web', connection: 'Upgrade', upgrade: 'websocket' },
           })
     request.on('connect', (_, socket) => resolve(echo(socket)))
     request.on('upgrade', (_, socket) => resolve(echo(socket)))

@@ -7,7 +7,7 @@ import net from 'node:net'
 const [port, tcpPort, report] = process.argv.slice(2)
 const server = http.createServer((_, response) => response.end('ok'))
 server.on('upgrade', (_, socket, head) => {
-  socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n')
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
   socket.write(head)
   socket.on('error', () => {}).pipe(socket)
 })
