@@ -31,6 +31,35 @@ test('keeps the connection, answers pipelined requests in order, one at a time',
   )
 })
 
+test('a client that asks faster than it is answered has to wait, and is answered in the end', async (t) => {
+  let answer = (): void => {}
+  const first = new Promise<void>((resolve) => (answer = resolve))
+  const { port, outcomes } = await serve(t, async () => {
+    await first
+    return { status: 204, headers: [], body: emptyBody }
+  })
+  const { socket } = await connect(t, port)
+  socket.resume()
+  const asked = 1000
+  let sent = 0
+  const more = (): void => {
+    while (sent < asked) {
+      sent++
+      if (!socket.write(get('/', `x: ${'y'.repeat(50_000)}`))) return void socket.once('drain', more)
+    }
+  }
+  more()
+  for (let before = -1; before !== sent;) {
+    before = sent
+    await new Promise<void>((resolve) => setTimeout(resolve, 200))
+  }
+  // What fits into the kernel's buffers, and no more.
+  assert.ok(sent < asked / 2, `${sent} requests have been taken`)
+  answer()
+  while (outcomes.length < asked) await new Promise<void>((resolve) => setTimeout(resolve, 10))
+  assert.ok(outcomes.every(({ status }) => status === 204))
+})
+
 test('HTTP/1.0 with keep-alive is kept, without is closed', async (t) => {
   const { port } = await serve(t, echo)
   const peer = await connect(t, port)
