@@ -235,3 +235,24 @@ test('where it does not work, namespace says so and auto goes on without', async
   assert.equal(automatic.status, 0, automatic.err)
   assert.match(automatic.err, /capture is explicit \(HTTP_PROXY\), transparent capture does not work here: `unshare`/)
 })
+
+test('datagrams other than DNS are refused as they are sent, and never come to the program itself', async (t) => {
+  if (!canCapture(t, ourselves)) return
+  const world = await meshFor(t, ourselves)
+  await world.run('web', { args: captured })
+  const script = `
+import socket
+mine = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+mine.bind(("0.0.0.0", 0))
+mine.settimeout(5)
+port = mine.getsockname()[1]
+other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    other.sendto(b"away", ("192.0.2.1", port))
+    print("sent")
+except PermissionError: print("refused")
+other.sendto(b"own", ("127.0.0.1", port))
+print(mine.recv(100).decode(), socket.gethostbyname("web").startswith("24"))`
+  const { out, err } = await inside(world, ourselves, 'python3', '-c', script)
+  assert.equal(out, 'refused\nown True\n', err)
+})

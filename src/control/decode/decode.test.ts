@@ -175,6 +175,13 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ['a.yaml:3: Namespace prod: metadata.namespace: a Namespace has no namespace; remove this'],
   ],
   [
+    'datagrams that nobody could carry',
+    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {outboundTraffic: {udp: Allow}}',
+    [
+      'a.yaml:4: MeshConfig default: spec.outboundTraffic.udp: expected "Refuse", got "Allow" (datagrams other than DNS cannot leave a captured program yet; run it with --capture explicit)',
+    ],
+  ],
+  [
     'a second MeshConfig',
     'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: other}\nspec: {loadBalancing: RoundRobbin}',
     [

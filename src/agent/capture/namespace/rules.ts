@@ -1,8 +1,10 @@
 import { capturePorts } from './messages.ts'
 
 /**
- * Everything that the program sends out goes to our sockets: DNS wherever it is sent, TCP to anywhere but its own loopback. UDP and
- * whatever else ends here, since there is no way out of the namespace but through the sidecar. For `nft -f`.
+ * Everything that the program sends out goes to our sockets: DNS wherever it is sent, TCP to anywhere but its own loopback. Other UDP
+ * is refused as it is sent (EPERM, so that QUIC gives way to TCP at once): every address is this namespace's own, and a datagram to
+ * anywhere would come to whatever the program itself has open on that port. Whatever else ends here, since there is no way out of the
+ * namespace but through the sidecar. For `nft -f`.
  */
 export const captureRules: string = `table inet weft {
   chain output {
@@ -12,6 +14,13 @@ export const captureRules: string = `table inet weft {
     ip daddr 127.0.0.0/8 return
     ip6 daddr ::1 return
     meta l4proto tcp redirect to :${capturePorts.outbound}
+  }
+  chain datagrams {
+    type filter hook output priority 0; policy accept;
+    udp sport ${capturePorts.dns} accept
+    ip daddr 127.0.0.0/8 accept
+    ip6 daddr ::1 accept
+    meta l4proto udp drop
   }
 }
 `
