@@ -2,7 +2,7 @@ import type { ResourceOf } from '../decode/resource-types.ts'
 import { keyText } from '../decode/resource.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import { addressFor } from '../inventory/virtual-ips.ts'
-import type { Endpoint, Service, ServicePort } from '../model/model.ts'
+import type { Endpoint, Service, ServicePort, Traffic } from '../model/model.ts'
 import { identityOf } from './link-endpoints.ts'
 import { portRules } from './link-routes.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
@@ -16,7 +16,7 @@ interface Context {
 
 /**
  * Every instance of a headless Service as a service of its own, called `<instance>.<service>`: without routes, since who names an
- * instance wants that one, and never ejected, since there is no other. Source: Kubernetes, "DNS for Services and Pods".
+ * instance wants that one, and never ejected or failed over, since there is no other. Source: Kubernetes, "DNS for Services and Pods".
  */
 export function linkInstances(
   resource: ResourceOf<'Service'>,
@@ -25,31 +25,38 @@ export function linkInstances(
 ): readonly Service[] {
   const instances = new Map<string, ServicePort[]>()
   ports.forEach((port, index) => {
-    for (const endpoint of port.endpoints) {
-      const name = `${labelOf(endpoint)}.${service.name}`
+    for (const [label, endpoints] of Map.groupBy(port.endpoints, labelOf)) {
+      const name = `${label}.${service.name}`
       let own = instances.get(name)
       if (own === undefined) instances.set(name, (own = []))
       const { consumerRules: _none, ...rest } = port
       own.push({
         ...rest,
         ...portRules(resource, index, undefined, policies, name),
-        endpoints: [endpoint],
-        identities: endpoint.mtls ? identitiesOf(endpoint, snapshot, trustDomain) : [],
-        traffic: { settings: {}, ...port.traffic, outlierDetection: false },
+        endpoints,
+        identities: identitiesOf(endpoints, snapshot, trustDomain),
+        traffic: { ...port.traffic, settings: ofOne(port.traffic), outlierDetection: false, failover: false },
       })
     }
   })
   return Array.from(instances, ([name, own]) => ({ ...service, name, ports: own }))
 }
 
+/** Without what means nothing for a single endpoint. */
+const ofOne = ({ settings = {} }: Partial<Traffic> = {}): Traffic['settings'] =>
+  Object.fromEntries(Object.entries(settings).filter(([name]) => !/^(?:failover|outlierDetection)\b/.test(name)))
+
 /** Workloads by their name, others by their address, as one label. */
 const labelOf = ({ workload, address }: Endpoint): string =>
   (workload?.split('/')[1] ?? address.host).replaceAll(/[.:]/g, '-')
 
-function identitiesOf({ workload = '' }: Endpoint, snapshot: InventorySnapshot, trustDomain: string): string[] {
-  const [namespace = '', name = ''] = workload.split('/')
-  const found = snapshot.entries.get(keyText({ kind: 'Workload', namespace, name }))?.resource
-  return found?.kind === 'Workload' ? [identityOf(found, trustDomain)] : []
+/** Of those with a sidecar: one, since a workload's name is its own. */
+function identitiesOf(endpoints: readonly Endpoint[], snapshot: InventorySnapshot, trustDomain: string): string[] {
+  return endpoints.flatMap(({ workload = '', mtls }) => {
+    const [namespace = '', name = ''] = workload.split('/')
+    const found = mtls ? snapshot.entries.get(keyText({ kind: 'Workload', namespace, name }))?.resource : undefined
+    return found?.kind === 'Workload' ? [identityOf(found, trustDomain)] : []
+  })
 }
 
 /**
