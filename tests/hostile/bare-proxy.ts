@@ -5,7 +5,7 @@ import { freePort } from '../world/free-port.ts'
 import { until } from '../world/until.ts'
 import type { World } from '../world/world.ts'
 
-/** `weft proxy -c` as a process of its own, with default settings. */
+/** `weft proxy -c` as a process of its own, with default settings, but for paths, which are one form as in every sidecar. */
 export interface BareProxy {
   readonly child: Child
   readonly at: Address
@@ -47,6 +47,9 @@ export async function startBareProxy(world: World, program: Address, options: Ba
   const manager = {
     '@type': `${types}.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'front',
+    // As every sidecar has them; a file that says nothing of paths gets them as they are, as with Envoy.
+    normalize_path: true,
+    merge_slashes: true,
     http_filters: [
       ...(options.filters ?? []),
       { name: 'router', typed_config: { '@type': `${types}.http.router.v3.Router` } },
