@@ -6,7 +6,7 @@ import type { StopSignals } from './stop-signals.ts'
 
 /** Loopback on one machine; over the network the address from which we reach the control plane, unless told. */
 export async function inboundHost(
-  { advertise, wait }: AgentOptions,
+  { advertise, wait }: Pick<AgentOptions, 'advertise' | 'wait'>,
   parts: AgentParts,
   { door, stop }: { door: ControlPlaneDoor; stop: StopSignals },
 ): Promise<string | number | Refused> {
@@ -32,7 +32,12 @@ const longestRetryMs = 3000
 /** Tries until the control plane answers, and says once what it waits for. Gives the exit status when a signal ends the wait. */
 export async function untilReached<T extends { readonly kind?: undefined }>(
   { say, clock, random, log }: AgentParts,
-  { door, stop, wait }: { door: ControlPlaneDoor; stop: StopSignals; wait: boolean },
+  {
+    door,
+    stop,
+    wait,
+    command = 'weft run',
+  }: { door: ControlPlaneDoor; stop: StopSignals; wait: boolean; command?: string },
   attempt: () => Promise<T | ControlFailure>,
 ): Promise<T | number | Refused> {
   let said: string | undefined
@@ -40,14 +45,14 @@ export async function untilReached<T extends { readonly kind?: undefined }>(
     const result = await Promise.race([attempt(), stop.asked])
     if (typeof result === 'number') return result
     if (result.kind === undefined) {
-      if (said !== undefined) say('weft run: the control plane answers')
+      if (said !== undefined) say(`${command}: the control plane answers`)
       return result
     }
     if (result.kind === 'final') return refused(result.reason)
     const sentence = `the control plane at ${door.name} cannot be reached: ${result.reason}`
     if (!wait) return refused(sentence)
     if (said !== sentence) {
-      say(`weft run: waiting: ${sentence}${door.local ? ' (is `weft up` running?)' : ''}`)
+      say(`${command}: waiting: ${sentence}${door.local ? ' (is `weft up` running?)' : ''}`)
       said = sentence
     }
     log.debug('waiting for the control plane', { failures })

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { FromSidecar, ToSidecar } from '../proxy/sidecar-messages.ts'
 import type { AgentParts } from './options.ts'
+import type { SocketDesk } from './socket-desk.ts'
 import type { HeldSocket } from './sockets.ts'
 
 type Ask = Extract<ToSidecar, { kind: 'ask' }>
@@ -33,6 +34,8 @@ export interface SidecarChildParts {
   /** Opens a connection to the program where only somebody inside of its namespace can. */
   readonly connectInside?: ((port: number) => Promise<{ handle: unknown } | { error: string }>) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Where it asks for further sockets; absent: it has all of them. */
+  readonly desk?: Pick<SocketDesk, 'launched' | 'settled' | 'want' | 'release'>
   /** Takes what it writes; absent: that goes to our standard error. */
   readonly output?: AgentParts['output']
   readonly clock: Clock
@@ -80,6 +83,10 @@ export function startSidecarChild(
     switch (message.kind) {
       case 'connect':
         return void connectFor(child, message, parts.connectInside)
+      case 'listen':
+        return parts.desk?.want(message.address, (socket) => socket.lend(child))
+      case 'release':
+        return parts.desk?.release(message.address)
       case 'answer':
         return settle(message.id, { json: message.json })
       case 'failed':

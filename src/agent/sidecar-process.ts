@@ -87,10 +87,12 @@ export function superviseSidecar(
     return child
   }
   const launch = (): void => {
+    parts.desk?.launched()
     const child = begin(undefined)
     serving = child
     void child.ready.then(() => {
       wasReady = true
+      parts.desk?.settled()
       ready.resolve({ up: true })
     })
   }
@@ -133,12 +135,16 @@ export function superviseSidecar(
       upgrading = true
       const result = await takeOver(old, {
         begin: (demanded) => begin({ demanded }),
-        lend: (next) => next.lend(parts.sockets),
+        lend(next) {
+          parts.desk?.launched()
+          next.lend(parts.sockets)
+        },
         isOff: () => stopping || serving !== old,
         clock,
       })
       upgrading = false
       if ('failed' in result) return result
+      parts.desk?.settled()
       serving = result.next
       crashes = 0
       finish(old, finishMs, true)

@@ -132,6 +132,23 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
         .default('info'),
     )
     .action((flags) => ended(import('./commands/proxy.ts').then(({ proxy }) => proxy(flags, terminal))))
+  add('gateway', "serve a Gateway's listeners", [
+    'weft gateway --name edge',
+    'weft gateway --name edge --bind 0.0.0.0 --port-map 80=8080 --port-map 443=8443',
+    'weft gateway --name edge --token-file join.token   # control plane elsewhere',
+  ])
+    .requiredOption('--name <gateway>', 'name of the Gateway; it need not be there yet')
+    .option('-n, --namespace <namespace>', 'namespace of the Gateway (default: default)')
+    .option('--bind <host>', 'IP address for its listeners (default: a loopback address of its own)')
+    .option('--port-map <port=port>', 'bind another port for the listeners of one; may be repeated', collect)
+    .option('--advertise <host>', 'IP address by which others reach it, for the status')
+    .option('--locality <region/zone/sub-zone>', 'where it runs, so that calls stay near')
+    .option('--admin <host:port>', "the proxy's admin port (default: 15000 on its own loopback address)")
+    .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
+    .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
+    .option('--no-wait', 'fail at once when the control plane cannot be reached')
+    .option('--verbose', 'tell what the agent does')
+    .action((flags) => ended(import('./commands/gateway.ts').then(({ gateway }) => gateway(flags, terminal))))
 
   place(
     add('apply', 'write resources: all of them or none', [

@@ -1,9 +1,11 @@
-import { list, object, optional, refine, string, invalid, type Decoder } from '../base/decode.ts'
+import { list, object, oneOf, optional, refine, string, invalid, type Decoder } from '../base/decode.ts'
 
 /** A request that nobody sends: what would happen to it here, and why. */
 export interface ExplainRequest {
   readonly method: string
-  /** Host, with a port if it is not 80. */
+  /** For gateways; absent: http. */
+  readonly scheme?: 'http' | 'https'
+  /** Host, with a port if it is not that of the scheme. */
   readonly authority: string
   /** Path and query. */
   readonly path: string
@@ -26,6 +28,7 @@ export const pathText: Decoder<string> = string({
 /** What came through the agent's session. */
 export const explainRequest: Decoder<ExplainRequest> = object<ExplainRequest>({
   method: token,
+  scheme: optional(oneOf('http', 'https')),
   authority: hostText,
   path: pathText,
   headers: list(

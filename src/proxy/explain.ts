@@ -25,6 +25,7 @@ import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
+import { gatewayEntry } from './explain-gateway.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
@@ -59,6 +60,8 @@ export interface OutboundExplanation {
   readonly side: 'outbound'
   /** `<namespace>/<service>/<port>`; absent: no service of the mesh. */
   readonly service?: string
+  /** Of a gateway: where the request comes in. */
+  readonly listener?: { readonly name: string; readonly chain: string }
   readonly tried: readonly Tried[]
   readonly refused?: Refused
   readonly timeoutMs?: number
@@ -126,9 +129,9 @@ export async function explain(request: ExplainRequest, parts: ExplainParts): Pro
 
 async function explainOutbound(
   request: ExplainRequest,
-  { current, demand, ownNamespace }: ExplainParts,
+  { current, demand, ownNamespace, workload }: ExplainParts,
 ): Promise<OutboundExplanation> {
-  const call = callOf(request, { principal: undefined, tls: false })
+  const call = callOf(request, { principal: undefined, tls: request.scheme === 'https' })
   const stopped = (fault: Fault, more: Partial<OutboundExplanation> = {}): OutboundExplanation => ({
     side: 'outbound',
     tried: [],
@@ -137,6 +140,9 @@ async function explainOutbound(
     refused: refusedBy(fault),
   })
   if (call === undefined) return { side: 'outbound', tried: [], clusters: [], refused: ambiguousPath }
+  const entry = gatewayEntry(request, current().config)
+  if (entry !== undefined) return atGateway(entry, call, current(), workload)
+  if (request.scheme === 'https') return { side: 'outbound', tried: [], clusters: [], refused: encrypted }
   const { host, port } = authorityAddress(call.authority, 80)
   const service = current().nameOf(host, port, ownNamespace)
   if (service === undefined) {
@@ -220,6 +226,29 @@ function sentAs(
   return { authority: sent.authority, path: sent.path }
 }
 const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
+
+/** What a stranger meets, in the order in which it does: authorization, then the routes of the host. */
+async function atGateway(
+  entry: Exclude<ReturnType<typeof gatewayEntry>, undefined>,
+  call: Call,
+  snapshot: Snapshot,
+  workload: string,
+): Promise<OutboundExplanation> {
+  if ('sentence' in entry)
+    return { side: 'outbound', tried: [], clusters: [], refused: { status: 0, sentence: entry.sentence } }
+  const { table, terminal } = entry
+  const found = { side: 'outbound', listener: { name: entry.listener, chain: entry.chain } } as const
+  for (const filter of terminal.filters) {
+    if (filter.kind !== 'authorize') continue
+    const fault = compileAuthorization(filter.rules, { workload })(call)
+    if (fault !== undefined) return { ...found, tried: [], clusters: [], refused: refusedBy(fault) }
+  }
+  const route = snapshot.routerOf(table)(call)
+  const tried = triedRoutes(table, route, call)
+  if (route !== undefined) return { ...found, tried, ...(await alongAction(route, call, snapshot)) }
+  const fault: Fault = { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }
+  return { ...found, tried, clusters: [], refused: refusedBy(fault) }
+}
 
 function explainInbound(
   request: ExplainRequest,
@@ -369,6 +398,10 @@ function outsideTable({ listeners }: ProxyConfig): RouteTable | undefined {
 }
 
 const refusedBy = (fault: Fault): Refused => ({ status: faultStatus(fault), sentence: faultSentence(fault) })
+const encrypted: Refused = {
+  status: 0,
+  sentence: 'a sidecar passes on what a program has encrypted itself: it sees no request and decides about none',
+}
 const ambiguousPath: Refused = { status: 400, sentence: 'the path can be read in more than one way' }
 
 /** Undefined when the path is refused. */
@@ -382,7 +415,7 @@ function callOf(
   const nowhere = { host: '127.0.0.1', port: 0 }
   return {
     method,
-    scheme: 'http',
+    scheme: tls ? 'https' : 'http',
     authority: authority.toLowerCase(),
     path: normal,
     headers: fields,

@@ -13,6 +13,8 @@ export interface HandedOver {
    * go: the socket itself stays open.
    */
   take(address: Address): Promise<Server>
+  /** The same for a socket that may have to be asked for, and is given back once nobody wants it; an abort ends the wait. */
+  order(address: Address, signal: AbortSignal): Promise<Server>
   /** Accepts no more. Connections wait in the kernel for the next process that the agent hands the socket to. */
   close(): void
 }
@@ -27,15 +29,25 @@ interface Held {
   taker: Server | 'gone' | undefined
 }
 
+/** Whoever owns the sockets. */
+export interface SocketOwner {
+  /** Asks for one, which comes by `HandedOver.add` when it can be had. */
+  want(address: Address): void
+  /** It is not wanted any more. */
+  release(address: Address): void
+}
+
 /** Empty. */
-export function createHandedOver(): HandedOver {
+export function createHandedOver(owner: SocketOwner): HandedOver {
   const held = new Map<string, Held>()
+  const waiting = new Map<string, (one: Held) => void>()
   return {
     add(address, server, also) {
       const key = formatAddress(address)
       held.get(key)?.server.close()
       const one = hold(server)
       held.set(key, one)
+      waiting.get(key)?.(one)
       if (also === undefined) return
       // Its connections are those of the other one, which was handed over before.
       one.taker = held.get(formatAddress(also))?.server ?? 'gone'
@@ -45,6 +57,31 @@ export function createHandedOver(): HandedOver {
       return one === undefined
         ? Promise.reject(new Error(`no socket was handed over for ${formatAddress(address)}`))
         : Promise.resolve(handTo(one))
+    },
+    order(address, signal) {
+      const key = formatAddress(address)
+      const giveBack = (one: Held): void => {
+        if (held.get(key) !== one) return
+        held.delete(key)
+        one.server.close(ignore)
+        owner.release(address)
+      }
+      const there = held.get(key)
+      if (there !== undefined) return Promise.resolve(handTo(there, giveBack))
+      owner.want(address)
+      return new Promise((resolve, reject) => {
+        const abandoned = (): void => {
+          waiting.delete(key)
+          owner.release(address)
+          reject(new Error(`nobody waits for ${key} any more`))
+        }
+        signal.addEventListener('abort', abandoned, { once: true })
+        waiting.set(key, (one) => {
+          waiting.delete(key)
+          signal.removeEventListener('abort', abandoned)
+          resolve(handTo(one, giveBack))
+        })
+      })
     },
     close() {
       for (const { server, early } of held.values()) {
@@ -72,10 +109,13 @@ function hold(server: Server): Held {
 }
 
 /** A server that never listens itself: it says what the held one accepts. */
-function handTo(one: Held): Server {
+function handTo(one: Held, closedByTaker: (one: Held) => void = ignore): Server {
   const taker = new Server()
   taker.close = (closed) => {
-    if (one.taker === taker) one.taker = 'gone'
+    if (one.taker === taker) {
+      one.taker = 'gone'
+      closedByTaker(one)
+    }
     closed?.()
     return taker
   }

@@ -50,8 +50,8 @@ export interface ProxyParts {
   readonly demand: (routeName: string) => Promise<boolean>
   /** The workload's own certificate; undefined: it has none, and all come with the configuration. */
   readonly identity: Pick<Watchable<IdentityMaterial>, 'value'> | undefined
-  /** A listening socket for this address: handed over, or newly bound. */
-  readonly listen: (address: Address) => Promise<Server>
+  /** A listening socket for this address: handed over, or newly bound. An abort says that it is not wanted any more. */
+  readonly listen: (address: Address, signal: AbortSignal) => Promise<Server>
   /** The same for datagrams. Absent: newly bound. */
   readonly listenUdp?: (address: Address) => Promise<Datagrams>
   readonly self: {
@@ -112,6 +112,8 @@ interface Open {
   readonly service: Pick<ListenerService, 'update'>
   /** Undefined while the socket is being opened. */
   handle: ListenerHandle | undefined
+  /** Ends the wait for the socket. */
+  readonly unwanted: AbortController
 }
 
 /** Starts at once with the configuration that there is, and follows it. */
@@ -255,18 +257,24 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
   const remove = (name: string, one: Open): void => {
     open.delete(name)
+    one.unwanted.abort()
     if (one.handle === undefined) return
     const gone = one.handle.drain(removedListenerMs).finally(() => leaving.delete(gone))
     leaving.add(gone)
   }
   const add = async (name: string, listener: Listener): Promise<void> => {
     const service = listener.udp === undefined ? serveListener(listener, serveParts) : serveUdp(listener, serveParts)
-    const one: Open = { listener, service, handle: undefined }
+    const unwanted = new AbortController()
+    const one: Open = { listener, service, handle: undefined, unwanted }
     open.set(name, one)
     let socket: Server | Datagrams
     try {
-      socket = await ('serve' in service ? parts.listen : (parts.listenUdp ?? bindDatagrams))(listener.address)
+      socket =
+        'serve' in service
+          ? await parts.listen(listener.address, unwanted.signal)
+          : await (parts.listenUdp ?? bindDatagrams)(listener.address)
     } catch (error) {
+      if (unwanted.signal.aborted) return
       log.error('cannot listen', { listener: name, address: formatAddress(listener.address), error: String(error) })
       if (open.get(name) === one) open.delete(name)
       return

@@ -76,7 +76,10 @@ const reportEveryMs = 5000
 
 /** Does nothing until it hears `start`. */
 export function createSidecar(parts: SidecarParts): Sidecar {
-  const sockets = createHandedOver()
+  const sockets = createHandedOver({
+    want: (address) => parts.tell({ kind: 'listen', address }),
+    release: (address) => parts.tell({ kind: 'release', address }),
+  })
   const datagrams: (() => ReceivingDatagrams | undefined)[] = []
   const inside = createInside({ ask: (id, port) => parts.tell({ kind: 'connect', id, port }), clock: parts.clock })
   let running: Running | undefined
@@ -124,7 +127,11 @@ export function createSidecar(parts: SidecarParts): Sidecar {
           return inside.heard(message.id, handle, message.error)
         case 'start': {
           if (message.standBy === undefined) released.resolve()
-          const listen = (address: Address): Promise<Server> => released.promise.then(() => sockets.take(address))
+          const { socketsOnDemand = false } = message
+          const listen: Given['listen'] = async (address, signal) => {
+            await released.promise
+            return socketsOnDemand && signal !== undefined ? sockets.order(address, signal) : sockets.take(address)
+          }
           const started = running ?? start(message, { listen, datagrams, inside }, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
@@ -154,7 +161,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
 
 /** What the agent handed over besides words. */
 interface Given {
-  readonly listen: (address: Address) => Promise<Server>
+  /** With a signal for sockets that come and go. */
+  readonly listen: (address: Address, signal?: AbortSignal) => Promise<Server>
   /** Each begins to receive when it is called. */
   readonly datagrams: readonly (() => ReceivingDatagrams | undefined)[]
   readonly inside: Inside

@@ -34,6 +34,8 @@ export type ToSidecar =
       readonly dnsAddress?: Address
       /** The program's ports are in a network namespace of its own: connections to them are asked of the agent. */
       readonly connectInside?: boolean
+      /** Sockets of listeners are asked of the agent as listeners come and go; absent: they have been handed over. */
+      readonly socketsOnDemand?: boolean
       readonly logLevel: LogLevel
       /**
        * Another sidecar serves still: get ready with all that its program calls (these service ports), say `warm`, and wait for the
@@ -72,6 +74,10 @@ export type FromSidecar =
   /** What was counted since the last time, while it is drained patiently. */
   | { readonly kind: 'figures'; readonly figures: Figures }
   | { readonly kind: 'answer'; readonly id: number; readonly json: unknown }
+  /** Asks for a listening socket: a `listener` message brings it, when it can be had. */
+  | { readonly kind: 'listen'; readonly address: Address }
+  /** No listener has this socket any more, or waits for it. */
+  | { readonly kind: 'release'; readonly address: Address }
   /** Asks for a connection to the program's port. */
   | { readonly kind: 'connect'; readonly id: number; readonly port: number }
   /** For the person at the terminal; the process exits right after. */

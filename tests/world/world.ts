@@ -40,6 +40,18 @@ export interface Workload {
   stop(): Promise<number>
 }
 
+/** One `weft gateway`. */
+export interface GatewayInstance {
+  readonly child: Child
+  /** metadata.name of its Workload. */
+  readonly name: string
+  /** Where its listeners are; its own, unless it was told. */
+  readonly address: string
+  readonly adminUrl: string
+  /** SIGTERM, and the exit status. */
+  stop(): Promise<number>
+}
+
 /** What `weft up` is to be told. */
 export interface UpOptions {
   readonly args?: readonly string[]
@@ -82,6 +94,11 @@ export interface World {
   up(options?: UpOptions): Promise<ControlPlane>
   /** Resolves when the program runs: its sidecar is ready then. */
   run(service: string, options?: WorkloadOptions): Promise<Workload>
+  /** Resolves when it has joined; the Gateway need not be there. */
+  gateway(
+    name: string,
+    options?: { readonly namespace?: string; readonly args?: readonly string[] },
+  ): Promise<GatewayInstance>
   /** Any command, to its end. */
   weft(
     args: readonly string[],
@@ -94,10 +111,14 @@ export interface World {
   /** By curl, through the sidecar of `from`; without `from` straight to the URL. */
   curl(from: Workload | undefined, url: string, options?: CurlOptions): Promise<CurlReply>
   /** One answer for each URL, in order, by one curl that keeps its connections. */
-  curlEach(from: Workload, urls: readonly string[], options?: CurlOptions): Promise<readonly CurlReply[]>
+  curlEach(from: Workload | undefined, urls: readonly string[], options?: CurlOptions): Promise<readonly CurlReply[]>
   /** Asks until this status comes. */
-  curlUntil(from: Workload, url: string, status: number, options?: CurlOptions): Promise<CurlReply>
-  load(from: Workload, url: string, options?: { ratePerSecond?: number }): CurlLoad
+  curlUntil(from: Workload | undefined, url: string, status: number, options?: CurlOptions): Promise<CurlReply>
+  load(
+    from: Workload | undefined,
+    url: string,
+    options?: { ratePerSecond?: number; headers?: readonly string[] },
+  ): CurlLoad
   /** Writes a file of this world; gives its path. */
   file(name: string, text: string | Buffer): string
 }
@@ -203,6 +224,25 @@ export function createWorld(t: WorldOwner): World {
         },
       }
     },
+    async gateway(name, { namespace = 'default', args = [] } = {}) {
+      const command = [process.execPath, weftScript, 'gateway', '--name', name, '--namespace', namespace, ...args]
+      const child = start(`weft gateway ${name}`, command)
+      const [, workload = '', adminUrl = ''] = await until(`the gateway ${name} has joined`, () => {
+        if (!child.isRunning) throw new Error(`it has ended: ${child.out}${child.err}`)
+        return /instance \S+\/(\S+) started, admin at (http:\S+)/.exec(child.err) ?? undefined
+      })
+      const bound = args[args.indexOf('--bind') + 1]
+      return {
+        child,
+        name: workload,
+        address: args.includes('--bind') && bound !== undefined ? bound : new URL(adminUrl).hostname,
+        adminUrl,
+        stop() {
+          child.signal('SIGTERM')
+          return child.ended
+        },
+      }
+    },
     weft(args, { prefix = [], ...options } = {}) {
       const [first, ...rest] = [...prefix, process.execPath, weftScript, ...args] as [string, ...string[]]
       return runToEnd([first, ...rest], { ...place, ...options })
@@ -213,16 +253,15 @@ export function createWorld(t: WorldOwner): World {
       assert.equal(status, 0, `weft apply: ${out}${err}`)
       return out
     },
-    curl: (from, url, options = {}) =>
-      curl(url, from === undefined ? options : { ...options, proxy: from.proxy }, place),
-    curlEach: (from, urls, options = {}) => curlEach(urls, { ...options, proxy: from.proxy }, place),
+    curl: (from, url, options = {}) => curl(url, { ...options, ...through(from) }, place),
+    curlEach: (from, urls, options = {}) => curlEach(urls, { ...options, ...through(from) }, place),
     curlUntil: (from, url, status, options = {}) =>
       until(`${url} answers ${status}`, async () => {
         const reply = await world.curl(from, url, options)
         if (reply.status !== status) throw new Error(`${reply.status} ${reply.body}${reply.error}`)
         return reply
       }),
-    load: (from, url, options = {}) => startCurlLoad(url, { ...options, proxy: from.proxy }, place),
+    load: (from, url, options = {}) => startCurlLoad(url, { ...options, ...through(from) }, place),
     file(name, text) {
       const file = path.join(dir, name)
       fs.mkdirSync(path.dirname(file), { recursive: true })
@@ -244,6 +283,8 @@ export function sidecarOf({ child, programPid }: Pick<Workload, 'child' | 'progr
   assert.ok(pid !== undefined && pid > 0, 'the sidecar is a process of its own')
   return pid
 }
+
+const through = (from: Workload | undefined): { proxy?: string } => (from === undefined ? {} : { proxy: from.proxy })
 
 interface ProgramReport {
   readonly pid: number

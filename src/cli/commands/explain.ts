@@ -41,7 +41,9 @@ export function readRequest(
 ): ExplainRequest | { readonly wrong: string } {
   const text = url.includes('://') ? url : `http://${url}`
   const parsed = URL.canParse(text) ? new URL(text) : undefined
-  if (parsed?.protocol !== 'http:') return { wrong: `the URL must be like http://web/path, not ${JSON.stringify(url)}` }
+  const scheme = parsed?.protocol.slice(0, -1)
+  if (parsed === undefined || (scheme !== 'http' && scheme !== 'https'))
+    return { wrong: `the URL must be like http://web/path, not ${JSON.stringify(url)}` }
   if (!/^[A-Za-z]+$/.test(method))
     return { wrong: `the method comes first, such as GET, not ${JSON.stringify(method)}` }
   const read: (readonly [string, string])[] = []
@@ -50,5 +52,11 @@ export function readRequest(
     if (colon < 1) return { wrong: `-H takes "name: value", not ${JSON.stringify(header)}` }
     read.push([header.slice(0, colon).trim(), header.slice(colon + 1).trim()])
   }
-  return { method: method.toUpperCase(), authority: parsed.host, path: parsed.pathname + parsed.search, headers: read }
+  return {
+    method: method.toUpperCase(),
+    scheme,
+    authority: parsed.host,
+    path: parsed.pathname + parsed.search,
+    headers: read,
+  }
 }

@@ -34,6 +34,22 @@ const byKind: Readonly<Record<string, Columns>> = {
       textAt(external, 'spec', 'resolution'),
     ],
   },
+  GatewayClass: {
+    heading: ['CONTROLLER', 'ACCEPTED'],
+    cells: (one) => [textAt(one, 'spec', 'controllerName'), accepted(one)],
+  },
+  Gateway: {
+    heading: ['CLASS', 'ADDRESS', 'PROGRAMMED'],
+    cells: (gateway) => [
+      textAt(gateway, 'spec', 'gatewayClassName'),
+      dash(
+        listAt(gateway, 'status', 'addresses')
+          .map((address) => textAt(address, 'value'))
+          .join(','),
+      ),
+      accepted(gateway),
+    ],
+  },
   HTTPRoute: routeColumns,
   GRPCRoute: routeColumns,
   AuthorizationPolicy: {

@@ -19,15 +19,17 @@ const row = (title: string, text: string): string => `  ${title.padEnd(10)} ${te
 
 /** Decision by decision, in the order in which the request would meet them; each with the resource and field that made it so. */
 export function explanationText({ request, from, principal, outbound, callees }: Explained): string {
-  const head = `${request.method} http://${request.authority}${request.path}\n`
+  const head = `${request.method} ${request.scheme ?? 'http'}://${request.authority}${request.path}\n`
   const parts = [
     row('caller', `${from}${principal === '' ? '' : ` (${principal})`}`),
-    row(
-      'name',
-      outbound.service === undefined
-        ? `${request.authority} is no service of the mesh`
-        : `${request.authority} is ${outbound.service}`,
-    ),
+    outbound.listener === undefined
+      ? row(
+          'name',
+          outbound.service === undefined
+            ? `${request.authority} is no service of the mesh`
+            : `${request.authority} is ${outbound.service}`,
+        )
+      : row('listener', `${outbound.listener.name}, chain ${outbound.listener.chain}`),
     triedRows('route', outbound.tried),
     ...outbound.clusters.map(clusterRows),
     limitsRow(outbound),

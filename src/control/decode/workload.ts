@@ -41,7 +41,9 @@ export interface WorkloadSpec {
 /** One `weft gateway`. */
 export interface GatewayInstanceSpec {
   readonly name: string
-  /** IP address for the listeners of a Gateway that names none. */
+  /** IP address that the listeners of a Gateway that names none are bound to. */
+  readonly bindHost: string
+  /** IP address by which others reach them. */
   readonly address: string
   /** By a listener's port: the one that is bound instead. */
   readonly portMap: ReadonlyMap<number, number>
@@ -89,12 +91,22 @@ const port: Decoder<WorkloadPort> = refine(
 )
 
 const gateway: Decoder<GatewayInstanceSpec> = refine(
-  object<{ readonly name: string; readonly address: string; readonly portMap: readonly PortMapping[] }>({
+  object<
+    Omit<GatewayInstanceSpec, 'portMap' | 'bindHost'> & {
+      readonly bindHost?: string
+      readonly portMap: readonly PortMapping[]
+    }
+  >({
     name: subdomain,
+    bindHost: optional(ip),
     address: ip,
     portMap: withDefault(list(object<PortMapping>({ port: portNumber, bind: portNumber }), { max: 64 }), []),
   }),
-  (written) => ({ ...written, portMap: new Map(written.portMap.map(({ port: from, bind }) => [from, bind])) }),
+  (written) => ({
+    ...written,
+    bindHost: written.bindHost ?? written.address,
+    portMap: new Map(written.portMap.map(({ port: from, bind }) => [from, bind])),
+  }),
 )
 interface PortMapping {
   readonly port: number
@@ -107,8 +119,9 @@ interface WrittenWorkload extends Omit<WorkloadSpec, 'serviceAccount'> {
 
 export const workloadSpec: Decoder<WorkloadSpec> = refine(
   object<WrittenWorkload>({
-    service: label,
-    serviceAccount: optional(label),
+    // Of a gateway the Gateway's own name.
+    service: subdomain,
+    serviceAccount: optional(subdomain),
     address: optional(ip),
     ports: withDefault(list(port, { max: 100 }), []),
     outbound: optional(address),

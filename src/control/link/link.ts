@@ -161,7 +161,8 @@ function linkWorkload(
     capture: spec.capture,
     gateway: spec.gateway && {
       gateway: `${metadata.namespace}/${spec.gateway.name}`,
-      host: spec.gateway.address,
+      host: spec.gateway.bindHost,
+      address: spec.gateway.address,
       portMap: spec.gateway.portMap,
       authorization,
     },

@@ -29,6 +29,8 @@ export interface GatewayInstance {
   readonly gateway: string
   /** IP address that its listeners are bound to, unless the Gateway names its own. */
   readonly host: string
+  /** IP address by which others reach them. */
+  readonly address: string
   /** By a listener's port: the one that is bound instead. */
   readonly portMap: ReadonlyMap<number, number>
   readonly authorization: PortAuthorization

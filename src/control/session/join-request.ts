@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { appProtocols, isAppProtocol, type AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import { localityForm, parseLocality } from '../../base/locality.ts'
-import type { JoinRequest, Port } from '../../xds/gen/weft/agent/v1/agent_pb.ts'
+import type { GatewayInstance, JoinRequest, Port } from '../../xds/gen/weft/agent/v1/agent_pb.ts'
 
 /** What an agent wants to be, checked. */
 export interface JoinWish {
@@ -18,6 +18,15 @@ export interface JoinWish {
   readonly locality: string | undefined
   readonly adminAddress: string
   readonly version: string
+  /** Absent: it is a program's. */
+  readonly gateway?: GatewayWish
+}
+
+/** An instance of the Gateway that `JoinWish.service` names. */
+export interface GatewayWish {
+  readonly bindHost: string
+  readonly address: string
+  readonly portMap: readonly { readonly port: number; readonly bind: number }[]
 }
 
 export interface WishedPort {
@@ -38,6 +47,8 @@ const maxLabels = 64
 const dnsLabel = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 const anyDnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 const accountForm = anyDnsLabel
+/** RFC 1123 subdomain. */
+const resourceName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const instanceForm = /^[a-z0-9-]{8,64}$/
 const labelKey = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
 const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
@@ -48,11 +59,14 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
   const { service, instance } = request
   const namespace = request.namespace || 'default'
   const serviceAccount = request.serviceAccount || service
+  const isGateway = request.gateway !== undefined
   const expect = (ok: boolean, problem: string): void => void (ok || problems.push(problem))
 
   expect(
-    dnsLabel.test(service),
-    `service ${quote(service)} is no name: lower-case letters, digits and "-", a letter first, at most 63`,
+    isGateway ? resourceName.test(service) : dnsLabel.test(service),
+    isGateway
+      ? `${quote(service)} is no name of a Gateway`
+      : `service ${quote(service)} is no name: lower-case letters, digits and "-", a letter first, at most 63`,
   )
   expect(
     anyDnsLabel.test(namespace),
@@ -60,11 +74,12 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
   )
   expect(namespace !== reservedNamespace, `namespace ${reservedNamespace} is the mesh's own`)
   expect(
-    accountForm.test(serviceAccount),
+    isGateway ? serviceAccount === service : accountForm.test(serviceAccount),
     `service account ${quote(serviceAccount)} is no name: lower-case letters, digits and "-", at most 63`,
   )
   expect(instanceForm.test(instance), 'the agent gave no proper instance')
-  checkLabels(request.labels, service, problems)
+  if (!isGateway) checkLabels(request.labels, service, problems)
+  const gateway = request.gateway && readGateway(request.gateway, problems)
   const ports = readPorts(request.ports, problems)
   const outbound = request.outboundPort === 0 ? undefined : { host: request.outboundHost, port: request.outboundPort }
   const capture = request.capture === 'namespace' ? 'namespace' : undefined
@@ -84,14 +99,29 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     service,
     serviceAccount,
     instance,
-    labels: { ...request.labels, app: service },
+    labels: isGateway ? gatewayLabels(service) : { ...request.labels, app: service },
     ports,
     outbound,
     capture,
     locality: request.locality || undefined,
     adminAddress: clip(request.adminAddress),
     version: clip(request.version),
+    ...(gateway && { gateway }),
   }
+}
+
+/** By which policies select the instances of a Gateway. Source: GEP-1762; a label has room for 63 characters. */
+const gatewayLabels = (name: string): Readonly<Record<string, string>> =>
+  name.length > 63 ? {} : { 'gateway.networking.k8s.io/gateway-name': name }
+
+function readGateway({ bindHost, address, portMap }: GatewayInstance, problems: string[]): GatewayWish {
+  if (isIP(bindHost) === 0) problems.push(`the address to bind, ${quote(bindHost)}, is no IP address`)
+  checkAddress("the gateway's address", { host: address, port: 1 }, problems)
+  const pairs = Object.entries(portMap).map(([port, bind]) => ({ port: Number(port), bind }))
+  if (pairs.length > maxPorts) problems.push(`${pairs.length} mapped ports, at most ${maxPorts} are taken`)
+  for (const { port, bind } of pairs)
+    if (!isPort(port) || !isPort(bind)) problems.push(`port map ${port}=${bind}: a port is from 1 to 65535`)
+  return { bindHost, address, portMap: pairs.toSorted((a, b) => a.port - b.port) }
 }
 
 function checkLabels(labels: Readonly<Record<string, string>>, service: string, problems: string[]): void {

@@ -14,7 +14,7 @@ const versionAnnotation = 'weft.dev/version'
 export function workloadName(service: string, instance: string, attempt: number): string {
   const digest = createHash('sha256').update(`${instance}/${attempt}`).digest()
   const suffix = (digest.readBigUInt64BE() % 36n ** 5n).toString(36).padStart(5, '0')
-  return `${service.slice(0, 57)}-${suffix}`
+  return `${service.slice(0, 57).replace(/[-.]+$/, '')}-${suffix}`
 }
 
 /** The resource that stands for a registered instance. */
@@ -31,6 +31,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
     adminAddress,
     version,
     locality,
+    gateway,
   } = wish
   const annotations = {
     [instanceAnnotation]: instance,
@@ -53,6 +54,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
       ...(outbound === undefined ? {} : { outbound: { address: outbound.host, port: outbound.port } }),
       ...(capture === undefined ? {} : { capture }),
       ...(locality === undefined ? {} : { locality }),
+      ...(gateway && { gateway: { name: service, ...gateway } }),
     },
   }
 }

@@ -43,6 +43,8 @@ export interface Serving {
   readonly addresses: readonly string[]
   /** Why nobody serves it as it is written; undefined: somebody does. */
   readonly pending: string | undefined
+  /** Of the condition then; absent: Pending. */
+  readonly reason?: 'AddressNotUsable' | 'Pending'
 }
 
 interface ListenerStatus {
@@ -63,9 +65,9 @@ function acceptance(own: readonly Problem[], listeners: readonly ListenerStatus[
   return { type: 'Accepted', status, reason: 'ListenersNotValid', message }
 }
 
-function programmed(accepted: Condition, { pending }: Serving): Condition {
+function programmed(accepted: Condition, { pending, reason = 'Pending' }: Serving): Condition {
   if (accepted.status === 'False') return condition('Programmed', 'Invalid', 'the Gateway is not accepted')
-  return pending === undefined ? condition('Programmed') : condition('Programmed', 'Pending', pending)
+  return pending === undefined ? condition('Programmed') : condition('Programmed', reason, pending)
 }
 
 function listenerStatus(

@@ -15,12 +15,14 @@ export function servingOf(
   const instances = [...model.workloads.values()].filter(({ gateway }) => gateway?.gateway === key)
   const ready = instances.filter(({ namespace, name }) => snapshot.health.get(`${namespace}/${name}`) === 'ready')
   const own = model.gateways.get(key)?.addresses ?? []
-  const bound = ready.flatMap(({ gateway }) => (own.length > 0 ? own : gateway === undefined ? [] : [gateway.host]))
+  const bound = ready.flatMap(({ gateway }) => (own.length > 0 ? own : gateway === undefined ? [] : [gateway.address]))
   const addresses = [...new Set(bound)].toSorted()
   if (instances.length === 0) {
     const command = `weft gateway --name ${metadata.name} --namespace ${metadata.namespace}`
     return { addresses, pending: `nobody serves it; start one with: ${command}` }
   }
+  if (ready.length === 0 && own.length > 0)
+    return { addresses, pending: `no instance has bound ${own.join(', ')}`, reason: 'AddressNotUsable' }
   if (ready.length === 0) return { addresses, pending: `${instances.length} started, none ready yet` }
   const newest = ready.some(({ namespace, name }) => acknowledged(`${namespace}/${name}`) === model)
   return { addresses, pending: newest ? undefined : 'no instance has acknowledged the newest configuration yet' }

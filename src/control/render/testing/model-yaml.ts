@@ -163,6 +163,7 @@ function workload(given: Loose<Workload>): Workload {
     gateway: given.gateway && {
       gateway: given.gateway.gateway ?? `${namespace}/edge`,
       host: given.gateway.host ?? '127.80.0.1',
+      address: given.gateway.address ?? '127.80.0.1',
       portMap: new Map(Object.entries(given.gateway.portMap ?? {}).map(([port, bind]) => [Number(port), Number(bind)])),
       authorization: portAuthorization(given.gateway.authorization),
     },

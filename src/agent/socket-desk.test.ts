@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { test } from 'node:test'
+import { manualClock } from '../base/testing/manual-clock.ts'
+import { createSocketDesk, type DeskState } from './socket-desk.ts'
+import type { HeldSocket } from './sockets.ts'
+
+/** Takes note of what it is lent. */
+function fakeChild(): { lend: (socket: HeldSocket) => void; lent: number[] } {
+  const lent: number[] = []
+  return { lend: ({ address }) => void lent.push(address.port), lent }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+test('a socket is lent when it is wanted, again to the next sidecar, and closed when it is not', async () => {
+  const states: DeskState[] = []
+  const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) })
+  const [a, b] = [await freePort(), await freePort()]
+  const first = fakeChild()
+  desk.launched()
+  desk.want({ host: '127.0.0.1', port: a }, first.lend)
+  desk.want({ host: '127.0.0.1', port: b }, first.lend)
+  desk.settled()
+  assert.deepEqual(first.lent, [a, b])
+
+  const next = fakeChild()
+  desk.launched()
+  desk.want({ host: '127.0.0.1', port: a }, next.lend)
+  assert.equal(
+    states.at(-1)?.open.length,
+    2,
+    'what the first one wanted stays open until the next one has said what it wants',
+  )
+  desk.settled()
+  assert.deepEqual(next.lent, [a])
+  assert.deepEqual(states.at(-1), { open: [{ host: '127.0.0.1', port: a }], missing: [] })
+
+  desk.release({ host: '127.0.0.1', port: a })
+  assert.deepEqual(states.at(-1), { open: [], missing: [] })
+  const server = net.createServer().listen(a, '127.0.0.1')
+  await once(server, 'listening')
+  server.close()
+})
+
+test('what is in use is told, and tried again every second', async () => {
+  const clock = manualClock()
+  const states: DeskState[] = []
+  const desk = createSocketDesk({ clock, changed: (state) => states.push(state) })
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as net.AddressInfo
+  const { lend, lent } = fakeChild()
+  desk.want({ host: '127.0.0.1', port }, lend)
+  assert.match(states.at(-1)?.missing[0]?.reason ?? '', /in use/)
+  taken.close()
+  await once(taken, 'close')
+  clock.advance(1000)
+  assert.deepEqual(lent, [port])
+  assert.deepEqual(states.at(-1)?.missing, [])
+  desk.close()
+})
