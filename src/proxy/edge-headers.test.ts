@@ -29,3 +29,11 @@ test('its request id is kept where that is wanted', () => {
 })
 
 test('where no strangers come there is nothing to do', () => assert.equal(edgeHeaders(undefined), undefined))
+
+test('the scheme is that of the connection, whatever a stranger says', () => {
+  for (const tls of [true, false]) {
+    const call = makeCall({ scheme: tls ? 'http' : 'https', peer: { tls } })
+    void edgeHeaders(edge)?.(() => new Promise(() => {}))(call)
+    assert.equal(call.scheme, tls ? 'https' : 'http')
+  }
+})

@@ -9,7 +9,7 @@ const meshPrefix = 'x-weft-'
 
 /**
  * What strangers may not say: words of the mesh, how they are connected. What they say of those before them stays, and their own
- * address is put behind it. Source: Envoy, `use_remote_address`. Undefined: no strangers come here.
+ * address is put behind it; the scheme is that of the connection. Source: Envoy, `use_remote_address`. Undefined: no strangers come here.
  */
 export function edgeHeaders(edge: Edge | undefined): Layer | undefined {
   if (edge === undefined) return undefined
@@ -25,6 +25,7 @@ export function edgeHeaders(edge: Edge | undefined): Layer | undefined {
     const from = unmapped(peer.remote.host)
     kept.push(headerField(forwardedFor, before === undefined ? from : `${before}, ${from}`))
     call.headers = kept
+    call.scheme = peer.tls ? 'https' : 'http'
     return next(call)
   }
 }

@@ -5,7 +5,11 @@ import path from 'node:path'
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly namespace?: string }
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly annotations?: Readonly<Record<string, string>>
+  }
   readonly spec?: Readonly<Record<string, unknown>>
 }
 
@@ -17,10 +21,34 @@ export interface Backend {
   readonly replicas: number
   readonly serviceName?: string
   readonly ports: readonly { readonly port: number; readonly protocol: string }[]
+  readonly tls?: { readonly serverCertificate: CertificateName; readonly clientCA?: CertificateName }
 }
 
-/** From inside the mesh, in a pod of workload `client`, to a Service or to a pod's own address. */
+/** A certificate of the case, by the resource that holds it. */
+export interface CertificateName {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** A resource, by name. */
+export interface ResourceName {
+  readonly kind: string
+  readonly namespace?: string
+  readonly name: string
+}
+
+/** A condition that must be there; what is absent may be anything. */
+export interface ConditionWish {
+  readonly type: string
+  readonly status?: string
+  readonly reason?: string
+}
+
+/** From inside the mesh, in a pod of workload `client`, to a Service or to a pod's own address; or from outside to a Gateway. */
 export interface Via {
+  readonly gateway?: { readonly namespace: string; readonly name: string }
+  readonly port?: number
   readonly client?: { readonly namespace: string; readonly workload: string }
   readonly target?: {
     readonly service?: string
@@ -43,6 +71,14 @@ export interface Request {
   readonly service?: string
   readonly authority?: string
   readonly metadata?: Readonly<Record<string, string>>
+  /** The server name to ask for and whom to believe. */
+  readonly tls?: {
+    readonly serverName: string
+    readonly trust: CertificateName
+    readonly clientCertificate?: CertificateName
+  }
+  /** Of a WebSocket: what is sent, each to be echoed. */
+  readonly frames?: readonly { readonly text?: string; readonly binaryHex?: string }[]
 }
 
 /** What an answer is to be like; a key that is absent is not asked for. */
@@ -64,6 +100,21 @@ export interface Expectation {
   }
   readonly responseHeaders?: Readonly<Record<string, string>>
   readonly absentResponseHeaders?: readonly string[]
+  /** One of these values each. */
+  readonly responseHeadersOneOf?: Readonly<Record<string, readonly string[]>>
+  readonly ignoreHeaderWhitespace?: boolean
+  /** No HTTP answer: the handshake or the connection fails. */
+  readonly connectionFailure?: boolean
+  readonly framesEchoed?: boolean
+  /** A request header of the backend's that holds its name. */
+  readonly backendRequestHeaderNamesBackend?: string
+  /** Who got a copy; of a distribution within these numbers. */
+  readonly mirroredTo?: readonly {
+    readonly service?: string
+    readonly namespace?: string
+    readonly min?: number
+    readonly max?: number
+  }[]
   readonly redirect?: {
     readonly scheme?: string
     readonly host?: string
@@ -87,8 +138,21 @@ export interface Step {
   readonly retries?: number
   readonly ms?: number
   readonly manifest?: Manifest
-  readonly resource?: { readonly kind: string; readonly namespace?: string; readonly name: string }
+  readonly resource?: ResourceName
   readonly mergePatch?: unknown
+  /** What a status must be like. */
+  readonly gateways?: readonly { readonly namespace: string; readonly name: string }[]
+  readonly contains?: readonly string[]
+  readonly notContains?: readonly string[]
+  readonly parentRef?: Readonly<Record<string, string>>
+  readonly ancestorRef?: Readonly<Record<string, string>>
+  readonly parentNamespaceRequired?: boolean
+  readonly controllerName?: string
+  readonly condition?: string
+  readonly status?: string
+  readonly reason?: string
+  readonly listeners?: '*' | readonly unknown[]
+  readonly conditions?: readonly ConditionWish[]
 }
 
 /** One test of the suite, as data. */
@@ -102,6 +166,8 @@ export interface Case {
   readonly backends: readonly Backend[]
   /** Service `namespace/name` → backends `namespace/name` that its selector picks. */
   readonly serviceBackends: Readonly<Record<string, readonly string[]>>
+  /** Secrets and ConfigMaps to make. */
+  readonly certificates?: readonly CertificateName[]
   readonly steps: readonly Step[]
 }
 
@@ -114,3 +180,7 @@ export function readCases(folder: string): readonly Case[] {
     .toSorted()
     .map((name) => JSON.parse(fs.readFileSync(path.join(place, name), 'utf8')) as Case)
 }
+
+/** A resource's key among those of a case. */
+export const keyOf = (kind: string, { namespace = 'default', name }: { namespace?: string; name: string }): string =>
+  `${kind}/${namespace}/${name}`

@@ -4,8 +4,8 @@
 export const groups: Readonly<Record<string, true | string>> = {
   'mesh-http': true,
   'mesh-grpc': true,
-  'gateway-http': 'there is no gateway yet',
-  'gateway-grpc': 'there is no gateway yet',
+  'gateway-http': true,
+  'gateway-grpc': true,
   'gateway-tls': 'there is no gateway yet',
   'gateway-tcp': 'there is no gateway yet',
   'gateway-udp': 'there is no gateway yet',
@@ -31,14 +31,55 @@ export const features: Readonly<Record<string, true | string>> = {
   HTTPRouteParentRefPort: true,
   HTTPRouteResponseHeaderModification: true,
   GRPCRoute: true,
+  GRPCRouteNamedRouteRule: true,
+  GRPCRouteRequestHeaderModifier: true,
+  Gateway: true,
+  GatewayPort8080: true,
+  GatewayHTTPListenerIsolation: true,
+  GatewayHTTPSListenerDetectMisdirectedRequests: true,
+  GatewayStaticAddresses: true,
+  GatewayAddressEmpty: true,
+  HTTPRouteDestinationPortMatching: true,
+  HTTPRouteBackendRequestHeaderModification: true,
+  HTTPRouteQueryParamMatching: true,
+  HTTPRouteMethodMatching: true,
+  HTTPRoutePortRedirect: true,
+  HTTPRouteSchemeRedirect: true,
+  HTTPRoutePathRedirect: true,
+  HTTPRouteHostRewrite: true,
+  HTTPRoutePathRewrite: true,
+  HTTPRouteRequestMirror: true,
+  HTTPRouteRequestMultipleMirrors: true,
+  HTTPRouteRequestPercentageMirror: true,
+  HTTPRouteRequestTimeout: true,
+  HTTPRouteBackendTimeout: true,
+  HTTPRouteBackendProtocolH2C: true,
+  HTTPRouteBackendProtocolWebSocket: true,
+  HTTPRouteNamedRouteRule: true,
+  HTTPRouteCORS: true,
+  HTTPRouteRetry: true,
+  HTTPRouteRetryBackendTimeout: true,
+  HTTPRouteRetryConnectionError: true,
+  HTTPRouteBackendURLRewrite: 'a backend alone cannot have another URL yet; rules can',
+  HTTPRouteBackendRequestRedirect: 'a backend alone cannot redirect yet; rules can',
+  GatewayInfrastructurePropagation: 'there are no objects that labels and annotations could be put on',
+  GatewayBackendClientCertificate: 'spec.tls.backend is not there yet',
+  GatewayFrontendClientCertificateValidation: 'spec.tls.frontend is not there yet',
+  GatewayFrontendClientCertificateValidationInsecureFallback: 'spec.tls.frontend is not there yet',
+  ListenerSet: 'there are no ListenerSets yet',
+  BackendTLSPolicy: 'there is no BackendTLSPolicy yet',
+  TLSRoute: 'there is no TLSRoute yet',
+}
+
+/** Cases that do not apply although their features are claimed, each with the reason. */
+export const leftOutCases: Readonly<Record<string, string>> = {
+  HTTPRouteServiceTypes: 'there are no EndpointSlices and headless Services yet',
 }
 
 /** Kinds of a case's manifests that the mesh has no use for; the runner does not apply them. */
 export const leftOutKinds: Readonly<Record<string, string>> = {
-  Namespace: 'a namespace exists by being used',
   Deployment: 'the runner starts the workloads itself',
   Pod: 'the runner starts the workloads itself',
-  GatewayClass: 'there is no gateway yet',
 }
 
 /** Protocols of a Service's port (by appProtocol, or by the port's name) that are declared as raw TCP instead. */
@@ -48,12 +89,15 @@ export const passedThrough: Readonly<Record<string, string>> = {
 
 /** Why a case does not apply to this mesh; undefined: it does. */
 export function notClaimed(
+  name: string,
   group: string,
   needed: readonly string[],
   unless: readonly string[] = [],
 ): string | undefined {
   const whole = groups[group] ?? `the group ${group} is not known`
   if (whole !== true) return whole
+  const left = leftOutCases[name]
+  if (left !== undefined) return left
   for (const feature of needed) {
     const claim = features[feature] ?? 'not claimed'
     if (claim !== true) return `${feature}: ${claim}`

@@ -16,6 +16,9 @@ export const backendOf = (reply: CurlReply): string | undefined => echoOf(reply)
 
 /** The first thing about the answer to a request for `url` that is not as expected; undefined: it fits. */
 export function firstDifference(reply: CurlReply, url: string, expected: Expectation): string | undefined {
+  if (expected.connectionFailure === true)
+    return reply.status === 0 ? undefined : `status ${reply.status}, expected no connection`
+  if (expected.framesEchoed === true) return reply.status === 101 ? undefined : `no echo: ${reply.error}`
   return (
     statusDifference(reply, expected) ??
     codeDifference(reply, expected) ??
@@ -86,22 +89,35 @@ function backendDifference(reply: CurlReply, { backend, backendRequest }: Expect
 interface HeadersPart {
   readonly present: Readonly<Record<string, string>>
   readonly absent: readonly string[]
+  /** Any of these values will do. */
+  readonly oneOf?: Readonly<Record<string, readonly string[]>>
+  readonly ignoreWhitespace?: boolean
 }
 
-const responsePart = ({ responseHeaders = {}, absentResponseHeaders = [] }: Expectation): HeadersPart => ({
-  present: responseHeaders,
-  absent: absentResponseHeaders,
+const responsePart = (expected: Expectation): HeadersPart => ({
+  present: expected.responseHeaders ?? {},
+  oneOf: expected.responseHeadersOneOf ?? {},
+  absent: expected.absentResponseHeaders ?? [],
+  ignoreWhitespace: expected.ignoreHeaderWhitespace === true,
 })
 
 function headersDifference(
   what: string,
   headers: Readonly<Record<string, readonly string[]>>,
-  { present, absent }: HeadersPart,
+  { present, absent, oneOf = {}, ignoreWhitespace = false }: HeadersPart,
 ): string | undefined {
+  const same = (a: string | undefined, b: string): boolean =>
+    a === b || (ignoreWhitespace && a?.replaceAll(/\s/g, '') === b.replaceAll(/\s/g, ''))
   const values = new Map(Object.entries(headers).map(([name, list]) => [name.toLowerCase(), list.join(',')]))
   for (const [name, value] of Object.entries(present)) {
     const seen = values.get(name.toLowerCase())
-    if (seen !== value) return `${what} header ${name} is ${JSON.stringify(seen)}, expected ${JSON.stringify(value)}`
+    if (!same(seen, value))
+      return `${what} header ${name} is ${JSON.stringify(seen)}, expected ${JSON.stringify(value)}`
+  }
+  for (const [name, wanted] of Object.entries(oneOf)) {
+    const seen = values.get(name.toLowerCase())
+    if (!wanted.some((one) => same(seen, one)))
+      return `${what} header ${name} is ${JSON.stringify(seen)}, expected one of ${JSON.stringify(wanted)}`
   }
   const there = absent.find((name) => values.has(name.toLowerCase()))
   return there === undefined ? undefined : `${what} header ${there} must be absent`

@@ -52,7 +52,7 @@ test('conformance: gRPC calls go through a tunnel, and their answers are compare
   const echo = await startEcho()
   t.after(echo.close)
   const call = { authority: 'web:7070', path: '/s/Echo', metadata: { 'x-a': 'b' } }
-  const replies = await callGrpc(echo.proxy, 'web:7070', call, 2)
+  const replies = await callGrpc({ proxy: echo.proxy, target: 'web:7070' }, call, 2)
   assert.deepEqual(replies.map(backendOf), ['web', 'web'])
   assert.equal(echo.tunnels(), 1)
   const [reply] = replies
@@ -67,8 +67,8 @@ test('conformance: gRPC calls go through a tunnel, and their answers are compare
   assert.match(same({ backendRequest: { absentMetadata: ['x-a'] } }), /must be absent/)
   assert.match(same({ backendRequest: { fullMethod: '/s/Other' } }), /^path/)
 
-  const [refused] = await callGrpc(echo.proxy, 'web:7070', { ...call, path: '/s/Other' }, 1)
+  const [refused] = await callGrpc({ proxy: echo.proxy, target: 'web:7070' }, { ...call, path: '/s/Other' }, 1)
   assert.deepEqual(refused?.headers['grpc-status'], ['12'])
-  const [lost] = await callGrpc(echo.proxy, 'nobody:7070', call, 1)
+  const [lost] = await callGrpc({ proxy: echo.proxy, target: 'nobody:7070' }, call, 1)
   assert.match(lost?.error ?? '', /CONNECT nobody:7070 was answered with 404/)
 })

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import http2 from 'node:http2'
-import type { Socket } from 'node:net'
+import net, { type Socket } from 'node:net'
 import type { CurlReply } from '../world/curl.ts'
 
 const withinMs = 10_000
@@ -13,17 +13,17 @@ export interface GrpcCall {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Through a tunnel (CONNECT) that a proxy opens, or straight. */
+export type GrpcWay =
+  | { readonly proxy: string; readonly target: string }
+  | { readonly host: string; readonly port: number }
+
 /**
- * The same call so many times, one after the other over one connection, which is a tunnel (CONNECT) through `proxy`. Each answer is put
+ * The same call so many times, one after the other over one connection. Each answer is put
  * as an HTTP one would be: the code as header `grpc-status`, what the backend saw as the JSON body of the HTTP echo.
  */
-export async function callGrpc(
-  proxy: string,
-  target: string,
-  call: GrpcCall,
-  times: number,
-): Promise<readonly CurlReply[]> {
-  const socket = await openTunnel(new URL(proxy), target)
+export async function callGrpc(way: GrpcWay, call: GrpcCall, times: number): Promise<readonly CurlReply[]> {
+  const socket = 'proxy' in way ? await openTunnel(new URL(way.proxy), way.target) : net.connect(way)
   if (typeof socket === 'string') return Array<CurlReply>(times).fill(failed(socket))
   const session = http2.connect(`http://${call.authority}`, { createConnection: () => socket })
   session.on('error', () => {})

@@ -36,7 +36,7 @@ test('conformance: a wrong answer fails its case by name, with the difference, a
     fs.writeFileSync(path.join(folder, `cases/${name}.json`), JSON.stringify(one))
   }
   const [request, ...others] = good.steps
-  write({ ...good, name: 'Gate', group: 'gateway-http' })
+  write({ ...good, name: 'Gate', group: 'gateway-tcp' })
   // A sample has one try only, so that the test need not wait for a step's whole time.
   write({
     ...good,
@@ -45,16 +45,16 @@ test('conformance: a wrong answer fails its case by name, with the difference, a
   })
   const { status, out } = await runToEnd([process.execPath, runner, folder], { ...place, withinMs: 90_000 })
   assert.equal(status, 1, out)
-  assert.match(out, /^gateway-http Gate: not claimed: there is no gateway yet$/m)
+  assert.match(out, /^gateway-tcp Gate: not claimed: there is no gateway yet$/m)
   assert.match(out, /^mesh-http Wrong: FAIL .*: an answer: status 200, expected 418/m)
   assert.match(out, /^0 passed, 1 failed, 1 skipped$/m)
 })
 
 test('conformance: what is claimed decides what runs', () => {
-  assert.equal(notClaimed('mesh-http', ['Mesh', 'HTTPRoute']), undefined)
-  assert.match(notClaimed('mesh-http', ['Mesh', 'Nobody']) ?? '', /Nobody: not claimed/)
-  assert.match(notClaimed('nobody', []) ?? '', /not known/)
-  assert.match(notClaimed('mesh-http', [], ['Mesh']) ?? '', /without Mesh/)
+  assert.equal(notClaimed('One', 'mesh-http', ['Mesh', 'HTTPRoute']), undefined)
+  assert.match(notClaimed('One', 'mesh-http', ['Mesh', 'Nobody']) ?? '', /Nobody: not claimed/)
+  assert.match(notClaimed('One', 'nobody', []) ?? '', /not known/)
+  assert.match(notClaimed('One', 'mesh-http', [], ['Mesh']) ?? '', /without Mesh/)
 })
 
 test('conformance: each part of an expectation is compared', () => {

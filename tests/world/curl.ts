@@ -63,15 +63,30 @@ export async function curlEach(
   place: Place,
 ): Promise<readonly CurlReply[]> {
   const [first = '', ...others] = urls
-  const write = `${mark}%{http_code}${mark}%{header_json}${mark}%{errormsg}${mark}`
-  const args = ['--globoff', '--path-as-is', '--max-time', '15', '--write-out', write, ...others]
+  const write = `${mark}%{http_code}${mark}%{errormsg}${mark}`
+  // The heads as they came: what curl 7.88 makes of them for %{header_json} lacks fields when one is there twice.
+  const head = ['--include', '--suppress-connect-headers']
+  const args = ['--globoff', '--path-as-is', '--max-time', '15', ...head, '--write-out', write, ...others]
   const { out } = await runToEnd(commandLine(first, options, args), { ...place, withinMs: 60_000 })
   const parts = out.split(mark)
   return urls.map((_, index) => {
-    const [body = '', code = '0', json = '', error = ''] = parts.slice(4 * index, 4 * index + 4)
-    const headers = json.trim() === '' ? {} : (JSON.parse(json) as Record<string, readonly string[]>)
-    return { status: Number(code), headers, body, error }
+    const [text = '', code = '0', error = ''] = parts.slice(3 * index, 3 * index + 3)
+    return { status: Number(code), ...parseMessage(text), error }
   })
+}
+
+/** Heads and body; of several heads (interim ones first) the last. */
+function parseMessage(text: string): Pick<CurlReply, 'headers' | 'body'> {
+  const [, head = '', body = text] =
+    /^((?:HTTP\/[\d.]+ \d{3}[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)*)([\s\S]*)$/.exec(text) ?? []
+  const last = head.trimEnd().split('\r\n\r\n').at(-1) ?? ''
+  const headers: Record<string, string[]> = {}
+  for (const line of last.split('\r\n').slice(1)) {
+    const colon = line.indexOf(':')
+    const values = (headers[line.slice(0, colon).toLowerCase()] ??= [])
+    values.push(line.slice(colon + 1).trim())
+  }
+  return { headers, body }
 }
 
 /** A steady stream of requests by one curl, one after the other over connections that it keeps. */

@@ -8,7 +8,7 @@ import { requires } from '../world/requires.ts'
 const root = path.dirname(path.dirname(import.meta.dirname))
 const folder = path.resolve(root, process.env['WEFT_CONFORMANCE'] ?? '../shared/conformance/gateway-api')
 
-for (const group of ['mesh-http', 'mesh-grpc'])
+for (const group of ['mesh-http', 'mesh-grpc', 'gateway-grpc'])
   test(`conformance: the ${group} group of the Gateway API suite passes`, async (t) => {
     if (!requires(t, 'curl')) return
     if (!fs.existsSync(path.join(folder, 'cases'))) {
