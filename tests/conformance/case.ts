@@ -77,6 +77,10 @@ export interface Request {
     readonly trust: CertificateName
     readonly clientCertificate?: CertificateName
   }
+  /** Of raw TCP and TLS: lines, each of which gets one as its answer. */
+  readonly send?: readonly string[]
+  readonly serverName?: string
+  readonly trust?: CertificateName
   /** Of a WebSocket: what is sent, each to be echoed. */
   readonly frames?: readonly { readonly text?: string; readonly binaryHex?: string }[]
 }
@@ -97,6 +101,7 @@ export interface Expectation {
     readonly metadata?: Readonly<Record<string, string>>
     readonly absentMetadata?: readonly string[]
     readonly fullMethod?: string
+    readonly sni?: string
   }
   readonly responseHeaders?: Readonly<Record<string, string>>
   readonly absentResponseHeaders?: readonly string[]
@@ -105,6 +110,11 @@ export interface Expectation {
   readonly ignoreHeaderWhitespace?: boolean
   /** No HTTP answer: the handshake or the connection fails. */
   readonly connectionFailure?: boolean
+  /** The connection is closed or reset before anything was said. */
+  readonly connectionRejected?: boolean
+  readonly connected?: boolean
+  readonly answered?: boolean
+  readonly backendIsTLS?: boolean
   readonly framesEchoed?: boolean
   /** A request header of the backend's that holds its name. */
   readonly backendRequestHeaderNamesBackend?: string

@@ -6,9 +6,9 @@ export const groups: Readonly<Record<string, true | string>> = {
   'mesh-grpc': true,
   'gateway-http': true,
   'gateway-grpc': true,
-  'gateway-tls': 'there is no gateway yet',
-  'gateway-tcp': 'there is no gateway yet',
-  'gateway-udp': 'there is no gateway yet',
+  'gateway-tls': true,
+  'gateway-tcp': true,
+  'gateway-udp': 'there is no UDPRoute yet',
 }
 
 /** Features of the Gateway API: claimed, or why not. A feature that is not here is not claimed. */
@@ -68,7 +68,10 @@ export const features: Readonly<Record<string, true | string>> = {
   GatewayFrontendClientCertificateValidationInsecureFallback: 'spec.tls.frontend is not there yet',
   ListenerSet: 'there are no ListenerSets yet',
   BackendTLSPolicy: 'there is no BackendTLSPolicy yet',
-  TLSRoute: 'there is no TLSRoute yet',
+  TLSRoute: true,
+  TLSRouteModeTerminate: true,
+  TLSRouteModeMixed: true,
+  TCPRoute: true,
 }
 
 /** Cases that do not apply although their features are claimed, each with the reason. */

@@ -8,7 +8,8 @@ interface Echo {
   readonly host: string
   readonly namespace: string
   readonly pod: string
-  readonly headers: Readonly<Record<string, readonly string[]>>
+  /** Raw TCP has none. */
+  readonly headers?: Readonly<Record<string, readonly string[]>>
 }
 
 /** The pod of an answer without its ordinal: the backend's name. Undefined: no backend has answered. */
@@ -16,7 +17,7 @@ export const backendOf = (reply: CurlReply): string | undefined => echoOf(reply)
 
 /** The first thing about the answer to a request for `url` that is not as expected; undefined: it fits. */
 export function firstDifference(reply: CurlReply, url: string, expected: Expectation): string | undefined {
-  if (expected.connectionFailure === true)
+  if (expected.connectionFailure === true || expected.connectionRejected === true)
     return reply.status === 0 ? undefined : `status ${reply.status}, expected no connection`
   if (expected.framesEchoed === true) return reply.status === 101 ? undefined : `no echo: ${reply.error}`
   return (
@@ -25,7 +26,9 @@ export function firstDifference(reply: CurlReply, url: string, expected: Expecta
     redirectDifference(reply, url, expected) ??
     // Headers and backend are looked at in good answers only, as upstream does.
     ((reply.status === 200 || reply.status === 204) && (reply.headers['grpc-status']?.[0] ?? '0') === '0'
-      ? (backendDifference(reply, expected) ?? headersDifference('response', reply.headers, responsePart(expected)))
+      ? (tlsDifference(reply, expected) ??
+        backendDifference(reply, expected) ??
+        headersDifference('response', reply.headers, responsePart(expected)))
       : undefined)
   )
 }
@@ -69,6 +72,16 @@ function redirectDifference({ headers }: CurlReply, asked: string, { redirect }:
   )
 }
 
+/** Whether the backend was asked over TLS, and for which name. */
+function tlsDifference(reply: CurlReply, { backendIsTLS, backendRequest }: Expectation): string | undefined {
+  const [seen = ''] = reply.headers['is-tls'] ?? []
+  const { tls } = (echoOf(reply) ?? {}) as { tls?: { serverName?: string } }
+  return (
+    differs('TLS at the backend', seen, backendIsTLS === undefined ? undefined : String(backendIsTLS)) ??
+    differs('server name at the backend', tls?.serverName ?? '', backendRequest?.sni)
+  )
+}
+
 function backendDifference(reply: CurlReply, { backend, backendRequest }: Expectation): string | undefined {
   if (backend === undefined && backendRequest === undefined) return undefined
   const echo = echoOf(reply)
@@ -79,7 +92,7 @@ function backendDifference(reply: CurlReply, { backend, backendRequest }: Expect
     differs('method at the backend', echo.method, backendRequest?.method) ??
     differs('path at the backend', echo.path, backendRequest?.path ?? backendRequest?.fullMethod) ??
     differs('host at the backend', echo.host, backendRequest?.host) ??
-    headersDifference('request', echo.headers, {
+    headersDifference('request', echo.headers ?? {}, {
       present: { ...backendRequest?.headers, ...backendRequest?.metadata },
       absent: [...(backendRequest?.absentHeaders ?? []), ...(backendRequest?.absentMetadata ?? [])],
     })

@@ -45,7 +45,7 @@ async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
   const { world, manifests } = stage
   switch (step.type) {
     case 'request':
-      return inTime(async () => differenceOf(step, stage, inARow))
+      return inTime(async () => differenceOf(step, stage, step.count ?? inARow))
     case 'sample':
       return differenceOf(step, stage, step.count ?? 1)
     case 'distribution':
@@ -107,7 +107,8 @@ async function differenceOnce(fresh: Step, stage: Stage, times: number): Promise
   const { url, replies } = await send(fresh, stage, times)
   for (const reply of replies) {
     const difference =
-      firstDifference(reply, url, fresh.expect ?? {}) ?? firstDifference(reply, url, fresh.expectSpec ?? {})
+      firstDifference(reply, url, fresh.expect ?? {}) ??
+      (fresh.expectSpec && firstDifference(reply, url, fresh.expectSpec))
     if (difference !== undefined) return difference
   }
   return mirroredDifference(fresh, stage)

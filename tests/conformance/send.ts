@@ -1,6 +1,8 @@
+import fs from 'node:fs'
 import type { CurlReply } from '../world/curl.ts'
 import type { Step } from './case.ts'
 import { callGrpc } from './grpc.ts'
+import { callLines, type LineCall } from './lines.ts'
 import { certificatePath, readResource, type Stage } from './stage.ts'
 import { callWebSocket } from './websocket.ts'
 
@@ -79,6 +81,11 @@ async function sendToGateway({ via, request }: Step, stage: Stage, times: number
     const url = `ws://${address}:${port}${at}`
     return { url, replies: [await callWebSocket(url, request)] }
   }
+  if (protocol === 'tcp' || protocol === 'tls') {
+    const replies: CurlReply[] = []
+    for (let n = 0; n < times; n++) replies.push(await callLines(lineCall(stage, request, { host: address, port })))
+    return { url: `${protocol}://${address}:${port}`, replies }
+  }
   const version = versions[protocol]
   if (version === undefined) throw new Error(`the runner does not speak ${protocol}`)
   const secured = tls === undefined ? [] : tlsFlags(stage, tls)
@@ -99,6 +106,16 @@ async function sendToGateway({ via, request }: Step, stage: Stage, times: number
       args: [...(version ?? []), '--connect-to', `::${address}:${port}`, ...secured],
     })
   }
+}
+
+function lineCall(
+  stage: Stage,
+  { protocol, serverName = 'localhost', trust, send: lines = [] }: NonNullable<Step['request']>,
+  to: { readonly host: string; readonly port: number },
+): LineCall {
+  if (protocol === 'tcp') return { ...to, lines }
+  const file = trust && certificatePath(stage, { ...trust, file: trust.kind === 'ConfigMap' ? 'ca.crt' : 'tls.crt' })
+  return { ...to, lines, serverName, ...(file === undefined ? {} : { ca: fs.readFileSync(file, 'utf8') }) }
 }
 
 type Tls = NonNullable<NonNullable<Step['request']>['tls']>

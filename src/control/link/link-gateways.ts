@@ -154,13 +154,8 @@ const linkListener = ({
   origin: originOf(owner, field),
 })
 
-/** TCP takes the oldest route alone. */
-function countOf(there: There | undefined): number {
-  if (there === undefined) return 0
-  const kinds = Array.from(there.streams.keys(), ({ kind }) => kind)
-  const tcp = kinds.filter((kind) => kind === 'TCPRoute').length
-  return there.calls.size + kinds.length - Math.max(0, tcp - 1)
-}
+/** An older route may leave one without effect, but attached it is. */
+const countOf = (there: There | undefined): number => (there === undefined ? 0 : there.calls.size + there.streams.size)
 
 /** Of the same port, for some of its hosts. */
 const narrowerThan = (listener: Listener, all: readonly Listener[]): readonly Listener[] =>
