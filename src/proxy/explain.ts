@@ -1,21 +1,17 @@
 import { formatAddress } from '../base/address.ts'
-import type { NumberRange } from '../base/string-match.ts'
 import type { BucketState } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
 import type {
   AdaptiveConcurrency,
   Authorization,
   FilterChain,
-  HeaderMatch,
   InjectedFaults,
   Origin,
-  PathMatch,
   ProxyConfig,
   RateLimit,
   Route,
   RouteAction,
   RouteTable,
-  StringMatch,
   WeightedCluster,
 } from './config.ts'
 import { chainChooser } from './detect/choose-chain.ts'
@@ -26,6 +22,7 @@ import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import { gatewayEntry } from './explain-gateway.ts'
+import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
@@ -33,12 +30,10 @@ import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.
 import { countsOf, wrongPort } from './outbound.ts'
 import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
-import { compileDomains, withoutPort } from './route/domain-index.ts'
-import { compilePathIndex } from './route/path-index.ts'
 import { rewrite } from './route/change-url.ts'
 import { hashOf } from './route/hash-policy.ts'
 import { clusterOfHash } from './route/split.ts'
-import { normalizePath, pathOf } from './route/path.ts'
+import { normalizePath } from './route/path.ts'
 import type { Snapshot } from './snapshot.ts'
 import { meshAlpn } from '../xds/names.ts'
 
@@ -46,13 +41,6 @@ import { meshAlpn } from '../xds/names.ts'
 export interface Refused {
   readonly status: number
   readonly sentence: string
-}
-
-/** A route or rule that was asked, in order. `why` it did not match; absent: it did. */
-export interface Tried {
-  readonly name: string
-  readonly origin?: Origin | undefined
-  readonly why?: string
 }
 
 /** The caller's side: name, route, split, endpoints. */
@@ -342,51 +330,6 @@ function triedRule(authorization: Authorization, call: Call, workload: string): 
   const tried = { name: rule?.name ?? '', origin: rule?.origin }
   return matched ? tried : { ...tried, why: 'its conditions do not hold' }
 }
-
-/** Every route up to the one that was taken, each with the first thing that did not match. */
-function triedRoutes(table: RouteTable, taken: Route | undefined, call: Call): readonly Tried[] {
-  const index = compileDomains(table.virtualHosts)(
-    table.ignorePortInHost ? withoutPort(call.authority) : call.authority,
-  )
-  const routes = (index === undefined ? undefined : table.virtualHosts[index])?.routes ?? []
-  const asked = taken === undefined ? routes : routes.slice(0, routes.indexOf(taken) + 1)
-  return asked.slice(-shownRoutes).map((route) => {
-    const why = route === taken ? undefined : whyNot(route, call)
-    return { name: route.name, origin: route.origin, ...(why === undefined ? {} : { why }) }
-  })
-}
-/** Of thousands of routes the last ones before the one that was taken tell enough. */
-const shownRoutes = 50
-
-function whyNot({ match }: Route, call: Call): string {
-  if (compilePathIndex([match.path])(pathOf(call.path), 1, () => true) === 1)
-    return `path is not ${describePath(match.path)}`
-  const failed = (one: HeaderMatch, isQuery: boolean): boolean =>
-    compileCallTests(isQuery ? [] : [one], isQuery ? [one] : [])?.(call) === false
-  const header = match.headers.find((one) => failed(one, false))
-  if (header !== undefined)
-    return `${header.name === ':method' ? 'method' : `header ${header.name}`} is not ${describeValue(header)}`
-  const parameter = match.queryParameters.find((one) => failed(one, true))
-  return parameter === undefined
-    ? 'an earlier route was taken'
-    : `query parameter ${parameter.name} is not ${describeValue(parameter)}`
-}
-
-const pathWords = { exact: 'exactly', prefix: 'beginning with', segments: 'below', regex: 'matching' } as const
-const describePath = ({ kind, value }: PathMatch): string => `${pathWords[kind]} ${value}`
-const stringWords = {
-  exact: '',
-  prefix: 'beginning with ',
-  suffix: 'ending with ',
-  contains: 'containing ',
-  regex: 'matching ',
-} as const
-const describeString = (match: StringMatch | NumberRange): string =>
-  match.kind === 'range'
-    ? `from ${match.start} to below ${match.end}`
-    : `${stringWords[match.kind]}${JSON.stringify(match.value)}`
-const describeValue = ({ match, invert }: HeaderMatch): string =>
-  `${invert ? 'other than ' : ''}${match === undefined ? 'present' : describeString(match)}`
 
 /** Hosts that are no service of the mesh go by the explicit listener's own routes. */
 function outsideTable({ listeners }: ProxyConfig): RouteTable | undefined {

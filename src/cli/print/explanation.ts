@@ -1,7 +1,8 @@
 import { grpcStatusNames } from '../../base/grpc.ts'
 import { formatRate } from '../../base/keyed-buckets.ts'
 import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
-import type { InboundExplanation, LimitState, OutboundExplanation, Tried } from '../../proxy/explain.ts'
+import type { InboundExplanation, LimitState, OutboundExplanation } from '../../proxy/explain.ts'
+import type { Tried } from '../../proxy/explain-tried.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
 
 /** All that `weft explain` found out. */
