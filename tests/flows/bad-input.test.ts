@@ -42,11 +42,6 @@ const wrong: readonly { readonly title: string; readonly text: string; readonly 
     text: 'apiVersion: v1\nkind: Service\nmetadata: { name: UPPER }\nspec:\n  ports:\n    - port: 0\n    - porrt: 1\n',
     says: [/metadata\.name/, /spec\.ports\[0\]\.port/, /spec\.ports\[1\]\.porrt/, /:6\b/, /:7\b/],
   },
-  {
-    title: 'a rule that the same route has already',
-    text: `${route('web')}    - backendRefs: [{ name: web, port: 80, weight: 2 }]\n`,
-    says: [/spec\.rules\[1\]\.matches\[0\]: never matches.*spec\.rules\[0\].* has the same match/],
-  },
   { title: 'no YAML at all', text: 'a: [1, 2\nb: }\n', says: [/:\d+/] },
   { title: 'a tower of brackets', text: '['.repeat(100_000), says: [/deep|nest/i] },
   { title: 'ten megabytes of garbage', text: garbage(), says: [/large|MiB|MB|bytes/i] },

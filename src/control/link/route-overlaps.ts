@@ -10,8 +10,8 @@ import { neverMatching } from './never-matching.ts'
 export type OverlapFinder = (inOrder: readonly NamedRule[], place?: string) => readonly Problem[]
 
 /**
- * What a route says twice by itself is an error: one of the two cannot be meant. That another route goes first is a warning: the
- * older one may go. Source: Gateway API, HTTPRouteRule.matches, "ties".
+ * Warnings, not errors: of equal matches the first one wins, also within a route, and routes that rely on it are valid. Source:
+ * Gateway API, HTTPRouteRule.matches, "ties"; its suite has such a route.
  */
 export function overlapFinder(): OverlapFinder {
   const told = new Set<string>()
@@ -23,7 +23,6 @@ export function overlapFinder(): OverlapFinder {
       const first = one.route === by.route ? by.field : `${nameOf(by.route)} ${by.field}`
       const does = same ? 'has the same match' : 'matches all of its requests'
       const message = `never matches${place === undefined ? '' : ` at ${place}`}: ${first} ${does} and goes first`
-      const contradicts = same && one.route === by.route
-      return [problemAt(one.route, one.field, message, contradicts ? 'error' : 'warning')]
+      return [problemAt(one.route, one.field, message)]
     })
 }
