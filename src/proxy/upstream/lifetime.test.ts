@@ -1,63 +1,18 @@
 import assert from 'node:assert/strict'
 import http2 from 'node:http2'
 import { once } from 'node:events'
-import net, { type AddressInfo, type Socket } from 'node:net'
-import { test, type TestContext } from 'node:test'
-import type { Address } from '../../base/address.ts'
-import { systemClock, type Clock } from '../../base/clock.ts'
+import net, { type AddressInfo } from 'node:net'
+import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
-import { createSweeper } from '../../base/sweeper.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
-import type { Cluster } from '../config.ts'
-import { http1Client } from '../http/http1/client.ts'
-import { collect, testCall } from '../http/http1/testing/raw.ts'
-import { http2Client } from '../http/http2/client.ts'
-import { isFault } from '../http/service.ts'
 import { buildCluster } from '../testing/build-config.ts'
 import { eventually, program } from '../testing/world.ts'
 import { keepAlive, lifetimeOf } from './lifetime.ts'
-import { createUpstream, type Upstream } from './upstream.ts'
-
-function start(t: TestContext, clock: Clock = systemClock): Upstream {
-  const sweeper = createSweeper(clock, 100)
-  const upstream = createUpstream({
-    codec: http1Client,
-    multiplexed: http2Client,
-    secrets: { certificate: () => undefined, trust: () => undefined },
-    upstreamFaultHeader: 'x-weft-upstream-fault',
-    clock,
-    sweeper,
-    random: seeded(1),
-  })
-  t.after(() => {
-    upstream.close()
-    sweeper.close()
-  })
-  return upstream
-}
-
-async function answering(t: TestContext): Promise<{ at: Address; sockets: Socket[] }> {
-  const sockets: Socket[] = []
-  const at = await program(t, (socket) => {
-    sockets.push(socket)
-    socket.on('data', () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
-  })
-  return { at, sockets }
-}
-
-async function ask(upstream: Upstream, cluster: Cluster): Promise<string> {
-  const call = testCall()
-  const [endpoint] = cluster.endpoints
-  const answer = await upstream.send(cluster, endpoint ?? assert.fail(), call)
-  if (isFault(answer)) return answer.kind
-  const { text } = await collect(answer.body)
-  call.end({ status: answer.status, fault: undefined })
-  return text
-}
+import { answering, ask, startUpstream } from './testing/upstream.ts'
 
 test('a connection takes so many calls and no more', async (t) => {
   const { at, sockets } = await answering(t)
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const cluster = buildCluster('web', [at], { connections: { maxCalls: 2 } })
   for (let round = 0; round < 5; round++) assert.equal(await ask(upstream, cluster), 'ok')
   assert.equal(sockets.length, 3)
@@ -73,7 +28,7 @@ test('over HTTP/2 too, and those that wait for it get another', async (t) => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => server.close())
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   t.after(() => upstream.close())
   const at = { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
   const cluster = buildCluster('web', [at], { upstreamProtocol: 'h2', connections: { maxCalls: 2 } })
@@ -86,7 +41,7 @@ test('over HTTP/2 too, and those that wait for it get another', async (t) => {
 test('a connection past its age takes no further call, and closes when it is idle', async (t) => {
   const { at, sockets } = await answering(t)
   const clock = manualClock()
-  const upstream = start(t, clock)
+  const upstream = startUpstream(t, clock)
   const cluster = buildCluster('web', [at], { connections: { maxAgeMs: 10_000 }, idleTimeoutMs: 0 })
   for (const ageMs of [0, 9_800]) {
     clock.advance(ageMs)
@@ -112,7 +67,7 @@ test('an endpoint has no more connections than its own limit', async (t) => {
     most++
     socket.on('data', () => setImmediate(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')))
   })
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const base = buildCluster('web', [at])
   const cluster = { ...base, limits: { ...base.limits, maxConnectionsPerEndpoint: 2 } }
   const answers = await Promise.all(Array.from({ length: 9 }, () => ask(upstream, cluster)))

@@ -1,62 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import type { Cluster } from '../config.ts'
-import type { Address } from '../../base/address.ts'
-import { createSweeper } from '../../base/sweeper.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
-import { seeded } from '../../base/random.ts'
-import { systemClock, type Clock } from '../../base/clock.ts'
-import { http1Client } from '../http/http1/client.ts'
-import { http2Client } from '../http/http2/client.ts'
 import { collect, testCall } from '../http/http1/testing/raw.ts'
 import { makeCall } from '../http/testing/fake-call.ts'
 import { isFault } from '../http/service.ts'
 import { buildCluster } from '../testing/build-config.ts'
 import { program } from '../testing/world.ts'
-import { createUpstream, type Upstream } from './upstream.ts'
-
-function start(t: TestContext, clock: Clock = systemClock): Upstream {
-  const sweeper = createSweeper(clock, 100)
-  const upstream = createUpstream({
-    random: seeded(1),
-    codec: http1Client,
-    multiplexed: http2Client,
-    secrets: { certificate: () => undefined, trust: () => undefined },
-    upstreamFaultHeader: 'x-weft-upstream-fault',
-    clock,
-    sweeper,
-  })
-  t.after(() => {
-    upstream.close()
-    sweeper.close()
-  })
-  return upstream
-}
-
-/** Answers each request; gives the sockets in the order in which they came. */
-async function answering(t: TestContext): Promise<{ at: Address; sockets: Socket[] }> {
-  const sockets: Socket[] = []
-  const at = await program(t, (socket) => {
-    sockets.push(socket)
-    socket.on('data', () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
-  })
-  return { at, sockets }
-}
-
-async function ask(upstream: Upstream, cluster: Cluster, call = testCall()): Promise<string> {
-  const [endpoint] = cluster.endpoints
-  const answer = await upstream.send(cluster, endpoint ?? assert.fail(), call)
-  if (isFault(answer)) return answer.kind
-  const { text } = await collect(answer.body)
-  call.end({ status: answer.status, fault: undefined })
-  return text
-}
+import { answering, ask, startUpstream } from './testing/upstream.ts'
 
 test('one connection serves call after call, also under a new configuration', async (t) => {
   const { at, sockets } = await answering(t)
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   for (let round = 0; round < 5; round++) assert.equal(await ask(upstream, buildCluster('web', [at])), 'ok')
   assert.equal(sockets.length, 1)
   assert.deepEqual(upstream.describe()['web'], {
@@ -76,7 +33,7 @@ test('where connections say who asks, each downstream has its own', async (t) =>
       if (chunk.includes('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     })
   })
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const cluster: Cluster = { ...buildCluster('web', [at]), proxyHeaders: new Map([['', 'v1']]) }
   for (const port of [1, 2, 1, 2])
     assert.equal(await ask(upstream, cluster, makeCall({ peer: { remote: { host: '10.0.0.1', port } } })), 'ok')
@@ -85,7 +42,7 @@ test('where connections say who asks, each downstream has its own', async (t) =>
 
 test('an idle connection that the server closed is not used', async (t) => {
   const { at, sockets } = await answering(t)
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const cluster = buildCluster('web', [at])
   await ask(upstream, cluster)
   sockets[0]?.end()
@@ -102,7 +59,7 @@ test('a reused connection that dies before any answer is a reset, with what was 
       else socket.resetAndDestroy()
     })
   })
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const cluster = buildCluster('web', [at])
   await ask(upstream, cluster)
   const [endpoint] = cluster.endpoints
@@ -112,7 +69,7 @@ test('a reused connection that dies before any answer is a reset, with what was 
 })
 
 test('what cannot be connected says so; a connect that takes too long ends', async (t) => {
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -122,16 +79,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
   // TLS towards a server that never answers: the time limit covers the handshake.
   const mute = await program(t, () => {})
   const clock = manualClock()
-  const sweeper = createSweeper(clock, 100)
-  const waiting = createUpstream({
-    random: seeded(1),
-    codec: http1Client,
-    multiplexed: http2Client,
-    secrets: { certificate: () => undefined, trust: () => '' },
-    upstreamFaultHeader: 'x',
-    clock,
-    sweeper,
-  })
+  const waiting = startUpstream(t, clock, { secrets: { certificate: () => undefined, trust: () => '' } })
   const cluster = buildCluster('mute', [mute], { peerIds: ['spiffe://x/ns/a/sa/b'], connectTimeoutMs: 500 })
   const anonymous = {
     ...cluster,
@@ -145,7 +93,7 @@ test('what cannot be connected says so; a connect that takes too long ends', asy
 test('past maxConnections calls wait for a connection, past maxPendingRequests they overflow', async (t) => {
   const waiting: Socket[] = []
   const at = await program(t, (socket) => socket.on('data', () => waiting.push(socket)))
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const limits = {
     maxConnections: 1,
     maxPendingRequests: 1,
@@ -169,7 +117,7 @@ test('past maxConnections calls wait for a connection, past maxPendingRequests t
 
 test('idle connections close after their time, and those of endpoints that are gone at once', async (t) => {
   const clock = manualClock()
-  const upstream = start(t, clock)
+  const upstream = startUpstream(t, clock)
   const one = await answering(t)
   const two = await answering(t)
   const both = buildCluster('web', [one.at, two.at], { idleTimeoutMs: 1000 })
@@ -191,7 +139,7 @@ test('idle connections close after their time, and those of endpoints that are g
 
 test('cancelling while the connection is being made frees the call at once', async (t) => {
   const { at } = await answering(t)
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const cluster = buildCluster('web', [at])
   const call = testCall()
   const answer = upstream.send(cluster, cluster.endpoints[0] ?? assert.fail(), call)
@@ -205,7 +153,7 @@ test('cancelling while the connection is being made frees the call at once', asy
 
 test('a pause of this process is no slowness of the endpoint', async (t) => {
   const { at } = await answering(t)
-  const upstream = start(t)
+  const upstream = startUpstream(t)
   const answer = ask(upstream, buildCluster('web', [at], { connectTimeoutMs: 50 }))
   const until = Date.now() + 150
   while (Date.now() < until);
