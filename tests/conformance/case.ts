@@ -11,6 +11,8 @@ export interface Manifest {
     readonly annotations?: Readonly<Record<string, string>>
   }
   readonly spec?: Readonly<Record<string, unknown>>
+  /** Of an EndpointSlice. */
+  readonly ports?: readonly { readonly port: number }[]
 }
 
 /** A workload to start: `replicas` processes of the echo backend. */
@@ -150,6 +152,9 @@ export interface Step {
   readonly manifest?: Manifest
   readonly resource?: ResourceName
   readonly mergePatch?: unknown
+  /** Whose pods are put into an EndpointSlice, and those of which addresses. */
+  readonly from?: { readonly namespace: string; readonly name: string }
+  readonly family?: string
   /** What a status must be like. */
   readonly gateways?: readonly { readonly namespace: string; readonly name: string }[]
   readonly contains?: readonly string[]

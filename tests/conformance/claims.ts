@@ -66,7 +66,7 @@ export const features: Readonly<Record<string, true | string>> = {
   GatewayBackendClientCertificate: 'spec.tls.backend is not there yet',
   GatewayFrontendClientCertificateValidation: 'spec.tls.frontend is not there yet',
   GatewayFrontendClientCertificateValidationInsecureFallback: 'spec.tls.frontend is not there yet',
-  ListenerSet: 'there are no ListenerSets yet',
+  ListenerSet: true,
   BackendTLSPolicy: 'there is no BackendTLSPolicy yet',
   TLSRoute: true,
   TLSRouteModeTerminate: true,
@@ -75,9 +75,7 @@ export const features: Readonly<Record<string, true | string>> = {
 }
 
 /** Cases that do not apply although their features are claimed, each with the reason. */
-export const leftOutCases: Readonly<Record<string, string>> = {
-  HTTPRouteServiceTypes: 'there are no EndpointSlices and headless Services yet',
-}
+export const leftOutCases: Readonly<Record<string, string>> = {}
 
 /** Kinds of a case's manifests that the mesh has no use for; the runner does not apply them. */
 export const leftOutKinds: Readonly<Record<string, string>> = {

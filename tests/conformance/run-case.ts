@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { until } from '../world/until.ts'
 import { keyOf, type Case, type Manifest, type Step } from './case.ts'
 import { backendOf, firstDifference, shareDifference } from './compare.ts'
+import { filledSlices } from './endpoint-slices.ts'
 import { mirrorCounts, mirrorCountsDifference, mirroredDifference } from './mirrors.ts'
 import { send } from './send.ts'
 import { apply, clear, openStage, prepare, readResource, sentence, type Stage } from './stage.ts'
@@ -59,6 +60,9 @@ async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
       if (step.manifest === undefined) return 'nothing to apply'
       manifests.set(keyOf(step.manifest.kind, step.manifest.metadata), step.manifest)
       await apply(stage, [step.manifest])
+      return undefined
+    case 'fillEndpointSlice':
+      await apply(stage, filledSlices(step, stage))
       return undefined
     case 'patch': {
       const key = step.resource && keyOf(step.resource.kind, step.resource)

@@ -76,7 +76,7 @@ export async function prepare(stage: Stage, one: Case): Promise<void> {
   await Promise.all([
     startBackends(stage, one),
     ...gatewaysOf(manifests).map((gateway) => startGateway(stage, gateway)),
-    manifests.length === 0 ? undefined : apply(stage, manifests),
+    apply(stage, manifests),
   ])
 }
 
@@ -137,6 +137,7 @@ function fillIn(stage: Stage, manifest: Manifest): string {
 
 /** Writes resources as they are now. */
 export async function apply(stage: Stage, manifests: readonly Manifest[]): Promise<void> {
+  if (manifests.length === 0) return
   const text = manifests.map((one) => fillIn(stage, one.kind === 'Service' ? withKnownProtocols(one) : one))
   await stage.world.apply(text.join('\n---\n'))
 }

@@ -50,6 +50,16 @@ const byKind: Readonly<Record<string, Columns>> = {
       accepted(gateway),
     ],
   },
+  ListenerSet: {
+    heading: ['GATEWAY', 'LISTENERS', 'ACCEPTED'],
+    cells: (set) => [
+      [textAt(set, 'spec', 'parentRef', 'namespace'), textAt(set, 'spec', 'parentRef', 'name')]
+        .filter((part) => part !== '')
+        .join('/'),
+      String(listAt(set, 'spec', 'listeners').length),
+      accepted(set),
+    ],
+  },
   HTTPRoute: routeColumns,
   GRPCRoute: routeColumns,
   AuthorizationPolicy: {

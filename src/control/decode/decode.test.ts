@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
     ],
   ],
   [
@@ -205,7 +205,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'parents that nothing attaches to',
     'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec:\n  parentRefs:\n    - {kind: Bucket, name: b}\n    - {group: x.example, kind: Service, name: b}',
     [
-      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: a route attaches to a Gateway, a Service (group "") or an ExternalService (group "weft.dev"), got "Bucket"',
+      'a.yaml:6: HTTPRoute default/web: spec.parentRefs[0].kind: a route attaches to a Gateway, a ListenerSet, a Service (group "") or an ExternalService (group "weft.dev"), got "Bucket"',
       'a.yaml:7: HTTPRoute default/web: spec.parentRefs[1].group: a Service is of group "", got "x.example"',
     ],
   ],

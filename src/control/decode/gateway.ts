@@ -9,6 +9,7 @@ import {
   unsupported,
   withDefault,
   type Decoder,
+  type DefaultedField,
   type Issue,
 } from '../../base/decode.ts'
 import { hostname } from './hostname.ts'
@@ -22,6 +23,8 @@ export interface GatewaySpec {
   readonly listeners: readonly ListenerSpec[]
   readonly addresses: readonly AddressSpec[]
   readonly infrastructure: InfrastructureSpec
+  /** Whose ListenerSets may attach. */
+  readonly allowedListeners: AllowedListenersSpec
 }
 
 /** Where requests come in. */
@@ -54,8 +57,12 @@ export interface RouteGroupKind {
 
 /** Namespaces by their relation to the Gateway's own, or by their labels. */
 export interface NamespacesFrom {
-  readonly from: 'All' | 'Same' | 'Selector'
+  readonly from: 'All' | 'Same' | 'Selector' | 'None'
   readonly matchLabels: Readonly<Record<string, string>>
+}
+
+export interface AllowedListenersSpec {
+  readonly namespaces: NamespacesFrom
 }
 
 export interface AddressSpec {
@@ -69,37 +76,44 @@ export interface InfrastructureSpec {
   readonly parametersRef?: ObjectRef
 }
 
-const namespaces: Decoder<NamespacesFrom> = refine(
-  object<{
-    readonly from: NamespacesFrom['from']
-    readonly selector?: { readonly matchLabels: Readonly<Record<string, string>> }
-  }>({
-    from: withDefault(oneOf('All', 'Same', 'Selector'), 'Same'),
-    selector: optional(
-      object<{ readonly matchLabels: Readonly<Record<string, string>> }>(
-        { matchLabels: withDefault(labels, {}) },
-        { matchExpressions: unsupported('matchExpressions is not supported yet; use matchLabels') },
+const namespacesFrom = (from: DefaultedField<NamespacesFrom['from']>): Decoder<NamespacesFrom> =>
+  refine(
+    object<{
+      readonly from: NamespacesFrom['from']
+      readonly selector?: { readonly matchLabels: Readonly<Record<string, string>> }
+    }>({
+      from,
+      selector: optional(
+        object<{ readonly matchLabels: Readonly<Record<string, string>> }>(
+          { matchLabels: withDefault(labels, {}) },
+          { matchExpressions: unsupported('matchExpressions is not supported yet; use matchLabels') },
+        ),
       ),
-    ),
-  }),
-  ({ from, selector }, path, issues) => {
-    if ((from === 'Selector') === (selector !== undefined)) return { from, matchLabels: selector?.matchLabels ?? {} }
-    issues.push(
-      from === 'Selector'
-        ? { path: `${path}.selector`, message: 'from: Selector needs a selector' }
-        : { path: `${path}.selector`, message: `from: ${from} has no selector; write from: Selector, or remove it` },
-    )
-    return invalid
-  },
-)
+    }),
+    ({ from: written, selector }, path, issues) => {
+      if ((written === 'Selector') === (selector !== undefined))
+        return { from: written, matchLabels: selector?.matchLabels ?? {} }
+      const message =
+        written === 'Selector'
+          ? 'from: Selector needs a selector'
+          : `from: ${written} has no selector; write from: Selector, or remove it`
+      issues.push({ path: `${path}.selector`, message })
+      return invalid
+    },
+  )
 
 const same: NamespacesFrom = { from: 'Same', matchLabels: {} }
 const allowedRoutes = object<AllowedRoutesSpec>({
-  namespaces: withDefault(namespaces, same),
+  namespaces: withDefault(namespacesFrom(withDefault(oneOf('All', 'Same', 'Selector'), 'Same')), same),
   kinds: withDefault(
     list(object<RouteGroupKind>({ group: withDefault(string(), gatewayGroup), kind: string() }), { max: 8 }),
     [],
   ),
+})
+
+const nobody: NamespacesFrom = { from: 'None', matchLabels: {} }
+const allowedListeners = object<AllowedListenersSpec>({
+  namespaces: withDefault(namespacesFrom(withDefault(oneOf('All', 'Same', 'Selector', 'None'), 'None')), nobody),
 })
 
 const tls: Decoder<ListenerTlsSpec> = object<ListenerTlsSpec>(
@@ -141,18 +155,22 @@ const listener: Decoder<ListenerSpec> = refine(
   },
 )
 
-const listeners: Decoder<readonly ListenerSpec[]> = refine(list(listener, { min: 1, max: 64 }), (all, path, issues) => {
-  const before = issues.length
-  const repeated = (same: (a: ListenerSpec, b: ListenerSpec) => boolean): number =>
-    all.findIndex((one, index) => all.findIndex((other) => same(one, other)) !== index)
-  const name = repeated((a, b) => a.name === b.name)
-  if (name >= 0)
-    issues.push({ path: `${path}[${name}].name`, message: `${JSON.stringify(all[name]?.name)} is there twice` })
-  const place = repeated((a, b) => a.port === b.port && a.protocol === b.protocol && a.hostname === b.hostname)
-  if (place >= 0)
-    issues.push({ path: `${path}[${place}]`, message: 'another listener has the same port, protocol and hostname' })
-  return issues.length > before ? invalid : all
-})
+/** Those of a Gateway or a ListenerSet: each has a name of its own there, and none is there twice. */
+export const listeners: Decoder<readonly ListenerSpec[]> = refine(
+  list(listener, { min: 1, max: 64 }),
+  (all, path, issues) => {
+    const before = issues.length
+    const repeated = (same: (a: ListenerSpec, b: ListenerSpec) => boolean): number =>
+      all.findIndex((one, index) => all.findIndex((other) => same(one, other)) !== index)
+    const name = repeated((a, b) => a.name === b.name)
+    if (name >= 0)
+      issues.push({ path: `${path}[${name}].name`, message: `${JSON.stringify(all[name]?.name)} is there twice` })
+    const place = repeated((a, b) => a.port === b.port && a.protocol === b.protocol && a.hostname === b.hostname)
+    if (place >= 0)
+      issues.push({ path: `${path}[${place}]`, message: 'another listener has the same port, protocol and hostname' })
+    return issues.length > before ? invalid : all
+  },
+)
 
 const noInfrastructure = unsupported(
   'labels and annotations for what serves a Gateway are not supported yet; remove it',
@@ -171,10 +189,10 @@ export const gatewaySpec: Decoder<GatewaySpec> = object<GatewaySpec>(
       [],
     ),
     infrastructure: withDefault(infrastructure, {}),
+    allowedListeners: withDefault(allowedListeners, { namespaces: nobody }),
   },
   {
     tls: unsupported('spec.tls (client certificates of callers and backends) is not supported yet; remove it'),
-    allowedListeners: unsupported('ListenerSets are not supported yet; remove it'),
     defaultScope: unsupported('default Gateways are not supported; name the Gateway in parentRefs'),
   },
 )

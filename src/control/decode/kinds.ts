@@ -7,6 +7,7 @@ import { gatewayClassSpec } from './gateway-class.ts'
 import { gatewaySpec } from './gateway.ts'
 import { grpcRouteSpec } from './grpc-route.ts'
 import { httpRouteSpec } from './http-route.ts'
+import { listenerSetSpec } from './listener-set.ts'
 import { meshConfigSpec } from './mesh-config.ts'
 import { namespaceSpec } from './namespace.ts'
 import { peerAuthenticationSpec } from './peer-authentication.ts'
@@ -96,6 +97,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['gtw'],
     namespaced: true,
     spec: gatewaySpec,
+  },
+  ListenerSet: {
+    kind: 'ListenerSet',
+    apiVersions: ['gateway.networking.k8s.io/v1'],
+    plural: 'listenersets',
+    shortNames: ['lset'],
+    namespaced: true,
+    spec: listenerSetSpec,
   },
   HTTPRoute: {
     kind: 'HTTPRoute',

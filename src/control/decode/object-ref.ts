@@ -9,10 +9,10 @@ export interface ObjectRef {
   readonly name: string
 }
 
-/** Gateway API SecretObjectReference and ObjectReference; `kind` is the one that is meant when none is written. */
-export const objectRef = (kind: string): Decoder<ObjectRef> =>
+/** Gateway API SecretObjectReference and ObjectReference; `kind` and `group` are meant when none are written. */
+export const objectRef = (kind: string, group = ''): Decoder<ObjectRef> =>
   object<ObjectRef>({
-    group: withDefault(string(), ''),
+    group: withDefault(string(), group),
     kind: withDefault(string(), kind),
     namespace: optional(label),
     name: subdomain,

@@ -5,10 +5,10 @@ import { destinationGroups, type DestinationKind } from './service-ref.ts'
 /** API group of Gateways and routes. */
 export const gatewayGroup = 'gateway.networking.k8s.io'
 
-/** What a route attaches to: a Service (GAMMA), an ExternalService, or a Gateway; without a namespace of the route's own. */
+/** What a route attaches to: a Service (GAMMA), an ExternalService, or listeners; without a namespace of the route's own. */
 export interface ParentRef {
   readonly group: string
-  readonly kind: 'Gateway' | DestinationKind
+  readonly kind: ListenerOwnerKind | DestinationKind
   readonly namespace?: string
   readonly name: string
   /** Name of the port or the listener; with `port` both must fit. Without either all of them. */
@@ -16,7 +16,18 @@ export interface ParentRef {
   readonly port?: number
 }
 
-const groups: Readonly<Record<ParentRef['kind'], string>> = { Gateway: gatewayGroup, ...destinationGroups }
+/** What has listeners. */
+export type ListenerOwnerKind = 'Gateway' | 'ListenerSet'
+
+const groups: Readonly<Record<ParentRef['kind'], string>> = {
+  Gateway: gatewayGroup,
+  ListenerSet: gatewayGroup,
+  ...destinationGroups,
+}
+
+/** Whether it is about what comes from outside. */
+export const namesListeners = (kind: ParentRef['kind']): kind is ListenerOwnerKind =>
+  kind === 'Gateway' || kind === 'ListenerSet'
 
 interface Written extends Omit<ParentRef, 'kind'> {
   readonly kind: string
@@ -37,7 +48,7 @@ export const parentRef: Decoder<ParentRef> = refine(
     if (kind === 'Service' && (group === '' || group === 'core' || group === gatewayGroup))
       return { group: '', kind, ...ref }
     if (!Object.hasOwn(groups, kind)) {
-      const message = `a route attaches to a Gateway, a Service (group "") or an ExternalService (group "weft.dev"), got ${JSON.stringify(kind)}`
+      const message = `a route attaches to a Gateway, a ListenerSet, a Service (group "") or an ExternalService (group "weft.dev"), got ${JSON.stringify(kind)}`
       issues.push({ path: `${path}.kind`, message })
       return invalid
     }

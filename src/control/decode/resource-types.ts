@@ -7,6 +7,7 @@ import type { GatewayClassSpec } from './gateway-class.ts'
 import type { GatewaySpec } from './gateway.ts'
 import type { GrpcRouteSpec } from './grpc-route.ts'
 import type { HttpRouteSpec } from './http-route.ts'
+import type { ListenerSetSpec } from './listener-set.ts'
 import type { MeshConfigSpec } from './mesh-config.ts'
 import type { NamespaceSpec } from './namespace.ts'
 import type { PeerAuthenticationSpec } from './peer-authentication.ts'
@@ -28,6 +29,7 @@ export interface Specs {
   ExternalService: ExternalServiceSpec
   GatewayClass: GatewayClassSpec
   Gateway: GatewaySpec
+  ListenerSet: ListenerSetSpec
   HTTPRoute: HttpRouteSpec
   GRPCRoute: GrpcRouteSpec
   TLSRoute: TlsRouteSpec

@@ -15,7 +15,7 @@ export interface Attachment {
   readonly hostnames: readonly string[]
 }
 
-/** Where a route attaches at one Gateway that it names; or why nowhere. Source: Gateway API, ParentReference and AllowedRoutes. */
+/** Where a route attaches at one Gateway or ListenerSet that it names; or why nowhere. Source: Gateway API, ParentReference and AllowedRoutes. */
 export function attach(
   route: AnyRouteResource,
   { ref, field }: { readonly ref: ParentRef; readonly field: string },
@@ -23,7 +23,7 @@ export function attach(
   snapshot: InventorySnapshot,
 ): readonly Attachment[] | Problem {
   const { namespace: own } = route.metadata
-  const gateway = `Gateway ${ref.namespace ?? own}/${ref.name}`
+  const gateway = `${ref.kind} ${ref.namespace ?? own}/${ref.name}`
   const refuse = (part: string, reason: string, message: string): Problem =>
     conditionAt(route, `${field}.${part}`, { type: 'Accepted', reason }, `${message}, so the route has no effect there`)
 
@@ -73,7 +73,7 @@ export function isAllowed(
   own: string,
   { entries }: InventorySnapshot,
 ): boolean {
-  if (from !== 'Selector') return from === 'All' || namespace === own
+  if (from !== 'Selector') return from === 'All' || (from === 'Same' && namespace === own)
   const written = entries.get(keyText({ kind: 'Namespace', namespace: '', name: namespace }))?.resource.metadata.labels
   // Every namespace has this one. Source: Kubernetes, "Automatic labelling".
   const labels: Readonly<Record<string, string>> = { ...written, 'kubernetes.io/metadata.name': namespace }

@@ -9,6 +9,8 @@ import { everyHost } from './hostnames.ts'
 import { conditionAt, type Linked } from './linked.ts'
 
 type Gateway = ResourceOf<'Gateway'>
+/** Who has written a listener. */
+type Owner = Gateway | ResourceOf<'ListenerSet'>
 
 /** What is spoken at listeners that can be served, and which routes they take. */
 const protocols: Readonly<Record<string, Known>> = {
@@ -29,7 +31,9 @@ const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp' } as const
 
 /** A listener as it was written, and what could be made of it. */
 export interface Listener {
-  readonly owner: Gateway
+  /** Unique at the Gateway: "http", of a ListenerSet "shop/extra/http". */
+  readonly name: string
+  readonly owner: Owner
   readonly spec: ListenerSpec
   /** "spec.listeners[0]". */
   readonly field: string
@@ -44,24 +48,46 @@ export interface Listener {
   readonly serves: boolean
 }
 
-/** The listeners of one Gateway, in the order written. */
-export function linkListeners(gateway: Gateway, snapshot: InventorySnapshot): Linked<readonly Listener[]> {
+/** The listeners of one Gateway, its own first, then those of the ListenerSets there: who is first keeps a port or a host. */
+export function linkListeners(
+  gateway: Gateway,
+  sets: readonly ResourceOf<'ListenerSet'>[],
+  snapshot: InventorySnapshot,
+): Linked<readonly Listener[]> {
   const problems: Problem[] = []
   const value: Listener[] = []
-  gateway.spec.listeners.forEach((spec, index) => {
-    const field = `spec.listeners[${index}]`
-    const known = Object.hasOwn(protocols, spec.protocol) ? protocols[spec.protocol] : undefined
-    const kinds = allowedKinds(gateway, spec, field, known?.kinds ?? [], problems)
-    const certificates = listenerCertificates(gateway, spec, field, snapshot)
-    problems.push(...certificates.problems)
-    if (known === undefined) {
-      const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
-      problems.push(conditionAt(gateway, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
-    }
-    const rival = known && value.find((one) => one.serves && one.spec.port === spec.port && clashes(one, spec, known))
-    if (known !== undefined && rival !== undefined) problems.push(conflict(gateway, spec, field, rival, known))
-    value.push({
-      owner: gateway,
+  for (const owner of [gateway, ...sets]) {
+    owner.spec.listeners.forEach((spec, index) => {
+      const linked = linkListener(owner, spec, `spec.listeners[${index}]`, value, snapshot)
+      value.push(linked.value)
+      problems.push(...linked.problems)
+    })
+  }
+  return { value, problems }
+}
+
+function linkListener(
+  owner: Owner,
+  spec: ListenerSpec,
+  field: string,
+  before: readonly Listener[],
+  snapshot: InventorySnapshot,
+): Linked<Listener> {
+  const problems: Problem[] = []
+  const known = Object.hasOwn(protocols, spec.protocol) ? protocols[spec.protocol] : undefined
+  const kinds = allowedKinds(owner, spec, field, known?.kinds ?? [], problems)
+  const certificates = listenerCertificates(owner, spec, field, snapshot)
+  problems.push(...certificates.problems)
+  if (known === undefined) {
+    const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
+    problems.push(conditionAt(owner, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
+  }
+  const rival = known && before.find((one) => one.serves && one.spec.port === spec.port && clashes(one, spec, known))
+  if (known !== undefined && rival !== undefined) problems.push(conflict(owner, spec, field, rival, known))
+  return {
+    value: {
+      name: listenerName(owner, spec),
+      owner,
       spec,
       field,
       hostname: spec.hostname ?? everyHost,
@@ -70,31 +96,35 @@ export function linkListeners(gateway: Gateway, snapshot: InventorySnapshot): Li
       certificates: certificates.value,
       serves:
         known !== undefined && rival === undefined && (spec.tls?.mode !== 'Terminate' || certificates.value.length > 0),
-    })
-  })
-  return { value, problems }
+    },
+    problems,
+  }
 }
+
+/** What a listener is called at its Gateway. */
+export const listenerName = ({ kind, metadata }: Owner, { name }: ListenerSpec): string =>
+  kind === 'Gateway' ? name : `${metadata.namespace}/${metadata.name}/${name}`
 
 function clashes({ protocol, hostname }: Listener, spec: ListenerSpec, known: Known): boolean {
   if (protocol === undefined || sharing[protocol] !== sharing[known.protocol]) return true
-  return protocol !== known.protocol && hostname === (spec.hostname ?? everyHost)
+  return hostname === (spec.hostname ?? everyHost)
 }
 
-function conflict(gateway: Gateway, { port }: ListenerSpec, field: string, rival: Listener, known: Known): Problem {
-  const theirs = `${rival.spec.protocol} already (listener ${rival.spec.name})`
+function conflict(owner: Owner, { port }: ListenerSpec, field: string, rival: Listener, known: Known): Problem {
+  const theirs = `${rival.spec.protocol} already (listener ${rival.name})`
   if (rival.protocol === undefined || sharing[rival.protocol] !== sharing[known.protocol]) {
     const message = `port ${port} is for ${theirs}; take another port`
-    return conditionAt(gateway, `${field}.protocol`, notAccepted('ProtocolConflict'), message)
+    return conditionAt(owner, `${field}.protocol`, notAccepted('ProtocolConflict'), message)
   }
   const message = `${rival.hostname === everyHost ? 'every host' : rival.hostname} on port ${port} is for ${theirs}; take another hostname or port`
-  return conditionAt(gateway, `${field}.hostname`, notAccepted('HostnameConflict'), message)
+  return conditionAt(owner, `${field}.hostname`, notAccepted('HostnameConflict'), message)
 }
 
 const notAccepted = (reason: string): { type: string; reason: string } => ({ type: 'Accepted', reason })
 
 /** Those of the protocol that the listener does not rule out; kinds that cannot come are a problem. */
 function allowedKinds(
-  gateway: Gateway,
+  owner: Owner,
   { allowedRoutes, protocol }: ListenerSpec,
   field: string,
   possible: readonly Kind[],
@@ -106,7 +136,7 @@ function allowedKinds(
     const offered = possible.length === 0 ? 'no route' : possible.join(' or ')
     const message = `${JSON.stringify(kind)} of group ${JSON.stringify(group)} cannot attach here; ${protocol} takes ${offered}`
     const at = `${field}.allowedRoutes.kinds[${index}]`
-    problems.push(conditionAt(gateway, at, { type: 'ResolvedRefs', reason: 'InvalidRouteKinds' }, message))
+    problems.push(conditionAt(owner, at, { type: 'ResolvedRefs', reason: 'InvalidRouteKinds' }, message))
     return []
   })
 }

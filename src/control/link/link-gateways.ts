@@ -1,5 +1,6 @@
 import type { Problem } from '../../base/problem.ts'
-import { keyText } from '../decode/resource.ts'
+import { namesListeners } from '../decode/parent-ref.ts'
+import { formatKey, keyText, type ResourceKey } from '../decode/resource.ts'
 import type {
   AnyRouteResource as AnyRoute,
   ResourceOf,
@@ -17,7 +18,8 @@ import { inOrder, type Attaching } from './link-rules.ts'
 import { streamHosts } from './link-streams.ts'
 import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
-import { conditionAt, originOf, problemAt, type Linked } from './linked.ts'
+import { linkListenerSets, parentRefused } from './listener-sets.ts'
+import { conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
 /** What gateways serve, and with which certificates. */
 export interface LinkedGateways {
@@ -29,7 +31,9 @@ export interface LinkedGateways {
 export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
   const { snapshot, rules, streams } = attaching
   const problems: Problem[] = []
-  const listenersOf = new Map<string, readonly Listener[]>()
+  const listenersOf = new Map<ResourceOf<'Gateway'>, readonly Listener[]>()
+  const sets = linkListenerSets(snapshot)
+  problems.push(...sets.problems)
   const ours = resourcesOf(snapshot, 'Gateway').filter((gateway) => {
     const served = isOurGateway(gateway, snapshot)
     if (served === undefined) {
@@ -39,21 +43,21 @@ export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
     return served === true
   })
   for (const gateway of ours) {
-    const listeners = linkListeners(gateway, snapshot)
+    const listeners = linkListeners(gateway, sets.value.get(gateway) ?? [], snapshot)
     problems.push(...listeners.problems)
-    listenersOf.set(keyOf(gateway), listeners.value)
+    listenersOf.set(gateway, listeners.value)
   }
-  const attached = attachRoutes([...rules.keys(), ...streams.keys()], listenersOf, snapshot, problems)
+  const byOwner = Map.groupBy([...listenersOf.values()].flat(), ({ owner }) => nameOf(owner))
+  const attached = attachRoutes([...rules.keys(), ...streams.keys()], byOwner, snapshot, problems)
   const gateways = ours.map((gateway) => {
-    const linked = linkGateway(gateway, listenersOf.get(keyOf(gateway)) ?? [], attached, attaching)
+    const there = { listeners: listenersOf.get(gateway) ?? [], sets: sets.value.get(gateway) ?? [] }
+    const linked = linkGateway(gateway, there, attached, attaching)
     problems.push(...linked.problems)
     return linked.value
   })
   const byName = new Map(gateways.map((one) => [`${one.namespace}/${one.name}`, one]))
   return { value: { gateways: byName, certificates: certificatesOf(gateways, snapshot) }, problems }
 }
-
-const keyOf = ({ metadata }: ResourceOf<'Gateway'>): string => `${metadata.namespace}/${metadata.name}`
 
 /** The routes at a listener, oldest first, each with the hosts that it has there. */
 interface There {
@@ -64,19 +68,19 @@ type Attached = ReadonlyMap<Listener, There>
 
 function attachRoutes(
   routes: readonly AnyRoute[],
-  listenersOf: ReadonlyMap<string, readonly Listener[]>,
+  byOwner: ReadonlyMap<string, readonly Listener[]>,
   snapshot: InventorySnapshot,
   problems: Problem[],
 ): Attached {
   const attached = new Map<Listener, There>()
   for (const route of routes) {
     route.spec.parentRefs.forEach((ref, index) => {
-      if (ref.kind !== 'Gateway') return
-      const gateway = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`
-      const listeners = listenersOf.get(gateway)
+      const { kind, namespace = route.metadata.namespace, name } = ref
+      if (!namesListeners(kind)) return
+      const listeners = byOwner.get(formatKey({ kind, namespace, name }))
       const field = `spec.parentRefs[${index}]`
       const found = listeners && attach(route, { ref, field }, listeners, snapshot)
-      if (found === undefined) problems.push(noGateway(route, field, gateway, snapshot))
+      if (found === undefined) problems.push(notServed(route, field, { kind, namespace, name }, snapshot))
       else if ('severity' in found) problems.push(found)
       else
         for (const { listener, hostnames } of found) {
@@ -90,17 +94,16 @@ function attachRoutes(
   return attached
 }
 
-function noGateway(route: AnyRoute, field: string, gateway: string, { entries }: InventorySnapshot): Problem {
-  const [namespace = '', name = ''] = gateway.split('/')
-  const exists = entries.has(keyText({ kind: 'Gateway', namespace, name }))
-  const what = exists ? `Gateway ${gateway} is not served by this mesh` : `there is no Gateway ${gateway}`
+function notServed(route: AnyRoute, field: string, parent: ResourceKey, { entries }: InventorySnapshot): Problem {
+  const said = formatKey(parent)
+  const what = entries.has(keyText(parent)) ? `${said} is not served by this mesh` : `there is no ${said}`
   const message = `${what}, so the route has no effect there`
   return conditionAt(route, `${field}.name`, { type: 'Accepted', reason: 'NoMatchingParent' }, message)
 }
 
 function linkGateway(
   gateway: ResourceOf<'Gateway'>,
-  listeners: readonly Listener[],
+  { listeners, sets }: { readonly listeners: readonly Listener[]; readonly sets: readonly ResourceOf<'ListenerSet'>[] },
   attached: Attached,
   attaching: Attaching,
 ): Linked<Gateway> {
@@ -112,6 +115,7 @@ function linkGateway(
     const message = `a Gateway has no parameters here, got ${JSON.stringify(parametersRef.kind)}; remove it`
     problems.push(conditionAt(gateway, 'spec.infrastructure.parametersRef', invalid, message))
   }
+  if (problems.length > 0) problems.push(...sets.map((set) => parentRefused(set, gateway)))
   const serving = problems.length > 0 ? [] : listeners.filter(({ serves }) => serves)
   const { namespace, name } = gateway.metadata
   const value: Gateway = {
@@ -128,26 +132,28 @@ function linkGateway(
       const { protocol } = one
       if (protocol !== 'tls' && protocol !== 'tcp') return []
       const narrower = narrowerThan(one, serving).map(({ hostname }) => hostname)
-      const hosts = streamHosts(one.spec.name, narrower, attached.get(one)?.streams ?? new Map(), attaching.streams)
+      const hosts = streamHosts(one.name, narrower, attached.get(one)?.streams ?? new Map(), attaching.streams)
       problems.push(...hosts.problems)
       return [{ ...linkListener(one), protocol, hosts: hosts.value }]
     }),
-    attachments: new Map(
-      listeners.map((one) => [one.spec.name, { kinds: one.kinds, routes: countOf(attached.get(one)) }]),
-    ),
+    attachments: new Map(listeners.map((one) => [one.name, { kinds: one.kinds, routes: countOf(attached.get(one)) }])),
+    listenerSets: sets
+      .filter((set) => serving.some(({ owner }) => owner === set))
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     origin: originOf(gateway, 'spec'),
   }
   return { value, problems }
 }
 
 const linkListener = ({
+  name,
   owner,
   spec,
   field,
   hostname,
   certificates,
 }: Listener): Omit<GatewayListener, 'protocol' | 'hosts'> => ({
-  name: spec.name,
+  name,
   port: spec.port,
   hostname,
   certificates,
@@ -192,8 +198,7 @@ function hostsOf(
   }
   return Array.from(byHost, ([hostname, ofHost]) => {
     const sorted = inOrder(ofHost)
-    const { namespace, name } = listener.owner.metadata
-    problems.push(...overlaps(sorted, `listener ${listener.spec.name} of Gateway ${namespace}/${name} for ${hostname}`))
+    problems.push(...overlaps(sorted, `listener ${listener.spec.name} of ${nameOf(listener.owner)} for ${hostname}`))
     return { hostname, rules: sorted.map(({ rule }) => rule) }
   }).toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1))
 }

@@ -1,5 +1,6 @@
 import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
+import { namesListeners } from '../decode/parent-ref.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
 import type { ServicePortSpec } from '../decode/service.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
@@ -61,7 +62,7 @@ export function linkRoutes({
   const byPort = new Map<string, Written>()
   const problems: Problem[] = []
   for (const [route, rules] of rulesOf) {
-    if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => kind !== 'Gateway')) {
+    if (route.spec.hostnames.length > 0 && route.spec.parentRefs.every(({ kind }) => !namesListeners(kind))) {
       problems.push(
         problemAt(
           route,
@@ -140,7 +141,7 @@ function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Proble
   const ports = new Map<string, Parent>()
   route.spec.parentRefs.forEach((ref, index) => {
     const { kind } = ref
-    if (kind === 'Gateway') return
+    if (namesListeners(kind)) return
     const field = `spec.parentRefs[${index}]`
     const namespace = ref.namespace ?? route.metadata.namespace
     const service = findDestination(snapshot, { kind, namespace, name: ref.name })

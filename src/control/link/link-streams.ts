@@ -1,4 +1,5 @@
 import type { Problem } from '../../base/problem.ts'
+import { namesListeners } from '../decode/parent-ref.ts'
 import type { StreamRouteResource as Route } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { StreamHost, StreamSplit } from '../model/model.ts'
@@ -22,7 +23,7 @@ export function linkStreams(snapshot: InventorySnapshot): Linked<StreamSplits> {
 function splitOf(route: Route, snapshot: InventorySnapshot, problems: Problem[]): StreamSplit {
   const field = 'spec.rules[0]'
   route.spec.parentRefs.forEach(({ kind }, index) => {
-    if (kind === 'Gateway') return
+    if (namesListeners(kind)) return
     const message = `${route.kind}s attach to Gateways only so far, so the route has no effect there; remove it`
     const condition = { type: 'Accepted', reason: 'UnsupportedValue' }
     problems.push(conditionAt(route, `spec.parentRefs[${index}].kind`, condition, message))

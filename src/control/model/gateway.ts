@@ -13,11 +13,14 @@ export interface Gateway {
   readonly streams: readonly StreamListener[]
   /** Of every listener, by name: what the status says of it. */
   readonly attachments: ReadonlyMap<string, Attachments>
+  /** `<namespace>/<name>` of the ListenerSets of which at least one listener can be served. */
+  readonly listenerSets: readonly string[]
   readonly origin: Origin
 }
 
 /** A listener for requests. Several may share a port: they are told apart by the host, for HTTPS by the TLS server name. */
 export interface GatewayListener {
+  /** Of a ListenerSet: `<namespace>/<set>/<name>`. */
   readonly name: string
   readonly port: number
   readonly protocol: 'http' | 'https'

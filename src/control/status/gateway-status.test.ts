@@ -156,3 +156,80 @@ test('programmed once a ready instance has acknowledged what is written now', ()
   assert.equal(short(conditions)[1], 'Programmed=True Programmed')
   assert.equal(short(listeners[0]?.conditions ?? [])[1], 'Programmed=True Programmed')
 })
+
+const sets = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  gatewayClassName: weft
+  allowedListeners: { namespaces: { from: Same } }
+  listeners: [{ name: http, port: 80, protocol: HTTP, hostname: web.example }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: part }
+spec:
+  parentRef: { name: edge }
+  listeners: [{ name: good, port: 81, protocol: HTTP }, { name: taken, port: 80, protocol: HTTP, hostname: web.example }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: bad }
+spec: { parentRef: { name: edge }, listeners: [{ name: taken, port: 80, protocol: TCP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: stranger, namespace: shop }
+spec: { parentRef: { name: edge, namespace: default }, listeners: [{ name: http, port: 82, protocol: HTTP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: orphan }
+spec: { parentRef: { name: nobody }, listeners: [{ name: http, port: 82, protocol: HTTP }] }
+`
+
+test('a ListenerSet is accepted with one good listener, and tells of the others; the Gateway counts those that are', () => {
+  const served = sets + instance('edge-1', '{ ready: true }')
+  const part = statusIn(served, 'ListenerSet/default/part', true)
+  assert.deepEqual(short(part.conditions), ['Accepted=True ListenersNotValid', 'Programmed=True Programmed'])
+  assert.deepEqual(
+    part.listeners.map(({ conditions }) => short(conditions)),
+    [
+      [
+        'Accepted=True Accepted',
+        'Programmed=True Programmed',
+        'ResolvedRefs=True ResolvedRefs',
+        'Conflicted=False NoConflicts',
+      ],
+      [
+        'Accepted=False HostnameConflict',
+        'Programmed=False HostnameConflict',
+        'ResolvedRefs=True ResolvedRefs',
+        'Conflicted=True HostnameConflict',
+      ],
+    ],
+  )
+  const refused = (name: string): readonly string[] => short(statusIn(served, `ListenerSet/${name}`, true).conditions)
+  assert.deepEqual(refused('default/bad'), ['Accepted=False ListenersNotValid', 'Programmed=False ListenersNotValid'])
+  assert.deepEqual(refused('shop/stranger'), ['Accepted=False NotAllowed', 'Programmed=False NotAllowed'])
+  assert.deepEqual(refused('default/orphan'), [
+    'Accepted=False ParentNotAccepted',
+    'Programmed=False ParentNotAccepted',
+  ])
+  const gateway = statusIn(served, 'Gateway/default/edge', true) as Shown & { attachedListenerSets: number }
+  assert.equal(gateway.attachedListenerSets, 1)
+  assert.equal(gateway.listeners.length, 1)
+})
+
+test('a ListenerSet that nobody serves yet is accepted and pending; one of a Gateway that cannot be served is not accepted', () => {
+  assert.deepEqual(short(statusIn(sets, 'ListenerSet/default/part').conditions), [
+    'Accepted=True ListenersNotValid',
+    'Programmed=False Pending',
+  ])
+  const broken = sets.replace('allowedListeners', 'addresses: [{ value: nowhere }]\n  allowedListeners')
+  assert.deepEqual(short(statusIn(broken, 'ListenerSet/default/part').conditions), [
+    'Accepted=False ParentNotAccepted',
+    'Programmed=False ParentNotAccepted',
+  ])
+})

@@ -1,14 +1,23 @@
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Model } from '../model/model.ts'
-import type { Serving } from './gateway-status.ts'
+
+/** The instances that serve a Gateway now. */
+export interface Serving {
+  /** IP addresses where an instance listens: sorted, unique. */
+  readonly addresses: readonly string[]
+  /** Why nobody serves it as it is written; undefined: somebody does. */
+  readonly pending: string | undefined
+  /** Of the condition then; absent: Pending. */
+  readonly reason?: 'AddressNotUsable' | 'Pending'
+}
 
 /** Which model a proxy serves: the newest whose configuration it has acknowledged whole; undefined: none yet. */
 export type Acknowledged = (workload: string) => Model | undefined
 
 /** Who serves a Gateway now, as it is written now. */
 export function servingOf(
-  { metadata }: ResourceOf<'Gateway'>,
+  { metadata }: Pick<ResourceOf<'Gateway'>, 'metadata'>,
   { snapshot, model, acknowledged }: { snapshot: InventorySnapshot; model: Model; acknowledged: Acknowledged },
 ): Serving {
   const key = `${metadata.namespace}/${metadata.name}`

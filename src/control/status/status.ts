@@ -1,5 +1,6 @@
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
+import { parentOf } from '../link/listener-sets.ts'
 import { selects } from '../link/link-policies.ts'
 import { nameOf } from '../link/linked.ts'
 import { inferredAnnotation, type Entry } from '../inventory/entry.ts'
@@ -9,6 +10,7 @@ import { controllerName } from '../link/gateway-classes.ts'
 import { settingsStatus, trafficStatus } from './traffic-status.ts'
 import { condition, sentence } from './condition.ts'
 import { gatewayStatus, isOursToJudge } from './gateway-status.ts'
+import { listenerSetStatus, orphanStatus } from './listener-set-status.ts'
 import { routeStatus } from './route-status.ts'
 import { servingOf, type Acknowledged } from './serving.ts'
 
@@ -46,6 +48,8 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
       return resource.spec.controllerName === controllerName ? { conditions: [condition('Accepted')] } : {}
     case 'Gateway':
       return gatewayStatus(resource, problems, model, servingOf(resource, context))
+    case 'ListenerSet':
+      return setStatus(resource, problems, context)
     case 'Service':
       return { ...serviceStatus(resource, model), ...settingsStatus(resource, model) }
     case 'ExternalService':
@@ -66,6 +70,13 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
     case 'VirtualIP':
       return {}
   }
+}
+
+function setStatus(set: ResourceOf<'ListenerSet'>, problems: readonly Problem[], context: StatusContext): object {
+  const parent = parentOf(set, context.snapshot)
+  if (parent === undefined) return orphanStatus(problems)
+  const gateway = context.model.gateways.get(`${parent.metadata.namespace}/${parent.metadata.name}`)
+  return gateway === undefined ? {} : listenerSetStatus(set, problems, gateway, servingOf(parent, context))
 }
 
 /** An instance counts once, however many ports it has; it is ready when clients may be sent to it. */

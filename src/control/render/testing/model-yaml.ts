@@ -258,6 +258,7 @@ function gateway({
       origin: origin(resource, { field: `spec.listeners[${index}]` }),
     })),
     attachments: new Map(),
+    listenerSets: [],
     origin: origin(resource),
   }
 }
