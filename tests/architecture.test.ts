@@ -221,7 +221,7 @@ const loadLimits: readonly LoadLimit[] = [
   {
     entry: 'agent/capture/namespace/helper.ts',
     never: ['control', 'proxy', 'cli', 'xds', 'ca', '@bufbuild/protobuf'],
-    why: 'one stands beside every captured program and moves no data',
+    why: 'one stands beside every captured program and is to stay small',
   },
   {
     entry: 'cli/weft.ts',

@@ -32,7 +32,7 @@ const loopback = '127.0.0.1'
 export function bindListeners(
   { ports, inbound, admin }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin'>,
   inboundHost: string,
-  namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams'>,
+  namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams' | 'carrier'>,
   host?: CaptureSockets,
 ): Listeners | Refused {
   const chosen = chooseInbound(ports, inbound, inboundHost)
@@ -57,7 +57,9 @@ export function bindListeners(
   if ('refused' in outboundSocket) return outboundSocket
   const adminSocket = bind(admin ?? { host: loopback, port: 0 }, 'admin address')
   if ('refused' in adminSocket) return adminSocket
-  const captured = caught === undefined ? [] : [caught.outbound, caught.dns, ...(host?.also ?? []), ...caught.datagrams]
+  const carrier = namespace === undefined || 'missing' in namespace.carrier ? [] : [namespace.carrier]
+  const captured =
+    caught === undefined ? [] : [caught.outbound, caught.dns, ...(host?.also ?? []), ...caught.datagrams, ...carrier]
   return {
     inbound: pairs,
     outbound: outboundSocket,

@@ -116,6 +116,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     sockets: listeners.all,
     start: () => startMessage(options, member, listeners),
     connectInside: namespace && ((port) => namespace.connect(port)),
+    allowDatagrams: namespace && ((allow) => namespace.allowDatagrams(allow)),
     env: parts.env,
     ...(parts.output === undefined ? {} : { output: parts.output }),
     clock,

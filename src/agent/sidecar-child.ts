@@ -33,6 +33,8 @@ export interface SidecarChildParts {
   readonly flags: readonly string[]
   /** Opens a connection to the program where only somebody inside of its namespace can. */
   readonly connectInside?: ((port: number) => Promise<{ handle: unknown } | { error: string }>) | undefined
+  /** Hears whether the program may send datagrams that are not DNS. */
+  readonly allowDatagrams?: ((allow: boolean) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   /** Where it asks for further sockets; absent: it has all of them. */
   readonly desk?: Pick<SocketDesk, 'launched' | 'settled' | 'want' | 'release'>
@@ -83,6 +85,8 @@ export function startSidecarChild(
     switch (message.kind) {
       case 'connect':
         return void connectFor(child, message, parts.connectInside)
+      case 'datagrams':
+        return parts.allowDatagrams?.(message.allow)
       case 'listen':
         return parts.desk?.want(message.address, (socket) => socket.lend(child))
       case 'release':

@@ -48,10 +48,10 @@ export function heldSocket(handle: unknown, address: Address): HeldSocket | unde
   return isHandle(handle) ? hold(handle, address, {}) : undefined
 }
 
-/** The same for UDP. */
-export function heldDatagrams(handle: unknown, family: 4 | 6): HeldSocket | undefined {
+/** The same for UDP: for DNS, or, with `relay`, for frames that come from that port. */
+export function heldDatagrams(handle: unknown, family: 4 | 6, relay?: number): HeldSocket | undefined {
   if (!isHandle(handle)) return undefined
-  const message: ToSidecar = { kind: 'datagrams', family }
+  const message: ToSidecar = { kind: 'datagrams', family, ...(relay === undefined ? {} : { relay }) }
   const address = { host: family === 4 ? '127.0.0.1' : '::1', port: 0 }
   // A handle goes as it is; the types know only sockets, which would be read here.
   return { address, lend: (child) => void child.send(message, handle as never, () => {}), close: () => handle.close() }

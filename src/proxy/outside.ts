@@ -14,6 +14,12 @@ export function allowsOthers({ routes }: HttpTerminal): boolean {
   )
 }
 
+/** Why a connection, and why a datagram, was refused. */
+export const unregisteredSentence =
+  'refused: this destination is not registered (MeshConfig outboundTraffic is RegisteredOnly)'
+export const datagramsSentence =
+  'refused: datagrams to outside of the mesh (MeshConfig outboundTraffic.udp), or to a service, which takes none'
+
 /** A destination is told of once in this time, ms. */
 const quietMs = 60_000
 /** So many destinations are remembered; beyond them nothing is told until the oldest is old enough. */
@@ -23,7 +29,11 @@ const remembered = 256
  * Tells whoever runs the program of each destination that was refused since nobody registered it, and who asked for it: once a minute
  * each, however often it is tried. Counting is not done here.
  */
-export function createUnregisteredLog(log: Log, clock: Clock, principal: string): (destination: string) => void {
+export function createUnregisteredLog(
+  log: Log,
+  clock: Clock,
+  { principal, sentence }: { readonly principal: string; readonly sentence: string },
+): (destination: string) => void {
   const told = new Map<string, number>()
   return (destination) => {
     const nowMs = clock.nowMs()
@@ -33,9 +43,6 @@ export function createUnregisteredLog(log: Log, clock: Clock, principal: string)
     }
     if (told.has(destination) || told.size >= remembered) return
     told.set(destination, nowMs)
-    log.warn('refused: this destination is not registered (MeshConfig outboundTraffic is RegisteredOnly)', {
-      destination,
-      source: principal,
-    })
+    log.warn(sentence, { destination, source: principal })
   }
 }

@@ -11,6 +11,7 @@ import type { Watchable } from '../base/watchable.ts'
 import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
+import { carryDatagrams, type DatagramCarrier } from './carried-datagrams.ts'
 import { describeClusters } from './describe-clusters.ts'
 import { resolveNames } from './dns-clusters.ts'
 import { lookupHost } from './dns/lookup-host.ts'
@@ -22,7 +23,7 @@ import { http2Client } from './http/http2/client.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
 import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
-import { createUnregisteredLog } from './outside.ts'
+import { createUnregisteredLog, datagramsSentence, unregisteredSentence } from './outside.ts'
 import { createOverload } from './overload.ts'
 import { createGradients } from './filter/gradient.ts'
 import { createRateCounts } from './filter/rate-limit.ts'
@@ -54,6 +55,10 @@ export interface ProxyParts {
   readonly listen: (address: Address, signal: AbortSignal) => Promise<Server>
   /** The same for datagrams. Absent: newly bound. */
   readonly listenUdp?: (address: Address) => Promise<Datagrams>
+  /** Where a captured program's datagrams come from, when it is time to take them. Absent: from nowhere. */
+  readonly carrier?: Promise<DatagramCarrier>
+  /** Hears whether they may be taken, as often as that changes. */
+  readonly allowDatagrams?: (allow: boolean) => void
   readonly self: {
     /** `<namespace>/<name>`. */
     readonly workload: string
@@ -148,6 +153,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     [],
   )
   const outliers = createOutlierMetrics(parts.metrics)
+  const principal = self.spiffeId ?? self.workload
   const shared: Shared = {
     policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
     upstream,
@@ -177,7 +183,8 @@ export function createProxy(parts: ProxyParts): Proxy {
       service: `${self.namespace}/${self.service}`,
     },
     used: new Set(),
-    unregistered: createUnregisteredLog(log, clock, self.spiffeId ?? self.workload),
+    unregistered: createUnregisteredLog(log, clock, { principal, sentence: unregisteredSentence }),
+    refusedDatagrams: createUnregisteredLog(log, clock, { principal, sentence: datagramsSentence }),
     ownNamespace: self.namespace,
     accessLog: parts.accessLog,
     clock,
@@ -185,6 +192,17 @@ export function createProxy(parts: ProxyParts): Proxy {
     wheel: createTimerWheel(clock),
     sweeper,
     log,
+  }
+  const carried = parts.carrier && carryDatagrams(shared)
+  if (carried !== undefined) void parts.carrier?.then((carrier) => carried.attach(carrier))
+  let datagramsAllowed: boolean | undefined
+  const adoptCaptured = ({ listeners }: ProxyConfig): void => {
+    const captured = [...listeners.values()].find(({ originalDestination }) => originalDestination === true)
+    carried?.update(captured)
+    const allowed = captured?.carriesDatagrams === true
+    if (captured === undefined || allowed === datagramsAllowed) return
+    datagramsAllowed = allowed
+    parts.allowDatagrams?.(allowed)
   }
   const healthMetrics = createHealthMetrics(parts.metrics)
   const healthChecks = createHealthChecks({
@@ -237,6 +255,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
     retainCounts(next, shared)
+    adoptCaptured(next)
     if (stopped) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
@@ -314,6 +333,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const close = (): void => {
     stop()
     for (const { handle } of open.values()) handle?.close()
+    carried?.close()
     names.close()
     healthChecks.close()
     upstream.close()
@@ -325,6 +345,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       if (patient) leavingPatiently = true
       else stop()
       for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs, patient))
+      if (carried !== undefined) leaving.add(carried.drain(deadlineMs))
       await Promise.all(leaving)
       close()
     },

@@ -16,6 +16,7 @@ import { createForward } from './dns/forward.ts'
 import { answerFromNames, type MeshNames } from './dns/mesh-names.ts'
 import { hostResolvers } from './dns/resolvers.ts'
 import { createHandedOver } from './handed-over.ts'
+import type { DatagramCarrier } from './carried-datagrams.ts'
 import { createInside, type Inside } from './inside.ts'
 import { datagramsFrom } from './listener/handles.ts'
 import type { NamedService } from './config.ts'
@@ -81,6 +82,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     release: (address) => parts.tell({ kind: 'release', address }),
   })
   const datagrams: (() => ReceivingDatagrams | undefined)[] = []
+  const carrier = Promise.withResolvers<DatagramCarrier>()
   const inside = createInside({ ask: (id, port) => parts.tell({ kind: 'connect', id, port }), clock: parts.clock })
   let running: Running | undefined
   let draining = false
@@ -119,7 +121,14 @@ export function createSidecar(parts: SidecarParts): Sidecar {
           if (handle instanceof Server) sockets.add(message.address, handle, message.also)
           return
         case 'datagrams': {
-          const { family } = message
+          const { family, relay } = message
+          if (relay !== undefined) {
+            void released.promise.then(() => {
+              const received = datagramsFrom(handle, family)
+              if (received !== undefined) carrier.resolve({ ...received, relay })
+            })
+            return
+          }
           datagrams.push(() => datagramsFrom(handle, family))
           return
         }
@@ -132,7 +141,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
             await released.promise
             return socketsOnDemand && signal !== undefined ? sockets.order(address, signal) : sockets.take(address)
           }
-          const started = running ?? start(message, { listen, datagrams, inside }, parts)
+          const started = running ?? start(message, { listen, datagrams, carrier: carrier.promise, inside }, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
             return parts.exit(1)
@@ -165,12 +174,14 @@ interface Given {
   readonly listen: (address: Address, signal?: AbortSignal) => Promise<Server>
   /** Each begins to receive when it is called. */
   readonly datagrams: readonly (() => ReceivingDatagrams | undefined)[]
+  /** For the program's other datagrams; never, where there is none. */
+  readonly carrier: Promise<DatagramCarrier>
   readonly inside: Inside
 }
 
 function start(
   message: Start,
-  { listen, datagrams, inside }: Given,
+  { listen, datagrams, carrier, inside }: Given,
   parts: SidecarParts,
 ): Running | { readonly failed: string } {
   const { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel } = message
@@ -212,6 +223,8 @@ function start(
     listen,
     self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
     ...(message.connectInside === true ? { connectInside: (port, timeoutMs) => inside.connect(port, timeoutMs) } : {}),
+    carrier,
+    allowDatagrams: (allow) => parts.tell({ kind: 'datagrams', allow }),
     metrics,
     accessLog: (path) => logFiles.to(path),
     clock,

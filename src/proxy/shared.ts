@@ -36,6 +36,8 @@ export interface Shared {
   readonly used: Set<string>
   /** Tells of a destination that was refused since nobody registered it. */
   readonly unregistered: (destination: string) => void
+  /** Tells of a destination that no datagrams of the program are taken to. */
+  readonly refusedDatagrams: (destination: string) => void
   readonly ownNamespace: string
   /** Takes one line, newline included. */
   readonly accessLog: (path: string) => (line: string) => void

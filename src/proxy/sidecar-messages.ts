@@ -16,8 +16,11 @@ export interface IdentityMaterial {
 export type ToSidecar =
   /** A listening socket comes along as the message's handle; sent before `start`. `also`: it serves the listener of that address too. */
   | { readonly kind: 'listener'; readonly address: Address; readonly also?: Address }
-  /** A bound UDP socket for DNS comes along, as Node's own handle; sent before `start`. */
-  | { readonly kind: 'datagrams'; readonly family: 4 | 6 }
+  /**
+   * A bound UDP socket for DNS comes along, as Node's own handle; sent before `start`, or before `take-over`. `relay`: it is for the
+   * program's other datagrams, which come in frames from this port of the same host.
+   */
+  | { readonly kind: 'datagrams'; readonly family: 4 | 6; readonly relay?: number }
   | {
       readonly kind: 'start'
       readonly nodeId: string
@@ -78,6 +81,8 @@ export type FromSidecar =
   | { readonly kind: 'listen'; readonly address: Address }
   /** No listener has this socket any more, or waits for it. */
   | { readonly kind: 'release'; readonly address: Address }
+  /** Whether the program's datagrams that are not DNS are to be taken; as often as that changes, first before `ready`. */
+  | { readonly kind: 'datagrams'; readonly allow: boolean }
   /** Asks for a connection to the program's port. */
   | { readonly kind: 'connect'; readonly id: number; readonly port: number }
   /** For the person at the terminal; the process exits right after. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import fs from 'node:fs'
 import type { TestContext } from 'node:test'
 import { requires } from './requires.ts'
 import type { Finished, World } from './world.ts'
@@ -73,3 +74,12 @@ export function machine(t: TestContext, address: string): readonly string[] {
   ip('-n', name, 'address', 'add', `${address}/32`, 'dev', 'lo')
   return ['ip', 'netns', 'exec', name]
 }
+
+/** Sidecars of the agent with this process id; beside them it has the helper as a child. */
+export const sidecarsOf = (agent: number): readonly number[] =>
+  fs
+    .readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter((child) => child !== '' && fs.readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('sidecar.js'))
+    .map(Number)

@@ -48,9 +48,14 @@ test('what takes capture away is named with its remedy, and fails only those who
 
 test('a namespace that could be made is closed again', async () => {
   let closed = 0
-  const opened = async (): Promise<{ close(): void }> => ({ close: () => void closed++ })
+  const carrier = { missing: '`nft` failed: tproxy' }
+  const opened = async () => ({ close: () => void closed++, carrier })
   const found = await checkMachine({ ...bare, openNamespace: opened }, 'namespace')
-  assert.equal(found.at(-1)?.state, 'ok')
+  assert.deepEqual(
+    found.slice(-2).map(({ what, state }) => `${what} ${state}`),
+    ['capture namespace ok', 'UDP warning'],
+  )
+  assert.match(found.at(-1)?.says ?? '', /can only be refused in a namespace: `nft` failed/)
   assert.equal(closed, 1)
 })
 

@@ -18,7 +18,7 @@ export interface MachineParts {
   /** What `weft capture install` has loaded here. */
   readonly hostRules: () => ReturnType<typeof installed>
   /** Tries it: a namespace that is closed again, or a sentence about what is missing. */
-  readonly openNamespace: () => Promise<Pick<Namespace, 'close'> | { readonly missing: string }>
+  readonly openNamespace: () => Promise<Pick<Namespace, 'close' | 'carrier'> | { readonly missing: string }>
 }
 
 /** The mode that has to work; with `auto` what is missing is only told. */
@@ -73,7 +73,15 @@ export async function checkMachine(parts: MachineParts, wanted: WantedCapture): 
     return [...found, bad(state, 'capture namespace', opened.missing, remedy)]
   }
   opened.close()
-  return [...found, ok('capture namespace', 'works: one was made, with its rules, and taken down')]
+  return [...found, ok('capture namespace', 'works: one was made, with its rules, and taken down'), datagrams(opened)]
+}
+
+/** Without it all else is captured, and nothing is let by that should not be. */
+function datagrams({ carrier }: Pick<Namespace, 'carrier'>): Finding {
+  if (!('missing' in carrier)) return ok('UDP', 'reaches outside of the mesh where MeshConfig lets it')
+  const remedy =
+    'a kernel with nft_tproxy, nft_dup_ipv4 and nft_dup_ipv6; programs that need UDP: weft run --capture explicit'
+  return bad('warning', 'UDP', `other than DNS can only be refused in a namespace: ${carrier.missing}`, remedy)
 }
 
 function checkHostRules({ hostRules, uid = -1 }: MachineParts): Finding {

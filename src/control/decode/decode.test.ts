@@ -175,11 +175,9 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ['a.yaml:3: Namespace prod: metadata.namespace: a Namespace has no namespace; remove this'],
   ],
   [
-    'datagrams that nobody could carry',
-    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {outboundTraffic: {udp: Allow}}',
-    [
-      'a.yaml:4: MeshConfig default: spec.outboundTraffic.udp: expected "Refuse", got "Allow" (datagrams other than DNS cannot leave a captured program yet; run it with --capture explicit)',
-    ],
+    'what becomes of datagrams, in a word that nobody knows',
+    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {outboundTraffic: {udp: Forward}}',
+    ['a.yaml:4: MeshConfig default: spec.outboundTraffic.udp: expected one of "Allow", "Refuse", got "Forward"'],
   ],
   [
     'a second MeshConfig',
@@ -488,13 +486,20 @@ test('a MeshConfig, and its defaults', () => {
   assert.deepEqual(
     good(
       'MeshConfig',
-      text('{outboundTraffic: {mode: RegisteredOnly}, accessLog: {enabled: true}, loadBalancing: RoundRobin}'),
+      text(
+        '{outboundTraffic: {mode: RegisteredOnly, udp: Allow}, accessLog: {enabled: true}, loadBalancing: RoundRobin}',
+      ),
     ),
     {
       apiVersion: 'weft.dev/v1alpha1',
       kind: 'MeshConfig',
       metadata: metadata('default', ''),
-      spec: { outboundTraffic: 'RegisteredOnly', accessLog: true, loadBalancing: 'RoundRobin' },
+      spec: {
+        outboundTraffic: 'RegisteredOnly',
+        outboundDatagrams: 'Allow',
+        accessLog: true,
+        loadBalancing: 'RoundRobin',
+      },
     },
   )
   assert.deepEqual(good('MeshConfig', text('{}')).spec, {

@@ -81,9 +81,12 @@ const balancing = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundR
 
 function linkMesh(snapshot: InventorySnapshot): MeshSettings {
   const [written] = resourcesOf(snapshot, 'MeshConfig')
-  const { outboundTraffic, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
+  const { outboundTraffic, outboundDatagrams, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
   return {
     outboundTraffic: outboundTraffic === 'AllowAny' ? 'allow-any' : 'registered-only',
+    ...(outboundDatagrams === undefined
+      ? {}
+      : { outboundDatagrams: outboundDatagrams === 'Allow' ? 'allow' : 'refuse' }),
     accessLog,
     loadBalancing: balancing[loadBalancing],
     origin: written === undefined ? undefined : originOf(written, 'spec'),

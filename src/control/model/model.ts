@@ -39,6 +39,8 @@ export interface Model {
 export interface MeshSettings {
   /** Hosts that are no service of the mesh: forwarded, or refused with 502. */
   readonly outboundTraffic: 'allow-any' | 'registered-only'
+  /** Datagrams of captured programs to outside of the mesh. Absent: as `outboundTraffic` says. */
+  readonly outboundDatagrams?: 'allow' | 'refuse'
   readonly accessLog: boolean
   readonly loadBalancing: LoadBalancing
   readonly origin: Origin | undefined

@@ -21,7 +21,8 @@ export const outboundListenerName = (capture: Capture): string =>
 /**
  * Takes the program's outbound calls. `routing: names` tells our proxy to look a host up in the name table first and to use the route
  * configuration of that service; the routes here are for hosts that the table lacks. `destination: original` says that a connection was
- * caught, and was for another address: virtual IPs are looked up as names are, and raw bytes go where they were meant to.
+ * caught, and was for another address: virtual IPs are looked up as names are, and raw bytes go where they were meant to; `datagrams`
+ * to outside of the mesh do, too, or are refused.
  */
 export const renderOutboundListener = (
   capture: Capture,
@@ -49,8 +50,14 @@ export const renderOutboundListener = (
       ],
     },
   ],
-  metadata: weft(mesh.origin, { routing: 'names', ...(capture === 'namespace' ? { destination: 'original' } : {}) }),
+  metadata: weft(mesh.origin, {
+    routing: 'names',
+    ...(capture === 'namespace' ? { destination: 'original', datagrams: datagrams(mesh) } : {}),
+  }),
 })
+
+const datagrams = ({ outboundDatagrams, outboundTraffic }: MeshSettings): 'allow' | 'refuse' =>
+  outboundDatagrams ?? (outboundTraffic === 'allow-any' ? 'allow' : 'refuse')
 
 /** Resolves the host for clusters that lead to wherever a call was going; our proxy needs no filter for that. */
 const resolveAuthority = {

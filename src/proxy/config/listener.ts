@@ -29,6 +29,8 @@ export interface Listener {
   readonly routeByName: boolean
   /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
   readonly originalDestination?: boolean
+  /** So may be datagrams, and these go on to where they were for (`weft.dev` metadata `datagrams: allow`). Absent: refused. */
+  readonly carriesDatagrams?: boolean
 }
 
 export interface ProxyProtocolIn {

@@ -1,7 +1,7 @@
 import type { Metrics } from './metrics.ts'
 
 /** Why a datagram went nowhere. */
-export type UdpDrop = 'no-endpoint' | 'no-cluster' | 'overflow' | 'queue-full'
+export type UdpDrop = 'no-endpoint' | 'no-cluster' | 'overflow' | 'queue-full' | 'refused'
 
 /** The families that datagrams are counted in; one per process. */
 export interface UdpMetrics {

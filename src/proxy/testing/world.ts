@@ -9,7 +9,7 @@ import type { Machine } from '../../base/machine.ts'
 import { seeded } from '../../base/random.ts'
 import { settable, type Settable } from '../../base/watchable.ts'
 import type { ProxyConfig } from '../config.ts'
-import { createProxy, type Proxy } from '../proxy.ts'
+import { createProxy, type Proxy, type ProxyParts } from '../proxy.ts'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 
@@ -66,10 +66,12 @@ export async function startProxy(
     identity = nobody,
     machine,
     demand = () => Promise.resolve(false),
+    captured = {},
   }: {
     identity?: IdentityMaterial
     machine?: Machine
     demand?: (name: string, config: Settable<ProxyConfig>) => Promise<boolean>
+    captured?: Pick<ProxyParts, 'carrier' | 'allowDatagrams'>
   } = {},
 ): Promise<TestProxy> {
   const config = settable(initial)
@@ -91,6 +93,7 @@ export async function startProxy(
     },
     self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
     ...(machine && { machine }),
+    ...captured,
     metrics,
     accessLog: () => (line) => void logged.push(line),
     clock: systemClock,

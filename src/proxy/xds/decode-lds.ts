@@ -57,6 +57,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
       decodeChain(listener.defaultFilterChain, 'default', origins, 'default_filter_chain', refused),
     routeByName: stringIn(weft, 'routing') === 'names',
     ...(stringIn(weft, 'destination') === 'original' ? { originalDestination: true } : {}),
+    ...(stringIn(weft, 'datagrams') === 'allow' ? { carriesDatagrams: true } : {}),
   }
 }
 

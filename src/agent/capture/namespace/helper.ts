@@ -1,11 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
 import os from 'node:os'
 import { systemClock } from '../../../base/clock.ts'
 import { findCommand } from '../../program.ts'
 import { performCheck } from '../../readiness-check.ts'
 import { boundTcp, boundUdp, openTcp } from './inside-sockets.ts'
 import { capturePorts, type CaptureSocket, type FromHelper, type NamespaceKind, type ToHelper } from './messages.ts'
-import { captureRules, routeCommands } from './rules.ts'
+import { captureRules, datagramRules, datagramVerdict, routeCommands } from './rules.ts'
 
 // Lives inside the program's namespaces, as its parent: sets them up, opens sockets and connections there and hands them out, starts the
 // program without the capabilities that this took, and takes all down when the agent is gone.
@@ -23,6 +24,10 @@ const kind: NamespaceKind = process.argv[2] === 'root' ? 'root' : 'user'
 /** Our own goes to the agent; see there. */
 const programStderr = 4
 let program: ChildProcess | undefined
+/** Why datagrams that are not DNS can only be refused; undefined: the relay carries them. */
+let uncarried: string | undefined
+const nft = ['nft', '-f', '-'] as const
+const hasIpv6 = fs.existsSync('/proc/net/if_inet6')
 
 const send = (message: FromHelper, handle?: object, sent: () => void = () => {}): void => {
   // The agent is gone; 'disconnect' tells.
@@ -50,6 +55,9 @@ function hear(message: ToHelper): void {
       return run(message)
     case 'signal':
       return void program?.kill(message.name)
+    case 'datagrams':
+      if (uncarried === undefined) failureOf(nft, datagramVerdict(message.allow, hasIpv6))
+      return
     case 'connect':
       return void connect(message.id, message.port)
     case 'check': {
@@ -97,31 +105,46 @@ function failureOf([command, ...args]: readonly [string, ...string[]], input = '
   return `failed: ${stderr.trim().split('\n')[0] ?? ''}`
 }
 
-function setUp(): string | undefined {
+/** Loads the rules with those for datagrams, and serves them. A sentence: why that cannot be here, where without them all else may. */
+async function carryDatagrams(): Promise<string | undefined> {
+  try {
+    // First: without the module for system calls there are no rules that send anything there.
+    const { startDatagramRelay } = await import('./datagram-relay.ts')
+    startDatagramRelay(hasIpv6)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  const failure = failureOf(nft, captureRules + datagramRules(hasIpv6))
+  return failure === undefined ? undefined : `\`nft\` ${failure}`
+}
+
+async function setUp(): Promise<string | undefined> {
   for (const { line, optional } of routeCommands) {
     const failure = failureOf(line)
     if (failure !== undefined && !optional) return `\`${line.join(' ')}\` ${failure}`
   }
-  const failure = failureOf(['nft', '-f', '-'], captureRules)
+  uncarried = await carryDatagrams()
+  const failure = uncarried === undefined ? undefined : failureOf(nft, captureRules)
   if (failure !== undefined) return `\`nft\` ${failure}`
   const dropping = failureOf(['setpriv', ...privileges[kind], '--', 'true'])
   return dropping === undefined ? undefined : `\`setpriv\` ${dropping}`
 }
 
 async function handOut(): Promise<void> {
-  const udp: readonly [CaptureSocket, string][] = [
-    ['dns-udp4', '127.0.0.1'],
-    ['dns-udp6', '::1'],
+  const udp: readonly [CaptureSocket, string, number][] = [
+    ['dns-udp4', '127.0.0.1', capturePorts.dns],
+    ['dns-udp6', '::1', capturePorts.dns],
+    ['carrier', '127.0.0.1', capturePorts.carrier],
   ]
   send({ kind: 'socket', which: 'outbound' }, boundTcp(capturePorts.outbound))
   send({ kind: 'socket', which: 'dns-tcp' }, boundTcp(capturePorts.dns))
-  for (const [which, host] of udp) {
-    const handle = await boundUdp(host, capturePorts.dns)
+  for (const [which, host, port] of udp) {
+    const handle = await boundUdp(host, port)
     if (handle !== undefined) send({ kind: 'socket', which }, handle)
   }
-  send({ kind: 'ready' })
+  send({ kind: 'ready', ...(uncarried === undefined ? {} : { uncarried }) })
 }
 
-const sentence = setUp()
+const sentence = await setUp()
 if (sentence === undefined) await handOut()
 else send({ kind: 'failed', sentence }, undefined, () => process.exit(1))

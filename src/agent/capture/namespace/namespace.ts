@@ -18,6 +18,10 @@ export interface Namespace {
   readonly dns: HeldSocket
   /** Its DNS over UDP, on IPv4 and, where there is one, IPv6. */
   readonly datagrams: readonly HeldSocket[]
+  /** Takes its other datagrams, in frames; or why they can only be refused here. */
+  readonly carrier: HeldSocket | { readonly missing: string }
+  /** Whether other datagrams are taken at all; refused at first. */
+  allowDatagrams(allow: boolean): void
   /** False: its helper has ended, and everything inside with it. */
   readonly isOpen: boolean
   /** One program at a time. */
@@ -47,7 +51,7 @@ const flags: Readonly<Record<NamespaceKind, readonly string[]>> = {
   user: ['--user', '--map-current-user', '--keep-caps', '--net'],
 }
 
-/** Small, since there is one beside every program: it moves no data. */
+/** Small, since there is one beside every program. */
 const nodeFlags = ['--max-old-space-size=32', '--max-semi-space-size=1', '--no-warnings']
 
 /** What the helper itself needs; the program's environment comes later. */
@@ -115,7 +119,8 @@ function open(
     helper.on('message', (message: FromHelper, handle: unknown) => {
       if (message.kind === 'socket') handles.set(message.which, handle)
       else if (message.kind === 'failed') finish({ missing: message.sentence })
-      else if (message.kind === 'ready') finish(opened.complete() ?? { missing: 'the helper handed out no sockets' })
+      else if (message.kind === 'ready')
+        finish(opened.complete(message.uncarried) ?? { missing: 'the helper handed out no sockets' })
       else opened.heard(message, handle)
     })
   })
@@ -135,7 +140,7 @@ function whyNot(said: string): string {
 }
 
 interface Opening {
-  complete(): Namespace | undefined
+  complete(uncarried: string | undefined): Namespace | undefined
   heard(message: FromHelper, handle: unknown): void
 }
 
@@ -174,15 +179,25 @@ function createNamespace(
       waiting.delete(message.id)
       settle?.(message, handle)
     },
-    complete() {
+    complete(uncarried) {
       const outbound = heldSocket(handles.get('outbound'), { host: '::', port: capturePorts.outbound })
       const dns = heldSocket(handles.get('dns-tcp'), { host: '::', port: capturePorts.dns })
       if (outbound === undefined || dns === undefined) return undefined
       const datagrams = [heldDatagrams(handles.get('dns-udp4'), 4), heldDatagrams(handles.get('dns-udp6'), 6)]
+      const carrier = heldDatagrams(handles.get('carrier'), 4, capturePorts.relay)
       return {
         outbound,
         dns,
         datagrams: datagrams.filter((one) => one !== undefined),
+        carrier:
+          uncarried === undefined && carrier !== undefined
+            ? carrier
+            : { missing: uncarried ?? `UDP port ${capturePorts.carrier} is taken` },
+        allowDatagrams(allow) {
+          if (allow && uncarried !== undefined)
+            log.warn('datagrams that are not DNS cannot be carried here, and are refused', { reason: uncarried })
+          send({ kind: 'datagrams', allow })
+        },
         get isOpen() {
           return isOpen
         },
@@ -203,7 +218,7 @@ function createNamespace(
         },
         close() {
           closing = true
-          for (const held of [outbound, dns, ...datagrams]) held?.close()
+          for (const held of [outbound, dns, ...datagrams, carrier]) held?.close()
           if (helper.connected) helper.disconnect()
         },
       }
