@@ -9,7 +9,7 @@ import { injectFaults } from './filter/inject-faults.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
-import { isGrpc, stack, type Reply, type Service } from './http/service.ts'
+import { isGrpc, stack, type Layer, type Reply, type Service } from './http/service.ts'
 import { deadline, idleLimit } from './recovery/deadline.ts'
 import { grpcDeadline } from './recovery/grpc-deadline.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
@@ -28,8 +28,13 @@ export interface World {
   readonly balancerOf: (cluster: Cluster) => Balancer
 }
 
-/** What happens once the route is known. Built once per route and configuration, on first use. */
-export function alongRoute(route: Route, snapshot: World, shared: Shared): Service {
+/** What happens once the route is known. `filters`: those of its listener that need it. Built once per route and configuration, on first use. */
+export function alongRoute(
+  route: Route,
+  filters: readonly (Layer | undefined)[],
+  snapshot: World,
+  shared: Shared,
+): Service {
   const { action } = route
   const faults = injectFaults(route.faults, {
     concerned: compileCallTests(route.faults?.headers ?? [], []),
@@ -38,13 +43,14 @@ export function alongRoute(route: Route, snapshot: World, shared: Shared): Servi
   })
   if (action.kind !== 'forward')
     return stack(
-      [cors(route.cors), faults, editReply(route.responseEdits)],
+      [cors(route.cors), ...filters, faults, editReply(route.responseEdits)],
       action.kind === 'direct' ? direct(action) : redirect(action), // our own answers
     )
   const targets = action.clusters.map((one) => ({ ...one, service: alongCluster(one, action, snapshot, shared) }))
   return stack(
     [
       cors(route.cors), // preflights are answered here
+      ...filters, // what is too much costs nobody anything
       faults, // made on purpose, and not counted against the deadline, as in Envoy
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included

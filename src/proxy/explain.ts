@@ -1,5 +1,4 @@
 import { formatAddress } from '../base/address.ts'
-import type { BucketState } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
 import type {
   AdaptiveConcurrency,
@@ -8,7 +7,6 @@ import type {
   InjectedFaults,
   Origin,
   ProxyConfig,
-  RateLimit,
   Route,
   RouteAction,
   RouteTable,
@@ -26,8 +24,9 @@ import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
-import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
-import { countsOf, wrongPort } from './outbound.ts'
+import type { RateCounts } from './filter/rate-limit.ts'
+import { metLimits, type LimitState } from './explain-limits.ts'
+import { wrongPort } from './outbound.ts'
 import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { rewrite } from './route/change-url.ts'
@@ -62,19 +61,11 @@ export interface OutboundExplanation {
   }
   /** Made on purpose; absent: none, or not for requests with these headers. */
   readonly faults?: Omit<InjectedFaults, 'headers'>
+  /** Of a gateway, which counts what its routes may take. Absent: there are none. */
+  readonly limits?: readonly LimitState[]
   /** What of timeout, retries and faults came from policies. */
   readonly settings?: readonly Setting[]
   readonly clusters: readonly ClusterChoice[]
-}
-
-/** A rate limit that the request would meet, as it stands for this caller. */
-export interface LimitState extends BucketState {
-  readonly name: string
-  readonly burst: number
-  readonly perSecond: number
-  /** It is counted for this caller, or this value of a header, alone. */
-  readonly own: boolean
-  readonly origin?: Origin | undefined
 }
 
 /** The callee's side: filter chain, authorization and rate limits. */
@@ -115,10 +106,8 @@ export async function explain(request: ExplainRequest, parts: ExplainParts): Pro
     : explainInbound(request, request.inbound, parts)
 }
 
-async function explainOutbound(
-  request: ExplainRequest,
-  { current, demand, ownNamespace, workload }: ExplainParts,
-): Promise<OutboundExplanation> {
+async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Promise<OutboundExplanation> {
+  const { current, demand, ownNamespace } = parts
   const call = callOf(request, { principal: undefined, tls: request.scheme === 'https' })
   const stopped = (fault: Fault, more: Partial<OutboundExplanation> = {}): OutboundExplanation => ({
     side: 'outbound',
@@ -129,7 +118,7 @@ async function explainOutbound(
   })
   if (call === undefined) return { side: 'outbound', tried: [], clusters: [], refused: ambiguousPath }
   const entry = gatewayEntry(request, current().config)
-  if (entry !== undefined) return atGateway(entry, call, current(), workload)
+  if (entry !== undefined) return atGateway(entry, call, parts)
   if (request.scheme === 'https') return { side: 'outbound', tried: [], clusters: [], refused: encrypted }
   const { host, port } = authorityAddress(call.authority, 80)
   const service = current().nameOf(host, port, ownNamespace)
@@ -219,9 +208,9 @@ const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: '
 async function atGateway(
   entry: Exclude<ReturnType<typeof gatewayEntry>, undefined>,
   call: Call,
-  snapshot: Snapshot,
-  workload: string,
+  { current, workload, rateCounts, nowMs }: ExplainParts,
 ): Promise<OutboundExplanation> {
+  const snapshot = current()
   if ('sentence' in entry)
     return { side: 'outbound', tried: [], clusters: [], refused: { status: 0, sentence: entry.sentence } }
   const { table, terminal } = entry
@@ -233,7 +222,10 @@ async function atGateway(
   }
   const route = snapshot.routerOf(table)(call)
   const tried = triedRoutes(table, route, call)
-  if (route !== undefined) return { ...found, tried, ...(await alongAction(route, call, snapshot)) }
+  const { limits, over } = metLimits(terminal, call, { snapshot, counts: rateCounts, nowMs: nowMs() })
+  const counted = limits.length > 0 && { limits }
+  if (over !== undefined) return { ...found, tried, ...counted, clusters: [], refused: refusedBy(over) }
+  if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot)) }
   const fault: Fault = { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }
   return { ...found, tried, clusters: [], refused: refusedBy(fault) }
 }
@@ -274,8 +266,7 @@ function explainInbound(
     const fault = compileAuthorization(authorization, { workload })(call)
     if (fault !== undefined) return { side: 'inbound', chain: chain.name, filters, refused: refusedBy(fault) }
   }
-  const met = metLimits(chain.terminal, call, rateCounts, nowMs())
-  const over = met.find(({ state }) => !state.allowed)
+  const { limits, over } = metLimits(chain.terminal, call, { snapshot: current(), counts: rateCounts, nowMs: nowMs() })
   const adaptive = adaptiveIn(chain.terminal)
   const gradient = adaptive && gradients.of(adaptive.name, adaptive.limit)
   const full = gradient !== undefined && gradient.waiting >= gradient.limit
@@ -283,7 +274,7 @@ function explainInbound(
     side: 'inbound',
     chain: chain.name,
     filters,
-    ...(met.length > 0 && { limits: met.map(({ state }) => state) }),
+    ...(limits.length > 0 && { limits }),
     ...(gradient && {
       load: {
         waiting: gradient.waiting,
@@ -294,7 +285,7 @@ function explainInbound(
       },
     }),
     ...(adaptive && full && { refused: refusedBy(busyFault(adaptive.limit.status, gradient)) }),
-    ...(over && { refused: refusedBy(rateLimitFault(over.limit, over.state, over.state)) }),
+    ...(over && { refused: refusedBy(over) }),
   }
 }
 
@@ -304,23 +295,6 @@ function adaptiveIn(
   if (terminal.kind !== 'http') return undefined
   const filter = terminal.filters.find((one) => one.kind === 'adaptive-concurrency')
   return filter && { name: terminal.statPrefix, limit: filter.limit }
-}
-
-/** Asks the very counts that calls are counted in, and takes nothing from them. */
-function metLimits(
-  terminal: FilterChain['terminal'],
-  call: Call,
-  counts: RateCounts,
-  nowMs: number,
-): readonly { readonly limit: RateLimit; readonly state: LimitState }[] {
-  if (terminal.kind !== 'http') return []
-  return terminal.filters.flatMap((filter) => {
-    if (filter.kind !== 'rate-limit') return []
-    const { limit } = filter
-    const { key, rate } = bucketFor(limit, call)
-    const state = countsOf(terminal, limit, counts).peek(key, rate, nowMs)
-    return [{ limit, state: { name: limit.name, ...rate, ...state, own: key !== '', origin: limit.origin } }]
-  })
 }
 
 function triedRule(authorization: Authorization, call: Call, workload: string): Tried {

@@ -1,11 +1,13 @@
 import { stack, type Service } from './http/service.ts'
-import { filters, log, route, type HttpStackParts } from './outbound.ts'
+import { log, route, type HttpStackParts } from './outbound.ts'
 import { paths, serverHeader, upgrades } from './manners.ts'
 import { requestHeaders } from './request-headers.ts'
+import { terminalFilters } from './terminal-filters.ts'
 
 /** The path of one inbound call, outermost layer first. Built once per filter chain, never per call. */
 export function inbound(parts: HttpStackParts): Service {
   const { terminal, shared } = parts
+  const { early, late } = terminalFilters(terminal, shared)
   return stack(
     [
       shared.calls.record('inbound', () => shared.self), // first in, last out: a refused caller is counted too
@@ -14,8 +16,8 @@ export function inbound(parts: HttpStackParts): Service {
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // policy and program must read the same path
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
-      ...filters(terminal, shared), // who may do this: enforced here, by the receiver, never only by the caller
+      ...early, // who may do this: enforced here, by the receiver, never only by the caller
     ],
-    route(parts), // the program's own cluster, usually
+    route(parts, late), // the program's own cluster, usually
   )
 }

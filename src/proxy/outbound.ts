@@ -1,12 +1,7 @@
 import { formatAddress } from '../base/address.ts'
-import type { KeyedBuckets } from '../base/keyed-buckets.ts'
 import { authorityAddress } from './along-route.ts'
-import type { HttpTerminal, ProxyConfig, RateLimit, RouteTable } from './config.ts'
+import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
 import { edgeHeaders } from './edge-headers.ts'
-import { authorize } from './filter/authorize.ts'
-import { grpcWeb } from './filter/grpc-web.ts'
-import { shedLoad } from './filter/shed-load.ts'
-import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
 import { paths, serverHeader, upgrades } from './manners.ts'
@@ -16,6 +11,7 @@ import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
+import { terminalFilters, type TerminalFilters } from './terminal-filters.ts'
 
 /** What the stacks of both directions are built from. */
 export interface HttpStackParts {
@@ -38,6 +34,7 @@ export interface HttpStackParts {
 /** The path of one outbound call, outermost layer first. Built once per filter chain, never per call. */
 export function outbound(parts: HttpStackParts): Service {
   const { terminal, shared } = parts
+  const { early, late } = terminalFilters(terminal, shared)
   return stack(
     [
       shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too
@@ -47,9 +44,9 @@ export function outbound(parts: HttpStackParts): Service {
       paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal.edge), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
-      ...filters(terminal, shared), // the listener's own, before any route is known
+      ...early, // the listener's own, before any route is known
     ],
-    route(parts), // from here on the path of one route: see along-route.ts
+    route(parts, late), // from here on the path of one route: see along-route.ts
   )
 }
 
@@ -59,51 +56,21 @@ export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, s
   return accessLog({ direction, clock: shared.clock, write: shared.accessLog(terminal.accessLog.path) })
 }
 
-/** The terminal's filters, in the order given. */
-export function filters(terminal: HttpTerminal, shared: Shared): readonly Layer[] {
-  const { self, policyMatched, clock } = shared
-  return terminal.filters.map((filter) => {
-    switch (filter.kind) {
-      case 'authorize':
-        return authorize(filter.rules, { workload: self.workload, matched: policyMatched })
-      case 'rate-limit': {
-        const { limit } = filter
-        return rateLimit(limit, {
-          buckets: countsOf(terminal, limit, shared.rateCounts),
-          clock,
-          limited: () => shared.rateLimited(limit.name),
-        })
-      }
-      case 'adaptive-concurrency': {
-        const { statPrefix } = terminal
-        const gradient = shared.gradients.of(statPrefix, filter.limit)
-        return shedLoad(filter.limit, { gradient, clock, shed: () => shared.shed(statPrefix) })
-      }
-      case 'grpc-web':
-        return grpcWeb
-    }
-  })
-}
-
-/** Under which name a limit is counted: the same for all chains of a listener. */
-export const countName = ({ statPrefix }: HttpTerminal, { name }: RateLimit): string => `${statPrefix} ${name}`
-
-/** What a limit has counted so far; one more key is for whatever has none. */
-export const countsOf = (terminal: HttpTerminal, limit: RateLimit, counts: RateCounts): KeyedBuckets =>
-  counts.of(countName(terminal, limit), 1 + (limit.keyed?.maxKeys ?? 0))
-
-/** Finds the route in the newest configuration, which the call keeps from then on. */
-export function route(parts: HttpStackParts): Service {
+/** Finds the route in the newest configuration, which the call keeps from then on. `late`: filters that the route has a word in. */
+export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Service {
   const { terminal, shared, current } = parts
+  const unrouted = stack(late?.(undefined) ?? [], (call) =>
+    refuse({ kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }),
+  )
   const toRoute = (call: Call, table: RouteTable, snapshot: Snapshot): Promise<Reply | Fault> => {
     const found = snapshot.routerOf(table)(call)
     if (found === undefined) {
-      return refuse({ kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path })
+      return unrouted(call)
     }
     call.trace.route = found.origin?.resource ?? found.name
     call.trace.origin = found.origin
     call.trace.revision = snapshot.config.revision
-    return snapshot.serviceOf(found)(call)
+    return snapshot.serviceOf(found, late)(call)
   }
   const fallback = (call: Call, snapshot: Snapshot): Promise<Reply | Fault> => {
     const { routes } = terminal

@@ -27,13 +27,13 @@ import { createUnregisteredLog, datagramsSentence, unregisteredSentence } from '
 import { createOverload } from './overload.ts'
 import { createGradients } from './filter/gradient.ts'
 import { createRateCounts } from './filter/rate-limit.ts'
-import { countName } from './outbound.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
 import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createSnapshots } from './snapshot.ts'
+import { countNames } from './terminal-filters.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createHealthMetrics } from './telemetry/record-health.ts'
 import { createOutlierMetrics } from './telemetry/record-outliers.ts'
@@ -374,16 +374,16 @@ export function createProxy(parts: ProxyParts): Proxy {
 }
 
 /** What filters remember goes when no listener has such a filter any more. */
-function retainCounts({ listeners }: ProxyConfig, { rateCounts, gradients }: Shared): void {
+function retainCounts(config: ProxyConfig, { rateCounts, gradients }: Shared): void {
   const limits = new Set<string>()
   const adaptive = new Set<string>()
-  for (const { filterChains, defaultFilterChain } of listeners.values())
-    for (const chain of [...filterChains, defaultFilterChain])
-      if (chain?.terminal.kind === 'http')
-        for (const filter of chain.terminal.filters) {
-          if (filter.kind === 'rate-limit') limits.add(countName(chain.terminal, filter.limit))
-          if (filter.kind === 'adaptive-concurrency') adaptive.add(chain.terminal.statPrefix)
-        }
+  for (const { filterChains, defaultFilterChain } of config.listeners.values())
+    for (const chain of [...filterChains, defaultFilterChain]) {
+      if (chain?.terminal.kind !== 'http') continue
+      for (const name of countNames(chain.terminal, config)) limits.add(name)
+      for (const { kind } of chain.terminal.filters)
+        if (kind === 'adaptive-concurrency') adaptive.add(chain.terminal.statPrefix)
+    }
   rateCounts.retain(limits)
   gradients.retain(adaptive)
 }

@@ -6,6 +6,7 @@ import { nameIndex, serviceFinder, type NameIndex, type ServiceFinder } from './
 import { compileRoutes, type Router } from './route/router.ts'
 import { alongRoute } from './along-route.ts'
 import type { Shared } from './shared.ts'
+import type { TerminalFilters } from './terminal-filters.ts'
 
 /** One configuration made ready for use, part by part on first use. A call takes all its decisions from one snapshot. */
 export interface Snapshot {
@@ -14,8 +15,8 @@ export interface Snapshot {
   readonly findService: ServiceFinder
   readonly instancesOf: InstanceFinder
   routerOf(table: RouteTable): Router
-  /** The path of a call once its route is known. */
-  serviceOf(route: Route): Service
+  /** The path of a call once its route is known; `late`: the filters of its listener that come behind that. */
+  serviceOf(route: Route, late?: TerminalFilters['late']): Service
   balancerOf(cluster: Cluster): Balancer
 }
 
@@ -28,13 +29,18 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
   const balancers = new WeakMap<Cluster, Balancer>()
   return (config) => {
     const services = new Map<Route, Service>()
+    const filtered = new Map<TerminalFilters['late'], Map<Route, Service>>()
     const snapshot: Snapshot = {
       config,
       nameOf: known(indexes, config.names, () => nameIndex(config.names)),
       findService: known(finders, config.names, () => serviceFinder(config.names)),
       instancesOf: known(instances, config.names, () => instanceFinder(config.names)),
       routerOf: (table) => known(routers, table, () => compileRoutes(table)),
-      serviceOf: (route) => known(services, route, () => alongRoute(route, snapshot, shared)),
+      serviceOf(route, late) {
+        if (late === undefined) return known(services, route, () => alongRoute(route, [], snapshot, shared))
+        const ofListener = known(filtered, late, () => new Map<Route, Service>())
+        return known(ofListener, route, () => alongRoute(route, late(route), snapshot, shared))
+      },
       balancerOf: (cluster) =>
         known(balancers, cluster, () => createBalancer(cluster, shared.states, shared.random, shared.clock)),
     }
@@ -42,7 +48,7 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
   }
 }
 
-function known<K extends object, V>(
+function known<K extends object | undefined, V>(
   cache: { get(key: K): V | undefined; set(key: K, value: V): unknown },
   key: K,
   make: () => V,

@@ -52,3 +52,80 @@ test('rate limits: each caller has its own count at the called sidecar, which su
   await world.apply(policy('[]'))
   await world.curlUntil(client, 'http://web/', 200)
 })
+
+const routes = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: web }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: web }]
+  rules:
+    - name: search
+      matches: [{ path: { type: PathPrefix, value: /find } }]
+      filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /search } } }]
+      backendRefs: [{ name: web, port: 80 }]
+    - name: free
+      matches: [{ path: { type: PathPrefix, value: /free } }]
+      backendRefs: [{ name: web, port: 80 }]
+    - backendRefs: [{ name: web, port: 80 }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { gatewayClassName: weft, listeners: [{ name: http, port: 80, protocol: HTTP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: edge }
+spec:
+  parentRefs: [{ name: edge }]
+  rules: [{ matches: [{ path: { type: PathPrefix, value: /free/edge } }], backendRefs: [{ name: web, port: 80 }] }]
+---
+`
+const forRoute = (name: string, target: string, limits: string): string => `
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: ${name} }
+spec: { targetRefs: [{ kind: HTTPRoute, ${target} }], rateLimits: ${limits} }
+---
+`
+
+test('rate limits of routes: the called sidecar tells their calls apart, whichever way they come; a gateway counts itself', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const [client, edge, web] = await Promise.all([
+    world.run('client', { port: 0 }),
+    world.gateway('edge'),
+    world.run('web'),
+  ])
+  await world.apply(
+    policy('[{ requests: 1000, unit: Day }]') +
+      `---\n${routes}` +
+      forRoute('search', 'name: web, sectionName: search', '[{ requests: 2, unit: Day }]') +
+      forRoute('free', 'name: web, sectionName: free', '[]') +
+      forRoute('edge', 'name: edge', '[{ requests: 3, unit: Day, per: { header: x-user } }]'),
+  )
+  const limitOf = async (path: string): Promise<string | undefined> =>
+    (await world.curl(client, `http://web${path}`)).headers['x-ratelimit-limit']?.[0]
+  await until('a rule has its own limit', async () => (await limitOf('/find/a')) === '2')
+  await world.curlUntil(client, 'http://web/find/a', 429)
+  assert.equal((await world.curl(client, 'http://web/search/b')).status, 429, 'past the route the count is the same')
+  assert.equal(await limitOf('/free/a'), undefined, 'none at all')
+  assert.equal(await limitOf('/other'), '1000', 'the limit of the Service')
+  const told = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/find/a'])
+  assert.match(
+    told.out,
+    /limit +✗ default\/search\/limit-0: 0 of 2 left.*TrafficPolicy default\/search spec\.rateLimits/,
+  )
+  const metrics = await world.curl(undefined, `${web.adminUrl}/metrics`)
+  assert.match(metrics.body, /weft_rate_limited_total\{limit="default\/search\/limit-0"\} \d+/)
+
+  const at = `http://${edge.address}/free/edge`
+  const as = (user: string) => ({ headers: [`x-user: ${user}`] })
+  await world.curlUntil(undefined, at, 429, as('ann'))
+  assert.equal((await world.curl(undefined, at, as('bob'))).headers['x-ratelimit-remaining']?.[0], '2')
+  const there = await world.weft(['explain', '--from', 'edge', 'GET', at, '-H', 'x-user: ann'])
+  assert.match(there.out, /limit +✗ default\/edge\/limit-0: 0 of 3 left/)
+  assert.match(there.out, /answer +429 /)
+})

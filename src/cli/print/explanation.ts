@@ -1,7 +1,8 @@
 import { grpcStatusNames } from '../../base/grpc.ts'
 import { formatRate } from '../../base/keyed-buckets.ts'
 import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
-import type { InboundExplanation, LimitState, OutboundExplanation } from '../../proxy/explain.ts'
+import type { LimitState } from '../../proxy/explain-limits.ts'
+import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain.ts'
 import type { Tried } from '../../proxy/explain-tried.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
 
@@ -32,6 +33,7 @@ export function explanationText({ request, from, principal, outbound, callees }:
         )
       : row('listener', `${outbound.listener.name}, chain ${outbound.listener.chain}`),
     triedRows('route', outbound.tried),
+    ...(outbound.limits ?? []).map(limitRow),
     ...outbound.clusters.map(clusterRows),
     limitsRow(outbound),
     faultsRow(outbound),

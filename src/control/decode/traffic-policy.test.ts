@@ -113,7 +113,6 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     'targetRefs: [{kind: HTTPRoute, name: a}, {kind: ExternalService, name: b}]\nrateLimits: [{requests: 1}]',
     [
-      'rateLimits: means nothing for a route ("a"): it belongs to the Service that calls go to; target that',
       'rateLimits: means nothing for an ExternalService ("b"): it is for the sidecar of the called program, and there is none',
     ],
   ],

@@ -66,7 +66,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'failover',
   'panicThreshold',
   'connection',
-  ...ofCallees,
+  'adaptiveConcurrency',
 ]
 
 /** Algorithms that go by weights, which slow start changes. */

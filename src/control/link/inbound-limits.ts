@@ -2,11 +2,12 @@ import { isHttp } from '../../base/app-protocol.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { ServicePortSpec } from '../decode/service.ts'
 import { ofCallees } from '../decode/traffic-policy.ts'
-import { unitMs } from '../decode/traffic-rate-limits.ts'
 import type { WorkloadPort } from '../decode/workload.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { AdaptiveConcurrency, InboundPort, RateLimit, ServicePort } from '../model/model.ts'
+import type { AdaptiveConcurrency, InboundPort, ServicePort } from '../model/model.ts'
+import { inboundRules, type LeadingRules, type WrittenRule } from './inbound-rules.ts'
 import { targetOf } from './link-endpoints.ts'
+import { linkRateLimits } from './link-rate-limits.ts'
 import type { TrafficPolicies, TrafficPolicy } from './link-traffic.ts'
 import { originOf } from './linked.ts'
 import { belongsTo } from './select-workloads.ts'
@@ -17,13 +18,18 @@ type Workload = ResourceOf<'Workload'>
 export type InboundLimits = (
   workload: Workload,
   port: WorkloadPort,
-) => Pick<InboundPort, 'rateLimits' | 'adaptiveConcurrency'>
+) => Pick<InboundPort, 'rateLimits' | 'rules' | 'adaptiveConcurrency'>
 
 /**
  * A port of a program may serve ports of several services, and its sidecar cannot tell by which of them it was called: what is said of
- * any of them holds, a policy that is for several of them once; of several adaptive limits the first Service's.
+ * any of them holds, a policy that is for several of them once; of several adaptive limits the first Service's. What routes say of
+ * their rules takes the place of limits for the calls of those.
  */
-export function inboundLimits(snapshot: InventorySnapshot, policies: TrafficPolicies): InboundLimits {
+export function inboundLimits(
+  snapshot: InventorySnapshot,
+  policies: TrafficPolicies,
+  leading: LeadingRules,
+): InboundLimits {
   const concerns = ({ spec }: TrafficPolicy): boolean => ofCallees.some((field) => spec[field] !== undefined)
   if (!resourcesOf(snapshot, 'TrafficPolicy').some(concerns)) return () => ({})
   const services = Map.groupBy(resourcesOf(snapshot, 'Service'), ({ metadata }) => metadata.namespace)
@@ -32,10 +38,13 @@ export function inboundLimits(snapshot: InventorySnapshot, policies: TrafficPoli
     const own = (services.get(workload.metadata.namespace) ?? []).filter((service) => belongsTo(workload, service))
     const limiting = new Set<TrafficPolicy>()
     const shedding: TrafficPolicy[] = []
+    const routed: WrittenRule[] = []
     for (const { metadata, spec } of own) {
       for (const served of spec.ports) {
         if (targetOf(workload.spec.ports, served) !== port) continue
-        const chain = policies.ofPort(`${metadata.namespace}/${metadata.name}/${served.port}`)
+        const key = `${metadata.namespace}/${metadata.name}/${served.port}`
+        const chain = policies.ofPort(key)
+        routed.push(...(leading.get(key) ?? []))
         const limits = decisive(chain, 'rateLimits')
         if (limits !== undefined) limiting.add(limits)
         const sheds = decisive(chain, 'adaptiveConcurrency')
@@ -45,7 +54,12 @@ export function inboundLimits(snapshot: InventorySnapshot, policies: TrafficPoli
     const rateLimits = [...limiting].flatMap(linkRateLimits)
     const [sheds] = shedding
     const adaptiveConcurrency = sheds && linkConcurrency(sheds)
-    return { ...(rateLimits.length > 0 && { rateLimits }), ...(adaptiveConcurrency && { adaptiveConcurrency }) }
+    const rules = inboundRules(routed, rateLimits)
+    return {
+      ...(rateLimits.length > 0 && { rateLimits }),
+      ...(rules.length > 0 && { rules }),
+      ...(adaptiveConcurrency && { adaptiveConcurrency }),
+    }
   }
 }
 
@@ -68,16 +82,6 @@ function linkConcurrency(policy: TrafficPolicy): AdaptiveConcurrency | undefined
     origin: originOf(policy, 'spec.adaptiveConcurrency'),
   }
 }
-
-const linkRateLimits = (policy: TrafficPolicy): readonly RateLimit[] =>
-  (policy.spec.rateLimits ?? []).map(({ requests, unit, burst, per }, index) => ({
-    name: `${policy.metadata.namespace}/${policy.metadata.name}/limit-${index}`,
-    requests,
-    unitMs: unitMs[unit],
-    burst,
-    ...(per !== undefined && { per }),
-    origin: originOf(policy, `spec.rateLimits[${index}]`),
-  }))
 
 /** For the status of a service's port: the policies that its programs' sidecars enforce. */
 export function enforcedAt(

@@ -14,6 +14,7 @@ import { readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
+import { withRateLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import { streamHosts } from './link-streams.ts'
 import type { NamedRule } from './named-rule.ts'
@@ -185,10 +186,11 @@ function hostsOf(
   const byHost = new Map<string, NamedRule[]>()
   const wide = policies.ofNamespace(listener.owner.metadata.namespace)
   for (const [route, hostnames] of routes ?? []) {
-    const settled = (rules.get(route) ?? []).map((one) => ({
-      ...one,
-      rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...wide], policies.ofPort),
-    }))
+    const settled = (rules.get(route) ?? []).map((one) => {
+      const ofRule = policies.ofRule(route, one.name)
+      const rule = mergeRecovery(one.rule, [...ofRule, ...wide], policies.ofPort)
+      return { ...one, rule: withRateLimits(rule, ofRule) }
+    })
     for (const host of hostnames) {
       if (narrower.some((other) => coversHost(other.hostname, host))) continue
       let there = byHost.get(host)

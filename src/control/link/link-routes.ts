@@ -7,6 +7,8 @@ import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { RouteRule, ServicePort } from '../model/model.ts'
 import { findDestination, type Destination } from './find-destination.ts'
 import { declareAs, didYouMean } from './link-backends.ts'
+import type { WrittenRule } from './inbound-rules.ts'
+import { limitsProblem, withRateLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import type { NamedRule } from './named-rule.ts'
 import { mergeRecovery } from './merge-settings.ts'
@@ -19,6 +21,8 @@ export interface PortRoutes {
   readonly producer: readonly RouteRule[]
   /** By namespace: of routes there, which take the place of the others for callers from there. */
   readonly consumers: ReadonlyMap<string, readonly RouteRule[]>
+  /** All of them, for those who take the calls. */
+  readonly written: readonly WrittenRule[]
 }
 
 /** The rules of one port of a service: without routes of its own everything goes to its own endpoints. */
@@ -83,10 +87,13 @@ export function linkRoutes({
         continue
       }
       const ofPort = policies.ofPort(port)
-      const settled = rules.map((one) => ({
-        ...one,
-        rule: mergeRecovery(one.rule, [...policies.ofRule(route, one.name), ...ofPort], policies.ofPort),
-      }))
+      const settled = rules.map((one): NamedRule => {
+        const ofRule = policies.ofRule(route, one.name)
+        const problem = limitsProblem(one.rule, ofRule, snapshot)
+        if (problem !== undefined) problems.push(problem)
+        const rule = mergeRecovery(one.rule, [...ofRule, ...ofPort], policies.ofPort)
+        return { ...one, rule: withRateLimits(rule, ofRule) }
+      })
       there.rules.set(callers, [...(there.rules.get(callers) ?? []), ...settled])
     }
   }
@@ -115,7 +122,8 @@ const everybody = ''
 function portRoutes({ rules }: Written, settle: (rules: readonly NamedRule[]) => readonly RouteRule[]): PortRoutes {
   const { [everybody]: producer = [], ...others } = Object.fromEntries(rules)
   const consumers = Object.entries(others).map(([namespace, own]) => [namespace, settle(own)] as const)
-  return { producer: settle(producer), consumers: new Map(consumers) }
+  const written = [...rules].flatMap(([callers, own]) => own.map((one) => ({ ...one, callers })))
+  return { producer: settle(producer), consumers: new Map(consumers), written }
 }
 
 /** Of several kinds of routes at one port the one that knows more of the protocol counts. Source: GEP-1294, "Route types". */

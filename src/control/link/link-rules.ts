@@ -131,7 +131,7 @@ function httpPrecedence(match: HttpRouteMatch): readonly number[] {
 }
 
 /** Those that go first in front; equal ones keep their order: oldest route first, then by rule. */
-export const inOrder = (rules: readonly NamedRule[]): readonly NamedRule[] => rules.toSorted(byPrecedence)
+export const inOrder = <R extends NamedRule>(rules: readonly R[]): readonly R[] => rules.toSorted(byPrecedence)
 
 function byPrecedence({ precedence: a }: NamedRule, { precedence: b }: NamedRule): number {
   const at = a.findIndex((value, index) => value !== b[index])

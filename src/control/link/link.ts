@@ -5,6 +5,7 @@ import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { leadingRules } from './inbound-rules.ts'
 import { enforcedAt, inboundLimits, type InboundLimits } from './inbound-limits.ts'
 import { linkExternalServices } from './link-external.ts'
 import { addressesWith, linkInstances } from './link-instances.ts'
@@ -52,7 +53,8 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   const external = linkExternalServices(snapshot, { mesh, routes: routes.value, policies: policies.value })
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
-  const limitsOf = inboundLimits(snapshot, policies.value)
+  const leading = leadingRules(Array.from(routes.value.values(), ({ written }) => written))
+  const limitsOf = inboundLimits(snapshot, policies.value, leading)
   const workloads = resourcesOf(snapshot, 'Workload')
     .filter(hasSidecar)
     .map(

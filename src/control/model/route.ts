@@ -1,4 +1,5 @@
 import type { Origin } from './origin.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { HashOn, SettingOrigins } from './traffic-policy.ts'
 
 /** One HTTPRoute rule attached to one service port, one entry per match. */
@@ -78,6 +79,8 @@ export interface Forward {
   readonly hashOn?: readonly HashOn[]
   /** Failures made on purpose; absent: none. */
   readonly faults?: Faults
+  /** How many calls may come, counted at a gateway; elsewhere the sidecars of the backends count. Absent: no policy for the route says. */
+  readonly rateLimits?: readonly RateLimit[]
   /** What of these came from policies, and from which; absent: nothing. */
   readonly settings?: SettingOrigins
 }

@@ -5,6 +5,7 @@ import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
+import type { RouteMatch } from './route.ts'
 
 export interface Workload {
   readonly namespace: string
@@ -49,6 +50,20 @@ export interface InboundPort {
   readonly authorization: PortAuthorization
   /** A request has to keep them all; absent: none. */
   readonly rateLimits?: readonly RateLimit[]
+  /** First match wins; `rateLimits` holds where none matches. Absent: no route says anything of limits. */
+  readonly rules?: readonly InboundRule[]
   /** Absent: calls are taken as they come. */
   readonly adaptiveConcurrency?: AdaptiveConcurrency
+}
+
+/** Calls as they arrive by a rule of a route, whoever sends them. */
+export interface InboundRule {
+  /** That of the rule. */
+  readonly name: string
+  readonly match: RouteMatch
+  /** Only those of callers from this namespace; absent: all. */
+  readonly callers?: string
+  /** Those of the port do not hold besides. */
+  readonly rateLimits: readonly RateLimit[]
+  readonly origin: Origin
 }

@@ -14,12 +14,18 @@ export const httpAuthorization = (
     configType: { case: 'typedConfig', value: typed(RBACSchema, { rules }) },
   }))
 
-/** RBAC policies and limits have no room for metadata: their origins stand on the listener, by their names. */
+/** RBAC policies and limits have no room for metadata: their origins stand on the listener or route, by their names. */
 export function policyOrigins(
   { deny, allow, audit }: PortAuthorization,
   others: readonly Pick<RateLimit, 'name' | 'origin'>[] = [],
 ): ReturnType<typeof originJson> {
-  const named: readonly Pick<AuthorizationRule, 'name' | 'origin'>[] = [...deny, ...allow, ...audit, ...others]
-  if (named.length === 0) return {}
-  return { policies: Object.fromEntries(named.map(({ name, origin }) => [name, originJson(origin)])) }
+  return namedOrigins([...deny, ...allow, ...audit, ...others])
 }
+
+/** The same of any parts that have names. */
+export const namedOrigins = (
+  parts: readonly Pick<AuthorizationRule, 'name' | 'origin'>[],
+): ReturnType<typeof originJson> =>
+  parts.length === 0
+    ? {}
+    : { policies: Object.fromEntries(parts.map(({ name, origin }) => [name, originJson(origin)])) }

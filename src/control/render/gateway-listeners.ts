@@ -3,13 +3,15 @@ import type { Address } from '../../base/address.ts'
 import type { FilterChainSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { certificateSecret, gatewayNames } from '../../xds/names.ts'
-import type { Gateway, GatewayInstance, GatewayListener } from '../model/model.ts'
+import type { Gateway, GatewayInstance, GatewayListener, RouteRule } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
 import { faultsByRoute } from './faults.ts'
-import { gatewayTables } from './gateway-routes.ts'
+import { gatewayTables, type GatewayTable } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
+import { limitSlots } from './rate-limits.ts'
+import { limitsOfRule } from './routes.ts'
 import { socketAddress, weft } from './parts.ts'
 import { inspectTls, renderEdgeTls, tlsTransportSocket } from './tls.ts'
 
@@ -53,7 +55,12 @@ export function renderGatewayListener(
         statPrefix: `${gatewayNames}${port}`,
         accessLog,
         edge: true,
-        filters: [corsByRoute, ...httpAuthorization({ authorization, targetPort: port }), faultsByRoute],
+        filters: [
+          corsByRoute,
+          ...httpAuthorization({ authorization, targetPort: port }),
+          ...limitSlots(rulesOf(table).map(limitsOfRule)),
+          faultsByRoute,
+        ],
         routes: table.name,
       }),
     ]
@@ -73,6 +80,9 @@ export function renderGatewayListener(
     metadata: weft(gateway.origin, policyOrigins(authorization)),
   }
 }
+
+const rulesOf = ({ listeners }: GatewayTable): readonly RouteRule[] =>
+  listeners.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules))
 
 function chainFor(
   { name, protocol, hostname, certificates }: GatewayListener,

@@ -46,7 +46,7 @@ export function renderGatewayTable(
     add(listener.hostname, [], listener.origin)
   }
   for (const { hostname, origin: from } of others) add(hostname, [misdirected(from)], from)
-  return renderTable(name, [...hosts.values()], { port, http2: true }, origin)
+  return renderTable(name, [...hosts.values()], { port, http2: true, counted: true }, origin)
 }
 
 const misdirected = (origin: Origin): RouteRule => ({

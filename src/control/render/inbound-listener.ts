@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
+import { isHttp } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -9,10 +9,11 @@ import type { InboundPort, Workload } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { inboundClusterName } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
-import { duration, socketAddress, typed, weft } from './parts.ts'
+import { socketAddress, typed, weft } from './parts.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { namedConcurrency, renderAdaptiveConcurrency } from './adaptive-concurrency.ts'
-import { renderRateLimits } from './rate-limits.ts'
+import { renderInboundRoutes } from './inbound-routes.ts'
+import { limitSlots, renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
@@ -30,9 +31,9 @@ export const inboundListenerName = ({ name, targetPort }: InboundPort): string =
 export function renderInboundListener(
   workload: Workload,
   port: InboundPort,
-  { accessLog }: { accessLog: boolean },
+  { accessLog, trustDomain }: Pick<Parts, 'accessLog' | 'trustDomain'>,
 ): MessageInitShape<typeof ListenerSchema> {
-  const parts: Parts = { port, accessLog }
+  const parts: Parts = { port, accessLog, trustDomain }
   return {
     name: inboundListenerName(port),
     address: socketAddress(port.address),
@@ -53,6 +54,7 @@ export function renderInboundListener(
 interface Parts {
   readonly port: InboundPort
   readonly accessLog: boolean
+  readonly trustDomain: string
 }
 
 /** Where plain text is taken as well the server of a TCP port may speak first. */
@@ -95,42 +97,21 @@ const grpcWeb = {
   configType: { case: 'typedConfig' as const, value: typed(GrpcWebSchema, {}) },
 }
 
-function httpFilters({ port, accessLog }: Parts): Filter[] {
-  const cluster = inboundClusterName(port)
+function httpFilters({ port, accessLog, trustDomain }: Parts): Filter[] {
+  const { rules, rateLimits = [] } = port
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
       filters: [
         ...httpAuthorization(port),
-        ...renderRateLimits(port.rateLimits ?? []),
+        ...(rules === undefined
+          ? renderRateLimits(rateLimits)
+          : limitSlots([rateLimits, ...rules.map((rule) => rule.rateLimits)])),
         ...renderAdaptiveConcurrency(port.adaptiveConcurrency),
         ...(port.protocol === 'grpc' ? [grpcWeb] : []),
       ],
-      routes: {
-        name: cluster,
-        validateClusters: false,
-        virtualHosts: [
-          {
-            name: 'program',
-            domains: ['*'],
-            routes: [
-              {
-                name: 'program',
-                match: { pathSpecifier: { case: 'prefix', value: '/' } },
-                action: {
-                  case: 'route',
-                  value: {
-                    clusterSpecifier: { case: 'cluster', value: cluster },
-                    timeout: duration(0),
-                    ...(isHttp2(port.protocol) ? { idleTimeout: duration(0) } : {}),
-                  },
-                },
-              },
-            ],
-          },
-        ],
-      },
+      routes: renderInboundRoutes(port, trustDomain),
     }),
   ]
 }

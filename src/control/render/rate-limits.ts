@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 import type { RateLimitSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { XRateLimitHeadersRFCVersion } from '../../xds/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
@@ -14,24 +15,39 @@ const key = 'key'
 /** Of so many values of a key each has its own count. */
 const maxKeys = 10_000
 
-/** One filter a limit, so that a request has to pass them all. Who is told apart by nothing meets the filter's own bucket. */
+/** One filter a limit, so that a request has to pass them all. */
 export const renderRateLimits = (limits: readonly RateLimit[]): MessageInitShape<typeof HttpFilterSchema>[] =>
   limits.map((limit) => ({
     name: `weft.rate_limit.${limit.name}`,
-    configType: {
-      case: 'typedConfig',
-      value: typed(LocalRateLimitSchema, {
-        statPrefix: limit.name,
-        tokenBucket: bucketOf(limit),
-        filterEnabled: { defaultValue: fraction(1) },
-        filterEnforced: { defaultValue: fraction(1) },
-        ...(limit.per === undefined ? {} : keyed(limit, limit.per)),
-        enableXRatelimitHeaders: XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
-        enableRetryAfterHeader: true,
-        rateLimitedAsResourceExhausted: true,
-      }),
-    },
+    configType: { case: 'typedConfig', value: renderRateLimit(limit) },
   }))
+
+/** Who is told apart by nothing meets the filter's own bucket. */
+const renderRateLimit = (limit: RateLimit): Any =>
+  typed(LocalRateLimitSchema, {
+    statPrefix: limit.name,
+    tokenBucket: bucketOf(limit),
+    filterEnabled: { defaultValue: fraction(1) },
+    filterEnforced: { defaultValue: fraction(1) },
+    ...(limit.per === undefined ? {} : keyed(limit, limit.per)),
+    enableXRatelimitHeaders: XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
+    enableRetryAfterHeader: true,
+    rateLimitedAsResourceExhausted: true,
+  })
+
+const slotName = (index: number): string => `weft.rate_limit.by_route.${index}`
+
+/** As many filters as a route has limits at most: each does what the route says, and nothing by itself. */
+export const limitSlots = (routes: readonly (readonly RateLimit[])[]): MessageInitShape<typeof HttpFilterSchema>[] =>
+  Array.from({ length: routes.reduce((most, { length }) => Math.max(most, length), 0) }, (_, index) => ({
+    name: slotName(index),
+    configType: { case: 'typedConfig', value: typed(LocalRateLimitSchema, { statPrefix: slotName(index) }) },
+    disabled: true,
+  }))
+
+/** As `typed_per_filter_config` of a route behind such filters. */
+export const limitsOfRoute = (limits: readonly RateLimit[]): Readonly<Record<string, Any>> =>
+  Object.fromEntries(limits.map((limit, index) => [slotName(index), renderRateLimit(limit)]))
 
 /** What has no key falls back to the filter's own bucket, which the others leave alone. */
 const keyed = (

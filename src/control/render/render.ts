@@ -123,7 +123,7 @@ function trustSecret(name: string, trust: Trust, cache: ResourceCache): Rendered
 function listener(
   name: string,
   { workload }: Proxy,
-  { mesh }: Model,
+  { mesh, trustDomain }: Model,
   cache: ResourceCache,
 ): RenderedResource | undefined {
   const key = `LDS ${workload.namespace}/${workload.name} ${name}`
@@ -136,7 +136,7 @@ function listener(
   const port = workload.inbound.find((one) => inboundListenerName(one) === name)
   if (port === undefined) return undefined
   return cache.get(key, name, [port, origin, mesh.accessLog], ListenerSchema, () =>
-    renderInboundListener(workload, port, mesh),
+    renderInboundListener(workload, port, { ...mesh, trustDomain }),
   )
 }
 

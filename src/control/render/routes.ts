@@ -14,16 +14,19 @@ import type {
   HeaderEdits,
   Mirror,
   Origin,
+  RateLimit,
   RouteMatch,
   RouteRule,
   Service,
   ServicePort,
 } from '../model/model.ts'
+import { namedOrigins } from './authorization-filters.ts'
 import { corsFilter, renderCors } from './cors.ts'
 import { faultFilter, renderFaults } from './faults.ts'
 import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
 import { duration, fraction, settingsJson, weft } from './parts.ts'
+import { limitsOfRoute } from './rate-limits.ts'
 import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
 import { headerMatch, valueMatch } from './value-match.ts'
@@ -59,6 +62,8 @@ interface Called {
   readonly http2: boolean
   /** Calls are streams that nobody cuts because no byte passes; absent: the listener decides. */
   readonly mayBeSilent?: boolean
+  /** Whoever serves the routes counts their calls; absent: those who take the calls do. */
+  readonly counted?: true
 }
 
 /** A route configuration; the narrowest domain that covers a request's host decides. */
@@ -82,26 +87,39 @@ export const renderTable = (
   metadata: weft(origin),
 })
 
-const renderRule = (rule: RouteRule, called: Called): Route => ({
-  name: rule.name,
-  match: renderMatch(rule.match),
-  action: renderAction(rule, called),
-  ...renderHeaderEdits(rule),
-  ...renderFilterConfigs(rule),
-  metadata: weft(
-    rule.origin,
-    rule.action.kind === 'forward' ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings) } : {},
-  ),
-})
+/** The limits that whoever serves the rule holds. */
+export const limitsOfRule = ({ action }: RouteRule): readonly RateLimit[] =>
+  action.kind === 'forward' ? (action.rateLimits ?? []) : []
+
+function renderRule(rule: RouteRule, called: Called): Route {
+  const limits = called.counted === true ? limitsOfRule(rule) : []
+  return {
+    name: rule.name,
+    match: renderMatch(rule.match),
+    action: renderAction(rule, called),
+    ...renderHeaderEdits(rule),
+    ...renderFilterConfigs(rule, limits),
+    metadata: weft(
+      rule.origin,
+      rule.action.kind === 'forward'
+        ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings), ...namedOrigins(limits) }
+        : {},
+    ),
+  }
+}
 
 /** What single filters do for this rule. */
-function renderFilterConfigs({ cors, action }: RouteRule): Pick<Route, 'typedPerFilterConfig'> {
+function renderFilterConfigs(
+  { cors, action }: RouteRule,
+  limits: readonly RateLimit[],
+): Pick<Route, 'typedPerFilterConfig'> {
   const faults = action.kind === 'forward' ? action.faults : undefined
-  if (cors === undefined && faults === undefined) return {}
+  if (cors === undefined && faults === undefined && limits.length === 0) return {}
   return {
     typedPerFilterConfig: {
       ...(cors && { [corsFilter]: renderCors(cors) }),
       ...(faults && { [faultFilter]: renderFaults(faults) }),
+      ...limitsOfRoute(limits),
     },
   }
 }
@@ -109,7 +127,8 @@ function renderFilterConfigs({ cors, action }: RouteRule): Pick<Route, 'typedPer
 const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined || one.responseHeaders !== undefined
 const editsForOneBackend = ({ action }: RouteRule): boolean => action.kind === 'forward' && action.backends.some(edits)
 
-function renderMatch({
+/** Also of what arrives by a rule. */
+export function renderMatch({
   path,
   method,
   headers,

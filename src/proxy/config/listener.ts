@@ -141,7 +141,8 @@ export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Author
 
 export type HttpFilter =
   | { readonly kind: 'authorize'; readonly rules: Authorization }
-  | { readonly kind: 'rate-limit'; readonly limit: RateLimit }
+  /** `name`: by it a route says something else. No limit: nothing is counted unless a route says so. */
+  | { readonly kind: 'rate-limit'; readonly name: string; readonly limit: RateLimit | undefined }
   | { readonly kind: 'adaptive-concurrency'; readonly limit: AdaptiveConcurrency }
   /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
   | { readonly kind: 'grpc-web' }

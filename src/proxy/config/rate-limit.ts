@@ -5,6 +5,8 @@ import type { Origin } from './origin.ts'
 export interface RateLimit {
   /** Its counts go by this name, through changes of everything else. xDS: stat_prefix. */
   readonly name: string
+  /** Of a route that has a count of its own; absent: all that say this name share one. */
+  readonly place?: string
   /** For whatever is told apart by nothing. */
   readonly rate: BucketRate
   /** Who has a bucket of his own; absent: nobody. */

@@ -2,6 +2,7 @@ import type { BalancerMetadata } from './cluster.ts'
 import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 /** One RouteConfiguration. */
 export interface RouteTable {
@@ -32,6 +33,8 @@ export interface Route {
   readonly cors?: CorsPolicy
   /** Absent: none are made. */
   readonly faults?: InjectedFaults
+  /** By the name of a listener's filter: what it counts for this route; undefined: nothing. Absent names: what the filter says itself. */
+  readonly rateLimits?: ReadonlyMap<string, RateLimit | undefined>
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins

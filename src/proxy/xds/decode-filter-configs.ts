@@ -2,24 +2,49 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { typeUrlOf } from '../../xds/any.ts'
 import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
-import type { Route } from '../config.ts'
+import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import type { Origin, RateLimit, Route } from '../config.ts'
 import { decodeCors } from './decode-cors.ts'
 import { decodeFaults } from './decode-faults.ts'
-import { join, type Refusals } from './refusals.ts'
+import { decodeRateLimit } from './decode-rate-limit.ts'
+import { join, open, type Refusals } from './refusals.ts'
 
-/** A route's word to single filters, as `typed_per_filter_config` says it; what is for a filter that we lack is refused. */
+/** A word to single filters, and who has it: `place` tells routes apart, `origins` are the limits that our own control plane wrote. */
+export interface FilterConfigs {
+  readonly configs: Readonly<Record<string, Any>>
+  readonly place: string
+  readonly origins: ReadonlyMap<string, Origin>
+}
+
+export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits'>
+
+/**
+ * What `typed_per_filter_config` of a route, or of what is around it, says; what is for a filter that we lack is refused. Each limit of
+ * each place has a count of its own, as in Envoy; one of our own control plane has one wherever it stands.
+ */
 export function decodeFilterConfigs(
-  configs: Readonly<Record<string, Any>>,
+  { configs, place, origins }: FilterConfigs,
   path: string,
   refused: Refusals,
-): Pick<Route, 'cors' | 'faults'> {
+): RouteFilters {
   const decoded: { cors?: Route['cors']; faults?: Route['faults'] } = {}
+  const limits = new Map<string, RateLimit | undefined>()
   for (const [name, any] of Object.entries(configs)) {
     const at = join(path, `typed_per_filter_config[${name}]`)
     if (any.typeUrl === typeUrlOf(CorsPolicySchema)) decoded.cors = decodeCors(any, at, refused)
     else if (any.typeUrl === typeUrlOf(HTTPFaultSchema)) decoded.faults = decodeFaults(any, at, refused)
-    else refused.add(at, `${any.typeUrl} is not supported`)
+    else if (any.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
+      const message = open(any, LocalRateLimitSchema, at, refused)
+      const limit = message && decodeRateLimit(message, origins, at, refused)
+      limits.set(name, limit && (origins.has(limit.name) ? limit : { ...limit, place: `${place} ` }))
+    } else refused.add(at, `${any.typeUrl} is not supported`)
   }
   const { cors, faults } = decoded
-  return { ...(cors && { cors }), ...(faults && { faults }) }
+  return { ...(cors && { cors }), ...(faults && { faults }), ...(limits.size > 0 && { rateLimits: limits }) }
+}
+
+/** What two levels say together: the narrower one has the last word on each filter. */
+export function narrowed(wide: RouteFilters, narrow: RouteFilters): RouteFilters {
+  if (wide.rateLimits === undefined || narrow.rateLimits === undefined) return { ...wide, ...narrow }
+  return { ...wide, ...narrow, rateLimits: new Map([...wide.rateLimits, ...narrow.rateLimits]) }
 }

@@ -168,6 +168,7 @@ function decodeForward(
   return { forwardClientCert: forwardModes[mode] ?? 'sanitize', clientCertParts: parts.flat() }
 }
 
+const rateLimitFilter = typeUrlOf(LocalRateLimitSchema)
 const faultFilter = types + HTTPFaultSchema.typeName
 const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
 
@@ -183,8 +184,11 @@ function decodeHttpFilters(
   for (const [index, { name, configType, isOptional, disabled }] of filters.entries()) {
     const at = `${path}[${index}]`
     if (routed) refused.add(at, `${name} stands behind the router`)
-    if (disabled) continue
     const any = configType.case === 'typedConfig' ? configType.value : undefined
+    if (disabled) {
+      if (any?.typeUrl === rateLimitFilter) decoded.push({ kind: 'rate-limit', name, limit: undefined })
+      continue
+    }
     if (any?.typeUrl === router) routed = true
     else if (any?.typeUrl === httpRbac) {
       const rbac = open(any, HttpRbacSchema, at, refused)
@@ -195,10 +199,10 @@ function decodeHttpFilters(
       if (rules !== undefined) decoded.push({ kind: 'authorize', rules })
     } else if (any?.typeUrl === webFilter) decoded.push({ kind: 'grpc-web' })
     else if (any?.typeUrl === cors) continue // what a route says of it is done there
-    else if (any?.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
+    else if (any?.typeUrl === rateLimitFilter) {
       const limit = open(any, LocalRateLimitSchema, at, refused)
-      const counted = limit && decodeRateLimit(limit, origins, at, refused)
-      if (counted !== undefined) decoded.push({ kind: 'rate-limit', limit: counted })
+      // Switched off here, a route may switch it on.
+      decoded.push({ kind: 'rate-limit', name, limit: limit && decodeRateLimit(limit, origins, at, refused) })
     } else if (any?.typeUrl === typeUrlOf(AdaptiveConcurrencySchema)) {
       const filter = open(any, AdaptiveConcurrencySchema, at, refused)
       const limit = filter && decodeAdaptiveConcurrency(filter, origins.get(name), at, refused)

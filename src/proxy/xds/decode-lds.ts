@@ -1,4 +1,4 @@
-import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import { fromBinary } from '@bufbuild/protobuf'
 import { SocketAddress_Protocol } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
@@ -12,7 +12,7 @@ import type { FilterChain, Listener, Origin } from '../config.ts'
 import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
 import { decodeListenerFilters } from './decode-listener-filters.ts'
-import { durationMs, ipAddress, originFrom, originOf, socketAddress } from './decode-parts.ts'
+import { durationMs, ipAddress, originOf, policyOrigins, socketAddress } from './decode-parts.ts'
 import { decodeDownstreamTls } from './decode-tls.ts'
 import { decodeUdp } from './decode-udp.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -72,18 +72,6 @@ const noConnections = {
 function directionOf(direction: TrafficDirection): Listener['direction'] {
   if (direction === TrafficDirection.INBOUND) return 'inbound'
   return direction === TrafficDirection.OUTBOUND ? 'outbound' : 'unspecified'
-}
-
-/** `weft.dev` metadata `policies`: an RBAC policy has no room for its own. */
-function policyOrigins(weft: JsonObject | undefined): ReadonlyMap<string, Origin> {
-  const policies = weft?.['policies']
-  if (typeof policies !== 'object' || policies === null || Array.isArray(policies)) return new Map()
-  return new Map(
-    Object.entries(policies).flatMap(([name, json]) => {
-      const origin = typeof json === 'object' && json !== null && !Array.isArray(json) ? originFrom(json) : undefined
-      return origin === undefined ? [] : [[name, origin] as const]
-    }),
-  )
 }
 
 const chainFields = fieldNames('filter_chain_match filters metadata transport_socket name')

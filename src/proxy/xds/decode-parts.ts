@@ -97,6 +97,18 @@ export function settingsOf(metadata: Metadata | undefined): { readonly settings?
   return origins.length === 0 ? {} : { settings: new Map(origins) }
 }
 
+/** `weft.dev` metadata `policies`: an RBAC policy or a limit has no room for its own. */
+export function policyOrigins(weft: JsonObject | undefined): ReadonlyMap<string, Origin> {
+  const policies = weft?.['policies']
+  if (typeof policies !== 'object' || policies === null || Array.isArray(policies)) return new Map()
+  return new Map(
+    Object.entries(policies).flatMap(([name, json]) => {
+      const origin = typeof json === 'object' && json !== null && !Array.isArray(json) ? originFrom(json) : undefined
+      return origin === undefined ? [] : [[name, origin] as const]
+    }),
+  )
+}
+
 /** "Over the stream on which you got this": the only source of names that we follow. */
 export function mustBeAds(source: ConfigSource | undefined, path: string, refused: Refusals): void {
   const kind = source?.configSourceSpecifier.case

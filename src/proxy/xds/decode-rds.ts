@@ -17,6 +17,7 @@ import {
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type {
   HeaderMatch,
+  Origin,
   PathChange,
   PathMatch,
   Route,
@@ -26,12 +27,12 @@ import type {
   VirtualHost,
 } from '../config.ts'
 import { decodeDestinations, inOrder, splitsByHash, type Levels } from './decode-destinations.ts'
-import { decodeFilterConfigs } from './decode-filter-configs.ts'
+import { decodeFilterConfigs, narrowed, type RouteFilters } from './decode-filter-configs.ts'
 import { decodeGrpcTimeout } from './decode-grpc.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
-import { durationMs, headerMatch, originOf, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
+import { durationMs, headerMatch, originOf, policyOrigins, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { inlineText } from './decode-source.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
@@ -42,30 +43,32 @@ export const decodeRds = (bytes: Uint8Array, refused: Refusals): RouteTable =>
   decodeRouteTable(fromBinary(RouteConfigurationSchema, bytes), '', refused)
 
 const tableFields = fieldNames(`name virtual_hosts validate_clusters ignore_port_in_host_matching metadata
-  most_specific_header_mutations_wins max_direct_response_body_size_bytes ${headerEditFields}`)
+  most_specific_header_mutations_wins typed_per_filter_config max_direct_response_body_size_bytes ${headerEditFields}`)
 
 /** Also for the route configuration within a listener. */
 export function decodeRouteTable(table: RouteConfiguration, path: string, refused: Refusals): RouteTable {
   knowOnly(RouteConfigurationSchema, table, tableFields, path, refused)
   const used = new Set<string>()
   const ofTable = [decodeHeaderEdits(table, path, refused)]
+  const { name, typedPerFilterConfig: configs } = table
+  const filters = decodeFilterConfigs({ configs, place: name, origins: noOrigins }, path, refused)
   const virtualHosts = table.virtualHosts.map((host, index) =>
     decodeVirtualHost(
-      { host, around: ofTable, narrowerLast: table.mostSpecificHeaderMutationsWins },
+      { host, place: name, around: ofTable, filters, narrowerLast: table.mostSpecificHeaderMutationsWins },
       used,
       join(path, `virtual_hosts[${index}]`),
       refused,
     ),
   )
   const domains = new Set<string>()
-  for (const { name, domains: own } of virtualHosts) {
-    for (const domain of own) {
-      if (domains.has(domain)) refused.add(path, `the domain ${domain} of virtual host ${name} is there already`)
+  for (const host of virtualHosts) {
+    for (const domain of host.domains) {
+      if (domains.has(domain)) refused.add(path, `the domain ${domain} of virtual host ${host.name} is there already`)
       domains.add(domain)
     }
   }
   return {
-    name: table.name,
+    name,
     virtualHosts,
     ignorePortInHost: table.ignorePortInHostMatching,
     ...(table.validateClusters === false ? { clustersMayBeMissing: true } : {}),
@@ -74,23 +77,27 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 }
 
 const hostFields = fieldNames(
-  `name domains routes retry_policy metadata include_is_timeout_retry_header ${headerEditFields}`,
+  `name domains routes retry_policy metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
 )
 
 function decodeVirtualHost(
-  { host, around: ofTable, narrowerLast }: Around,
+  { host, place: table, around: ofTable, filters: wide, narrowerLast }: Around,
   used: Set<string>,
   path: string,
   refused: Refusals,
 ): VirtualHost {
   knowOnly(VirtualHostSchema, host, hostFields, path, refused)
   const around = [decodeHeaderEdits(host, path, refused), ...ofTable]
+  const place = `${table}/${host.name}`
+  const configs = host.typedPerFilterConfig
+  const filters = narrowed(wide, decodeFilterConfigs({ configs, place, origins: noOrigins }, path, refused))
+  const context: Around = { host, place, around, filters, narrowerLast }
   if (host.domains.length === 0) refused.add(join(path, 'domains'), 'expected at least one')
   return {
     name: host.name,
     domains: host.domains.map((domain) => domain.toLowerCase()),
     routes: host.routes.map((route, index) => {
-      const decoded = decodeRoute(route, { host, around, narrowerLast }, index, join(path, `routes[${index}]`), refused)
+      const decoded = decodeRoute(route, context, index, join(path, `routes[${index}]`), refused)
       const name = used.has(decoded.name) ? `${decoded.name}#${used.size}` : decoded.name
       used.add(name)
       return name === decoded.name ? decoded : { ...decoded, name }
@@ -105,6 +112,10 @@ const routeFields = fieldNames(
 /** What the parts around a route say about it. */
 interface Around {
   readonly host: XdsVirtualHost
+  /** Its name, and those around it. */
+  readonly place: string
+  /** What they say to single filters. */
+  readonly filters: RouteFilters
   /** Changes to headers of the levels around, the narrower first. */
   readonly around: readonly HeaderEdits[]
   /** The narrower has the last word on headers. */
@@ -123,16 +134,23 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
   const levels = [decodeHeaderEdits(route, path, refused), ...context.around]
   const { narrowerLast } = context
   const { responseEdits } = inOrder({ levels, narrowerLast })
+  const own = {
+    configs: route.typedPerFilterConfig,
+    place: `${context.place}/${index}`,
+    origins: policyOrigins(weftPart(route.metadata)),
+  }
   return {
     name: route.name || `${host.name}/${index}`,
     match,
     action: decodeAction(route, { host, levels, narrowerLast, match }, path, refused),
-    ...decodeFilterConfigs(route.typedPerFilterConfig, path, refused),
+    ...narrowed(context.filters, decodeFilterConfigs(own, path, refused)),
     ...(responseEdits && { responseEdits }),
     origin: originOf(route.metadata),
     ...settingsOf(route.metadata),
   }
 }
+
+const noOrigins: ReadonlyMap<string, Origin> = new Map()
 
 const anything: RouteMatch = {
   path: { kind: 'prefix', value: '/', caseSensitive: true },

@@ -10,6 +10,7 @@ import type {
   ExternalTls,
   Gateway,
   InboundPort,
+  InboundRule,
   Locality,
   MeshSettings,
   Model,
@@ -180,6 +181,7 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
     mtls = 'permissive',
     authorization,
     rateLimits,
+    rules,
     adaptiveConcurrency,
   } = given
   return {
@@ -192,9 +194,25 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
       given.mtlsOrigin === undefined ? undefined : origin('PeerAuthentication default/mtls', given.mtlsOrigin),
     authorization: portAuthorization(authorization),
     ...(rateLimits && { rateLimits: rateLimits as readonly RateLimit[] }),
+    ...(rules && { rules: rules.map((one) => inboundRule(one)) }),
     ...(adaptiveConcurrency && { adaptiveConcurrency: adaptiveConcurrency as AdaptiveConcurrency }),
   }
 }
+
+const inboundRule = (given: Loose<InboundRule>): InboundRule =>
+  ({
+    name: 'default/web/rule-0/match-0',
+    rateLimits: [],
+    ...given,
+    match: {
+      path: { kind: 'segments', value: '/' },
+      method: undefined,
+      headers: [],
+      queryParameters: [],
+      ...given.match,
+    },
+    origin: origin('HTTPRoute default/web', { field: 'spec.rules[0]', ...given.origin }),
+  }) as InboundRule
 
 function portAuthorization(given: Loose<PortAuthorization> = {}): PortAuthorization {
   const rules = (list: readonly Loose<AuthorizationRule>[] = []): readonly AuthorizationRule[] => list.map(policy)

@@ -1,0 +1,68 @@
+import type { Backend, InboundRule, RateLimit, RouteMatch, RouteRule } from '../model/model.ts'
+import { inOrder } from './link-rules.ts'
+import type { NamedRule } from './named-rule.ts'
+
+/** A rule of a service's routes, and the namespace of the callers that it is for; "": all. */
+export interface WrittenRule extends NamedRule {
+  readonly callers: string
+}
+
+/** The rules that lead to each service port, by `<namespace>/<service>/<port>`. */
+export type LeadingRules = ReadonlyMap<string, readonly WrittenRule[]>
+
+/** Empty where no rule at all has limits of its own, as usual. */
+export function leadingRules(written: Iterable<readonly WrittenRule[]>): LeadingRules {
+  const rules = [...written].flat()
+  const leading = new Map<string, WrittenRule[]>()
+  if (!rules.some(isLimited)) return leading
+  for (const one of rules) {
+    const { action } = one.rule
+    for (const port of new Set(action.kind === 'forward' ? action.backends.map(portOf) : [])) {
+      const there = leading.get(port)
+      if (there === undefined) leading.set(port, [one])
+      else there.push(one)
+    }
+  }
+  return leading
+}
+
+const portOf = ({ service = '', port }: Backend): string => `${service}/${port}`
+const limitsOf = ({ action }: RouteRule): readonly RateLimit[] | undefined =>
+  action.kind === 'forward' ? action.rateLimits : undefined
+const isLimited = ({ rule }: WrittenRule): boolean => limitsOf(rule) !== undefined
+
+/**
+ * The rules that lead to a program, as its sidecar tells them apart: by what their calls look like when they arrive, so that nobody gets
+ * round a limit by calling past the route. In the order in which callers match them; those of some callers first, who have no others.
+ * `others`: what holds for rules that say nothing. Empty: no rule says anything.
+ */
+export function inboundRules(rules: readonly WrittenRule[], others: readonly RateLimit[]): readonly InboundRule[] {
+  if (!rules.some(isLimited)) return []
+  const once = [...new Map(rules.map((one) => [`${one.callers} ${one.rule.name}`, one])).values()]
+  const [forAll, forSome] = [true, false].map((all) => inOrder(once.filter(({ callers }) => (callers === '') === all)))
+  return [...(forSome ?? []), ...(forAll ?? [])].flatMap(({ callers, rule }): readonly InboundRule[] => {
+    const match = arriving(rule)
+    if (match === undefined) return []
+    const { name, origin } = rule
+    return [{ name, match, ...(callers !== '' && { callers }), rateLimits: limitsOf(rule) ?? others, origin }]
+  })
+}
+
+/** A rule's match behind its own changes of the path; undefined: what arrives does not tell. */
+function arriving(rule: RouteRule): RouteMatch | undefined {
+  const { match, action } = rule
+  if (action.kind !== 'forward' || hiddenHeader(rule) !== undefined) return undefined
+  const { path } = action.rewrite ?? {}
+  if (path === undefined) return match
+  return { ...match, path: { kind: path.kind === 'full' ? 'exact' : 'segments', value: path.value || '/' } }
+}
+
+/** A header that the rule matches by and changes, so that what arrives does not tell whether it matched. */
+export function hiddenHeader({ match, requestHeaders, action }: RouteRule): string | undefined {
+  const ofBackends = action.kind === 'forward' ? action.backends.map((one) => one.requestHeaders) : []
+  const changed = [requestHeaders, ...ofBackends].flatMap((edit) =>
+    edit === undefined ? [] : [...edit.remove, ...[...edit.set, ...edit.add].map(({ name }) => name)],
+  )
+  const names = new Set(changed.map((name) => name.toLowerCase()))
+  return match.headers.find(({ name }) => names.has(name.toLowerCase()))?.name
+}

@@ -1,0 +1,68 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { isHttp2 } from '../../base/app-protocol.ts'
+import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { clientCertificateHeader } from '../../xds/names.ts'
+import type { InboundPort, ValueMatch } from '../model/model.ts'
+import { namedOrigins } from './authorization-filters.ts'
+import { inboundClusterName } from './clusters.ts'
+import { duration, weft } from './parts.ts'
+import { limitsOfRoute } from './rate-limits.ts'
+import { renderMatch } from './routes.ts'
+
+type Route = MessageInitShape<typeof RouteSchema>
+
+/** Everything goes to the program; where routes have limits of their own, what arrives by them is told apart. */
+export function renderInboundRoutes(
+  port: InboundPort,
+  trustDomain: string,
+): MessageInitShape<typeof RouteConfigurationSchema> {
+  const cluster = inboundClusterName(port)
+  const { rules = [], rateLimits = [] } = port
+  const action: NonNullable<Route['action']> = {
+    case: 'route',
+    value: {
+      clusterSpecifier: { case: 'cluster', value: cluster },
+      timeout: duration(0),
+      ...(isHttp2(port.protocol) ? { idleTimeout: duration(0) } : {}),
+    },
+  }
+  const anything = {
+    name: 'program',
+    match: { pathSpecifier: { case: 'prefix' as const, value: '/' } },
+    action,
+    ...(rules.length > 0 && rateLimits.length > 0
+      ? { typedPerFilterConfig: limitsOfRoute(rateLimits), metadata: weft(undefined, namedOrigins(rateLimits)) }
+      : {}),
+  }
+  return {
+    name: cluster,
+    validateClusters: false,
+    virtualHosts: [
+      {
+        name: 'program',
+        domains: ['*'],
+        routes: [
+          ...rules.map(({ name, match, callers, rateLimits: own, origin }): Route => {
+            const from = callers === undefined ? [] : [fromNamespace(callers, trustDomain)]
+            return {
+              name,
+              match: renderMatch({ ...match, headers: [...match.headers, ...from] }),
+              action,
+              typedPerFilterConfig: limitsOfRoute(own),
+              metadata: weft(origin, namedOrigins(own)),
+            }
+          }),
+          anything,
+        ],
+      },
+    ],
+  }
+}
+
+/** The header is written anew from the caller's certificate before routes are looked at. */
+const fromNamespace = (namespace: string, trustDomain: string): ValueMatch => ({
+  name: clientCertificateHeader,
+  kind: 'regex',
+  value: `.*URI=spiffe://${`${trustDomain}/ns/${namespace}/sa/`.replaceAll('.', '\\.')}.*`,
+})

@@ -1,0 +1,55 @@
+import type { BucketState } from '../base/keyed-buckets.ts'
+import { clientCertificateHeader } from '../xds/names.ts'
+import type { FilterChain, HttpTerminal, Origin, Route } from './config.ts'
+import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
+import type { Fault } from './http/fault.ts'
+import { headerField } from './http/headers.ts'
+import type { Call } from './http/service.ts'
+import type { Snapshot } from './snapshot.ts'
+import { countsOf, limitFor } from './terminal-filters.ts'
+
+/** A rate limit that the request would meet, as it stands for this caller. */
+export interface LimitState extends BucketState {
+  readonly name: string
+  readonly burst: number
+  readonly perSecond: number
+  /** It is counted for this caller, or this value of a header, alone. */
+  readonly own: boolean
+  readonly origin?: Origin | undefined
+}
+
+/** What limits are asked with. */
+export interface LimitParts {
+  readonly snapshot: Snapshot
+  readonly counts: RateCounts
+  readonly nowMs: number
+}
+
+/** Asks the very counts that calls are counted in, and takes nothing from them. `over`: how the first that has nothing left refuses. */
+export function metLimits(
+  terminal: FilterChain['terminal'],
+  call: Call,
+  { snapshot, counts, nowMs }: LimitParts,
+): { readonly limits: readonly LimitState[]; readonly over: Fault | undefined } {
+  const limits: LimitState[] = []
+  let over: Fault | undefined
+  if (terminal.kind !== 'http') return { limits, over }
+  const route = routeOf(terminal, call, snapshot)
+  for (const filter of terminal.filters) {
+    const limit = filter.kind === 'rate-limit' ? limitFor(filter, route) : undefined
+    if (limit === undefined) continue
+    const { key, rate } = bucketFor(limit, call)
+    const state = countsOf(terminal, limit, counts).peek(key, rate, nowMs)
+    limits.push({ name: limit.name, ...rate, ...state, own: key !== '', origin: limit.origin })
+    if (!state.allowed) over ??= rateLimitFault(limit, rate, state)
+  }
+  return { limits, over }
+}
+
+/** The route that the call meets there, with who it is from where the hop would write it. */
+function routeOf(terminal: HttpTerminal, call: Call, snapshot: Snapshot): Route | undefined {
+  const table = 'inline' in terminal.routes ? terminal.routes.inline : snapshot.config.routes.get(terminal.routes.named)
+  const { principal } = call.peer
+  const proven = principal === undefined ? [] : [headerField(clientCertificateHeader, `URI=${principal}`)]
+  return table && snapshot.routerOf(table)({ ...call, headers: [...call.headers, ...proven] })
+}

@@ -1,0 +1,87 @@
+import type { KeyedBuckets } from '../base/keyed-buckets.ts'
+import type { HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route } from './config.ts'
+import { authorize } from './filter/authorize.ts'
+import { grpcWeb } from './filter/grpc-web.ts'
+import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
+import { shedLoad } from './filter/shed-load.ts'
+import type { Layer } from './http/service.ts'
+import type { Shared } from './shared.ts'
+
+/** The filters of a terminal, in the order given. Routes may say something else of a rate limit: from the first one on, the route is known. */
+export interface TerminalFilters {
+  readonly early: readonly Layer[]
+  /** For the calls of a route, or for those that no route is for; absent: there are none. */
+  readonly late?: (route: Route | undefined) => readonly (Layer | undefined)[]
+}
+
+/** Built once per filter chain; `late` once per route and configuration. */
+export function terminalFilters(terminal: HttpTerminal, shared: Shared): TerminalFilters {
+  const { filters } = terminal
+  const first = filters.findIndex((filter) => filter.kind === 'rate-limit')
+  const build = (part: readonly HttpFilter[], route: Route | undefined): readonly Layer[] =>
+    part.flatMap((filter) => layerOf(filter, route, terminal, shared) ?? [])
+  if (first < 0) return { early: build(filters, undefined) }
+  return {
+    early: build(filters.slice(0, first), undefined),
+    late: (route) => build(filters.slice(first), route),
+  }
+}
+
+function layerOf(
+  filter: HttpFilter,
+  route: Route | undefined,
+  terminal: HttpTerminal,
+  shared: Shared,
+): Layer | undefined {
+  const { self, policyMatched, clock } = shared
+  switch (filter.kind) {
+    case 'authorize':
+      return authorize(filter.rules, { workload: self.workload, matched: policyMatched })
+    case 'rate-limit': {
+      const limit = limitFor(filter, route)
+      if (limit === undefined) return undefined
+      return rateLimit(limit, {
+        buckets: countsOf(terminal, limit, shared.rateCounts),
+        clock,
+        limited: () => shared.rateLimited(limit.name),
+      })
+    }
+    case 'adaptive-concurrency': {
+      const { statPrefix } = terminal
+      const gradient = shared.gradients.of(statPrefix, filter.limit)
+      return shedLoad(filter.limit, { gradient, clock, shed: () => shared.shed(statPrefix) })
+    }
+    case 'grpc-web':
+      return grpcWeb
+  }
+}
+
+/** What a limit's filter does for the calls of a route: what the route says of it, else what it says itself. Undefined: nothing. */
+export function limitFor(
+  { name, limit }: Extract<HttpFilter, { kind: 'rate-limit' }>,
+  route: Route | undefined,
+): RateLimit | undefined {
+  const { rateLimits } = route ?? {}
+  return rateLimits?.has(name) === true ? rateLimits.get(name) : limit
+}
+
+/** Under which name a limit is counted: the same for all chains of a listener, and for all routes that one limit is for. */
+const countName = ({ statPrefix }: HttpTerminal, { name, place = '' }: RateLimit): string =>
+  `${statPrefix} ${place}${name}`
+
+/** What a limit has counted so far; one more key is for whatever has none. */
+export const countsOf = (terminal: HttpTerminal, limit: RateLimit, counts: RateCounts): KeyedBuckets =>
+  counts.of(countName(terminal, limit), 1 + (limit.keyed?.maxKeys ?? 0))
+
+/** The names of all counts that a terminal may need, its routes' own among them. */
+export function countNames(terminal: HttpTerminal, { routes }: ProxyConfig): readonly string[] {
+  const limiting = terminal.filters.filter((filter) => filter.kind === 'rate-limit')
+  if (limiting.length === 0) return []
+  const table = 'inline' in terminal.routes ? terminal.routes.inline : routes.get(terminal.routes.named)
+  const ofRoutes = (table?.virtualHosts ?? []).flatMap((host) =>
+    host.routes.flatMap(({ rateLimits }) => [...(rateLimits?.values() ?? [])]),
+  )
+  return [...limiting.map(({ limit }) => limit), ...ofRoutes].flatMap((limit) =>
+    limit === undefined ? [] : [countName(terminal, limit)],
+  )
+}
