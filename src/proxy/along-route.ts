@@ -6,12 +6,14 @@ import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluste
 import { cors } from './filter/cors.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
 import { injectFaults } from './filter/inject-faults.ts'
+import { latencyName } from './hedge-state.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { isGrpc, stack, type Layer, type Reply, type Service } from './http/service.ts'
 import { deadline, idleLimit } from './recovery/deadline.ts'
 import { grpcDeadline } from './recovery/grpc-deadline.ts'
+import { hedge } from './recovery/hedge.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
 import { redirect, rewrite } from './route/change-url.ts'
@@ -21,6 +23,8 @@ import { isVirtualIp } from './route/names.ts'
 import { clusterOfHash, pickCluster } from './route/split.ts'
 import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
+
+type Forward = RouteAction & { readonly kind: 'forward' }
 
 /** The configuration that a route belongs to. */
 export interface World {
@@ -46,7 +50,10 @@ export function alongRoute(
       [cors(route.cors), ...filters, faults, editReply(route.responseEdits)],
       action.kind === 'direct' ? direct(action) : redirect(action), // our own answers
     )
-  const targets = action.clusters.map((one) => ({ ...one, service: alongCluster(one, action, snapshot, shared) }))
+  const targets = action.clusters.map((one) => ({
+    ...one,
+    service: alongCluster(one, { ...route, action }, snapshot, shared),
+  }))
   return stack(
     [
       cors(route.cors), // preflights are answered here
@@ -69,7 +76,7 @@ export function alongRoute(
 
 function alongCluster(
   { cluster: name, subset, authority, tellHost, requestEdits, responseEdits }: WeightedCluster,
-  action: RouteAction & { kind: 'forward' },
+  { name: routeName, action }: Route & { readonly action: Forward },
   world: World,
   shared: Shared,
 ): Service {
@@ -81,13 +88,15 @@ function alongCluster(
     return () => Promise.resolve(fault)
   }
   const { upstream, budgets, random, wheel } = shared
+  const budget = budgets.of(name, cluster.limits)
   return stack(
     [
       editRequest(requestEdits),
       editReply(responseEdits),
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
-      retry(policy, { budget: budgets.of(name, cluster.limits), random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
+      retry(policy, { budget, random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
+      action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
     ],
     cluster.discovery === 'dynamic-forward'
       ? forward(cluster, shared) // there is nothing to choose from
@@ -105,7 +114,7 @@ const mirrorTimeoutMs = 15_000
 
 /** Clusters that are not there get no copies. */
 function mirrorTargets(
-  { mirrors = [], timeoutMs }: RouteAction & { kind: 'forward' },
+  { mirrors = [], timeoutMs }: Forward,
   { config, balancerOf }: World,
   { upstream, wheel }: Shared,
 ): readonly MirrorTarget[] {

@@ -19,6 +19,13 @@ export interface ClusterChoice {
   /** "dns": the host that the request names is looked up when it is sent. */
   readonly loadBalancing: string
   readonly origin?: Origin | undefined
+  /** Another attempt is made after so long; `afterMs` absent: too little is learnt yet. `allowed`: for this method. */
+  readonly hedging?: {
+    readonly quantile?: number
+    readonly afterMs?: number
+    readonly maxAttempts: number
+    readonly allowed: boolean
+  }
   /** Of the service; those of the route stand beside its timeout. */
   readonly settings: readonly Setting[]
   /** So few are healthy that their health is ignored; absent: no. */

@@ -26,7 +26,9 @@ import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import { metLimits, type LimitState } from './explain-limits.ts'
+import { latencyName, type HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
+import { hedgeAfterMs } from './recovery/hedge.ts'
 import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { rewrite } from './route/change-url.ts'
@@ -96,6 +98,7 @@ export interface ExplainParts {
   readonly workload: string
   readonly rateCounts: RateCounts
   readonly gradients: Gradients
+  readonly hedges: HedgeState
   readonly nowMs: () => number
 }
 
@@ -138,7 +141,7 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
       { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path },
       { ...named, tried },
     )
-  return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot)) }
+  return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot, parts)) }
 }
 
 type Onward = Pick<
@@ -146,7 +149,12 @@ type Onward = Pick<
   'refused' | 'timeoutMs' | 'idleTimeoutMs' | 'retries' | 'faults' | 'settings' | 'clusters'
 >
 
-async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promise<Onward> {
+async function alongAction(
+  route: Route,
+  call: Call,
+  snapshot: Snapshot,
+  { hedges }: Pick<ExplainParts, 'hedges'>,
+): Promise<Onward> {
   const { action } = route
   if (action.kind !== 'forward') return { refused: await ownAnswer(route, call, snapshot), clusters: [] }
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
@@ -165,9 +173,26 @@ async function alongAction(route: Route, call: Call, snapshot: Snapshot): Promis
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
       ...explainCluster(one, percent(one), hash, snapshot),
+      ...hedgingFor(route.name, action, one, call, hedges),
       ...sentAs(call, one, action),
     })),
   }
+}
+
+/** When another attempt would be made, as far as it is learnt. */
+function hedgingFor(
+  route: string,
+  { hedging }: RouteAction & { kind: 'forward' },
+  { cluster }: WeightedCluster,
+  call: Call,
+  hedges: HedgeState,
+): Pick<ClusterChoice, 'hedging'> {
+  if (hedging === undefined) return {}
+  const { latency, nowMs } = hedges.of(latencyName(route, cluster), cluster)
+  const afterMs = hedgeAfterMs(hedging, call, latency, nowMs())
+  const { after, maxAttempts } = hedging
+  const allowed = hedgeAfterMs({ ...hedging, after: { ms: 0 } }, call, latency, 0) !== undefined
+  return { hedging: { ...after, maxAttempts, allowed, ...(afterMs !== undefined && { afterMs }) } }
 }
 
 /** Whether they strike is chance; explain tells how likely it is. */
@@ -208,9 +233,10 @@ const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: '
 async function atGateway(
   entry: Exclude<ReturnType<typeof gatewayEntry>, undefined>,
   call: Call,
-  { current, workload, rateCounts, nowMs }: ExplainParts,
+  parts: ExplainParts,
 ): Promise<OutboundExplanation> {
-  const snapshot = current()
+  const { workload, rateCounts, nowMs } = parts
+  const snapshot = parts.current()
   if ('sentence' in entry)
     return { side: 'outbound', tried: [], clusters: [], refused: { status: 0, sentence: entry.sentence } }
   const { table, terminal } = entry
@@ -225,7 +251,7 @@ async function atGateway(
   const { limits, over } = metLimits(terminal, call, { snapshot, counts: rateCounts, nowMs: nowMs() })
   const counted = limits.length > 0 && { limits }
   if (over !== undefined) return { ...found, tried, ...counted, clusters: [], refused: refusedBy(over) }
-  if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot)) }
+  if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot, parts)) }
   const fault: Fault = { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }
   return { ...found, tried, clusters: [], refused: refusedBy(fault) }
 }

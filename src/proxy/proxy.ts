@@ -32,6 +32,7 @@ import { createSecrets } from './secrets.ts'
 import { serveListener, type ListenerService, type ServeParts } from './serve.ts'
 import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
+import { createHedgeState } from './hedge-state.ts'
 import { createSnapshots } from './snapshot.ts'
 import { countNames } from './terminal-filters.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -166,6 +167,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       ejected: (cluster, count) => outliers.ejected(cluster, count),
     }),
     budgets: createRetryBudgets(),
+    hedges: createHedgeState(clock, parts.metrics),
     rateCounts: createRateCounts(),
     gradients: createGradients(
       random,
@@ -254,6 +256,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     upstream.adopt(next.clusters)
     shared.states.retain(next.clusters)
     shared.budgets.retain(next.clusters)
+    shared.hedges.retain(next)
     retainCounts(next, shared)
     adoptCaptured(next)
     if (stopped) return
@@ -357,6 +360,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         ownNamespace: self.namespace,
         workload: self.workload,
         rateCounts: shared.rateCounts,
+        hedges: shared.hedges,
         gradients: shared.gradients,
         nowMs: () => clock.nowMs(),
       }),

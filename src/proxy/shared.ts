@@ -6,6 +6,7 @@ import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
+import type { HedgeState } from './hedge-state.ts'
 import type { Gradients } from './filter/gradient.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
@@ -20,6 +21,7 @@ export interface Shared {
   readonly overload: Overload
   readonly states: EndpointStates
   readonly budgets: RetryBudgets
+  readonly hedges: HedgeState
   readonly gradients: Gradients
   /** Counts a call that a listener refused to keep its program from overload. */
   readonly shed: (listener: string) => void

@@ -55,7 +55,8 @@ function triedRows(title: string, tried: readonly Tried[]): string {
     .join('')
 }
 
-function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings }: ClusterChoice): string {
+function clusterRows(choice: ClusterChoice): string {
+  const { cluster, percent, loadBalancing, byHash, inPanic, endpoints, settings } = choice
   const lines = endpoints.map((endpoint) => {
     const { address, workload, candidate, activeCalls, transport } = endpoint
     const hashed = address === byHash ? ', by the hash of this request' : ''
@@ -70,9 +71,19 @@ function clusterRows({ cluster, percent, loadBalancing, byHash, inPanic, endpoin
       `${Math.round(percent * 100) / 100} % to ${cluster}, ${loadBalancing === 'dns' ? 'by DNS' : `${loadBalancing} among`}`,
     ) +
     settingRows(settings) +
+    hedgingRow(choice) +
     (inPanic === true ? row('', 'panic: too few are healthy, so health is ignored') : '') +
     (lines.length === 0 && loadBalancing !== 'dns' ? row('', 'no endpoint') : lines.join(''))
   )
+}
+
+function hedgingRow({ hedging }: ClusterChoice): string {
+  if (hedging === undefined) return ''
+  const { allowed, quantile, afterMs, maxAttempts } = hedging
+  if (!allowed) return row('', 'hedging: not for this method')
+  if (afterMs === undefined) return row('', 'hedging: not yet, too little is known of how long replies take')
+  const learnt = quantile === undefined ? '' : ` (percentile ${Math.round(quantile * 1e4) / 100} of late)`
+  return row('', `hedging: another attempt after ${Math.round(afterMs * 10) / 10} ms${learnt}, at most ${maxAttempts}`)
 }
 
 function stateOf({ health, ejectedFor, ejectedForMs, checkFailed }: ClusterChoice['endpoints'][number]): string {

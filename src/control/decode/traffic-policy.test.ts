@@ -94,6 +94,14 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
     abort: { grpcStatus: 5, percent: 100 },
     headers: [],
   })
+  const hedging = (text: string) => read(`${web}\nhedging: ${text}`).hedging
+  assert.deepEqual(hedging('{}'), { atPercentile: 95, maxAttempts: 2, methods: 'Idempotent' })
+  assert.deepEqual(hedging('{after: 20ms, maxAttempts: 3, methods: Any}'), {
+    after: 20,
+    maxAttempts: 3,
+    methods: 'Any',
+  })
+  assert.equal(hedging('false'), false)
   assert.equal(read(`${web}\noutlierDetection: false`).outlierDetection, false)
   assert.equal(read(`${web}\nhealthChecks: false`).healthChecks, false)
 })
@@ -115,6 +123,17 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     [
       'rateLimits: means nothing for an ExternalService ("b"): it is for the sidecar of the called program, and there is none',
     ],
+  ],
+  [
+    `${web}\nhedging: {atPercentile: 10, maxAttempts: 1}`,
+    [
+      'hedging.atPercentile: expected a number from 50 to 99.9, got 10',
+      'hedging.maxAttempts: expected a whole number from 2 to 5, got 1',
+    ],
+  ],
+  [
+    `${web}\nhedging: {atPercentile: 99, after: 1s}`,
+    ['hedging.after: a fixed wait and atPercentile exclude each other; remove one of the two'],
   ],
   [
     `${web}\nadaptiveConcurrency: {minConcurrency: 10, maxConcurrency: 5}`,

@@ -1,11 +1,13 @@
 import { invalid, object, optional, refine, type Decoder } from '../../base/decode.ts'
-import { outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
+import { orFalse, outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
 import { faultsSpec, type FaultsSpec } from './traffic-faults.ts'
 import { adaptiveConcurrencySpec, type AdaptiveConcurrencySpec } from './traffic-concurrency.ts'
 import { rateLimitsSpec, type RateLimitSpec } from './traffic-rate-limits.ts'
 import {
+  hedgingSpec,
   trafficRetriesSpec,
   trafficTimeoutsSpec,
+  type HedgingSpec,
   type TrafficRetriesSpec,
   type TrafficTimeoutsSpec,
 } from './traffic-recovery.ts'
@@ -49,6 +51,7 @@ export interface ServiceSettings {
 export interface RouteSettings {
   readonly timeouts?: TrafficTimeoutsSpec
   readonly retries?: TrafficRetriesSpec
+  readonly hedging?: HedgingSpec | false
   readonly faults?: FaultsSpec
 }
 
@@ -88,6 +91,7 @@ const written = object<Written>({
   connection: optional(connectionSpec),
   timeouts: optional(trafficTimeoutsSpec),
   retries: optional(trafficRetriesSpec),
+  hedging: optional(orFalse(hedgingSpec)),
   faults: optional(faultsSpec),
   rateLimits: optional(rateLimitsSpec),
   adaptiveConcurrency: optional(adaptiveConcurrencySpec),

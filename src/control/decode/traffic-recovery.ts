@@ -2,6 +2,7 @@ import {
   integer,
   invalid,
   list,
+  mismatch,
   object,
   oneOf,
   optional,
@@ -61,6 +62,12 @@ export interface RetryBudgetSpec {
   readonly minConcurrent: number
 }
 
+/** Below 50 half of all calls would be made twice. */
+const percentile: Decoder<number> = (value, path, issues) =>
+  typeof value === 'number' && value >= 50 && value <= 99.9
+    ? value
+    : mismatch(issues, path, 'a number from 50 to 99.9', value)
+
 const longestIdleMs = 300_000
 const idle: Decoder<number> = refine(positiveDuration, (ms, path, issues) => {
   if (ms <= longestIdleMs) return ms
@@ -107,4 +114,34 @@ export const trafficRetriesSpec: Decoder<TrafficRetriesSpec> = nonEmpty(
       }),
     ),
   }),
+)
+
+/** Of a call whose reply does not begin in time another attempt is made elsewhere, and the first good reply counts. */
+export interface HedgingSpec {
+  /** In percent: the time in which so many attempts of late had their reply is waited for. */
+  readonly atPercentile?: number
+  /** In its place a fixed wait, ms. */
+  readonly after?: number
+  /** The first one included. */
+  readonly maxAttempts: number
+  readonly methods: 'Idempotent' | 'Any'
+}
+
+/** One unit: of two policies the narrower one's holds as a whole. */
+export const hedgingSpec: Decoder<HedgingSpec> = refine(
+  object<HedgingSpec>({
+    atPercentile: optional(percentile),
+    after: optional(positiveDuration),
+    maxAttempts: withDefault(integer({ min: 2, max: 5 }), 2),
+    methods: withDefault(oneOf('Idempotent', 'Any'), 'Idempotent'),
+  }),
+  ({ atPercentile, after, ...rest }, path, issues) => {
+    if (after === undefined) return { atPercentile: atPercentile ?? 95, ...rest }
+    if (atPercentile === undefined) return { after, ...rest }
+    issues.push({
+      path: `${path}.after`,
+      message: 'a fixed wait and atPercentile exclude each other; remove one of the two',
+    })
+    return invalid
+  },
 )

@@ -1,11 +1,13 @@
 import { isHttp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/traffic-balancing.ts'
 import type { LocalityPreferenceSpec } from '../decode/locality.ts'
+import type { HedgingSpec } from '../decode/traffic-recovery.ts'
 import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type {
   Failover,
   Forward,
   HashOn,
+  Hedging,
   LocalityPreference,
   Origin,
   Retry,
@@ -205,6 +207,7 @@ export function mergeRecovery(
     settings,
   )
   const faults = first(policies, { faults: (spec) => spec.faults }, settings)
+  const hedging = first(policies, { hedging: (spec) => spec.hedging }, settings)
   if (Object.keys(settings).length === 0) return rule
   return {
     ...rule,
@@ -214,6 +217,7 @@ export function mergeRecovery(
       ...(retry && { retry }),
       ...(hashOn && { hashOn: hashOn.map(linkHashOn) }),
       ...(faults && { faults: linkFaults(faults) }),
+      ...(hedging && { hedging: linkHedging(hedging) }),
       settings,
     },
   }
@@ -230,6 +234,12 @@ function hashOnOf(chains: readonly (readonly TrafficPolicy[])[], settings: Origi
   }
   return undefined
 }
+
+const linkHedging = ({ after, atPercentile = 95, maxAttempts, methods }: HedgingSpec): Hedging => ({
+  after: after === undefined ? { quantile: atPercentile / 100 } : { ms: after },
+  maxAttempts,
+  anyMethod: methods === 'Any',
+})
 
 function linkHashOn({ cookie, header, queryParameter }: HashOnSpec): HashOn {
   if (cookie !== undefined) return { kind: 'cookie', name: cookie.name, ttlMs: cookie.ttl, path: cookie.path ?? '' }

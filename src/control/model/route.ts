@@ -77,6 +77,8 @@ export interface Forward {
   readonly retry?: Retry
   /** Calls of one hash go to one backend, and there to one endpoint where its balancing goes by hashes. Absent: none is told apart. */
   readonly hashOn?: readonly HashOn[]
+  /** Absent: one attempt at a time. */
+  readonly hedging?: Hedging
   /** Failures made on purpose; absent: none. */
   readonly faults?: Faults
   /** How many calls may come, counted at a gateway; elsewhere the sidecars of the backends count. Absent: no policy for the route says. */
@@ -143,6 +145,16 @@ export interface Retry {
   readonly backoffMs?: number
   /** Full jitter between 0 and `baseMs` · 2ⁿ, at most `maxMs`; absent: the mesh's own. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+}
+
+/** Another attempt elsewhere when a reply does not begin in time; the first good reply counts. */
+export interface Hedging {
+  /** The time in which this share of attempts had their reply of late, in (0, 1); or so many ms. */
+  readonly after: { readonly quantile: number } | { readonly ms: number }
+  /** The first one included. */
+  readonly maxAttempts: number
+  /** Not only of idempotent methods. */
+  readonly anyMethod: boolean
 }
 
 /** First the delay, then the abort, each by its own chance; shares in [0, 1]. */

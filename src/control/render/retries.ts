@@ -1,7 +1,7 @@
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import type { RetryPolicySchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
-import type { Forward } from '../model/model.ts'
+import type { Forward, Hedging } from '../model/model.ts'
 import { duration, typed } from './parts.ts'
 
 /**
@@ -43,11 +43,19 @@ export function renderRetry(action: Forward): MessageInitShape<typeof RetryPolic
   }
 }
 
+/** What Envoy's policy, a fixed wait, cannot say. */
+const hedgingJson = ({ after, maxAttempts, anyMethod }: Hedging): JsonObject => ({
+  ...('ms' in after ? { after_ms: after.ms } : { quantile: after.quantile }),
+  max_attempts: maxAttempts,
+  ...(anyMethod ? { any_method: true } : {}),
+})
+
 /**
  * What Envoy's policy cannot say: causes that are repeated when the method is idempotent (its `retry_on` cannot tell methods apart),
- * and a wait that jitter does not shorten.
+ * a wait that jitter does not shorten, and hedging.
  */
-export const retryMetadata = ({ retry }: Forward): JsonObject => ({
+export const retryMetadata = ({ retry, hedging }: Forward): JsonObject => ({
   retry_on_if_idempotent: 'reset,reset-before-request',
   ...(retry?.backoffMs === undefined ? {} : { retry_backoff_at_least_ms: retry.backoffMs }),
+  ...(hedging && { hedging: hedgingJson(hedging) }),
 })

@@ -42,6 +42,9 @@ export function select({ cluster, balancer, send, furtherPicks }: SelectParts): 
         if (verdict !== undefined) {
           balancer.report(state, verdict)
           timed?.(state, balancer.nowMs() - sentMs, verdict)
+        } else if (isFault(answer) && answer.kind === 'outrun') {
+          // Others were quicker: it is at least as slow as that.
+          timed?.(state, balancer.nowMs() - sentMs, 'success')
         }
         if (isFault(answer)) state.activeCalls--
         else call.onEnd(() => void state.activeCalls--)

@@ -1,4 +1,5 @@
 import type { BalancerMetadata } from './cluster.ts'
+import type { Hedging } from './hedging.ts'
 import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
@@ -140,6 +141,8 @@ export type RouteAction =
       /** The most that a gRPC caller may ask for by `grpc-timeout`, ms; 0: whatever it asks. Absent: what it asks is the program's business alone. */
       readonly grpcTimeoutMaxMs?: number
       readonly retry: RetryPolicy | undefined
+      /** Absent: one attempt at a time. */
+      readonly hedging?: Hedging
       /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
       readonly clusterNotFoundStatus?: 404 | 500 | 503
     }

@@ -42,6 +42,8 @@ export type Fault =
       status: 400 | 403 | 408 | 413 | 414 | 417 | 431 | 501 | 505
       cause: string
     }
+  /** Another attempt of the same call was quicker; nobody hears of it. */
+  | { kind: 'outrun'; side: 'self'; retry: 'never' }
   | { kind: 'client-gone'; side: 'downstream'; retry: 'never'; cause: string }
   /** `tellsAll`, `retryAfter`: what the refusal says besides. */
   | {
@@ -84,6 +86,7 @@ export const statusOf: Record<
   'bad-reply': 502,
   timeout: 504,
   truncated: 0,
+  outrun: 0,
   'client-gone': 0,
   draining: 503,
 }
@@ -124,6 +127,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   timeout: 'UT',
   truncated: 'UC',
   'bad-request': 'DPE',
+  outrun: 'DC',
   'client-gone': 'DC',
   'rate-limited': 'RL',
   'program-busy': 'UO',
@@ -170,6 +174,8 @@ export function faultSentence(fault: Fault): string {
       return `${formatAddress(fault.endpoint)} broke off its reply: ${fault.cause}`
     case 'bad-request':
       return fault.cause
+    case 'outrun':
+      return 'another attempt was quicker'
     case 'client-gone':
       return `the client went away: ${fault.cause}`
     case 'rate-limited':

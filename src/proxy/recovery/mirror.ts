@@ -1,7 +1,8 @@
 import type { Random } from '../../base/random.ts'
 import { emptyBody, type Body } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
-import { isFault, type Call, type Layer, type Outcome, type Service } from '../http/service.ts'
+import { isFault, type Call, type Layer, type Service } from '../http/service.ts'
+import { separateCall, type SeparateCall } from './separate-call.ts'
 import { createTee } from './tee.ts'
 
 /** Where copies go: a service of its own, which may fail as it likes. */
@@ -52,45 +53,12 @@ const originalOver: Fault = {
   cause: 'the original call was over before all of its body had come',
 }
 
-interface Shadow {
-  readonly call: Call
-  readonly settle: (outcome: Outcome) => void
-}
-
-/** A call of its own life: neither its end nor its cancelling is the original's. */
-function shadowOf(original: Call, { markHost }: MirrorTarget, body: Body): Shadow {
-  const settled: ((outcome: Outcome) => void)[] = []
-  const heard: ((fault: Fault) => void)[] = []
-  let over: Outcome | undefined
-  let cancelled: Fault | undefined
-  const call: Call = {
-    method: original.method,
-    scheme: original.scheme,
-    authority: markHost ? marked(original.authority) : original.authority,
-    path: original.path,
-    headers: original.headers,
+const shadowOf = (original: Call, { markHost }: MirrorTarget, body: Body): SeparateCall =>
+  separateCall(original, {
     body,
-    protocol: original.protocol,
-    peer: original.peer,
-    startedMs: original.startedMs,
+    authority: markHost ? marked(original.authority) : original.authority,
     trace: { tried: [], attempts: 0, bytesSent: 0, bytesReceived: 0 },
-    onEnd: (tell) => void (over === undefined ? settled.push(tell) : tell(over)),
-    cancel(fault) {
-      if (cancelled !== undefined || over !== undefined) return
-      cancelled = fault
-      for (const tell of heard) tell(fault)
-    },
-    onCancel: (tell) => void (cancelled === undefined ? heard.push(tell) : tell(cancelled)),
-  }
-  return {
-    call,
-    settle(outcome) {
-      if (over !== undefined) return
-      over = outcome
-      for (const tell of settled) tell(outcome)
-    },
-  }
-}
+  })
 
 /** Source: Envoy, `disable_shadow_host_suffix_append`. */
 export function marked(authority: string): string {
@@ -99,7 +67,7 @@ export function marked(authority: string): string {
 }
 
 /** Sends, and reads the answer away so that the connection can be used again. */
-function forget(service: Service, { call, settle }: Shadow, failed: (error: unknown) => void): void {
+function forget(service: Service, { call, settle }: SeparateCall, failed: (error: unknown) => void): void {
   const answered = async (): Promise<void> => {
     const answer = await service(call)
     if (isFault(answer)) return settle({ status: 0, fault: answer })

@@ -6,6 +6,9 @@ import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/serv
 /** Source: RFC 9110, section 9.2.2. */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** Doing it twice does no more than doing it once. */
+export const isIdempotent = (method: string): boolean => idempotentMethods.has(method)
+
 /**
  * Whether another attempt is allowed: `on` names the cause and no byte of the request can have reached a program; or `on` or
  * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
@@ -20,7 +23,7 @@ export function worthRetrying(
   if (!isFault(answer) && upgrade === undefined && coversGrpc(on, answer)) return true
   const listed = statusCodes !== undefined && !isFault(answer) && statusCodes.has(answer.status)
   if (!isFault(answer) && answer.status < 500 && !listed) return false
-  const repeatable = upgrade === undefined && idempotentMethods.has(method)
+  const repeatable = upgrade === undefined && isIdempotent(method)
   if (repeatable && listed && on.has('retriable-status-codes')) return true
   if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
   return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)

@@ -166,7 +166,7 @@ const wrong: readonly { what: string; change: (json: any) => void; says: string 
   {
     what: 'a field of a filter, deep inside',
     change: (json) => (host(json).routes[2].route.hedge_policy = { initial_requests: 2 }),
-    says: /^static_resources\.listeners\[0\]\.filter_chains\[0\]\.filters\[0\]\.route_config\.virtual_hosts\[0\]\.routes\[2\]\.route\.hedge_policy: is not supported$/,
+    says: /^static_resources\.listeners\[0\]\.filter_chains\[0\]\.filters\[0\]\.route_config\.virtual_hosts\[0\]\.routes\[2\]\.route\.hedge_policy\.initial_requests: is not supported$/,
   },
   {
     what: 'a wrong type',

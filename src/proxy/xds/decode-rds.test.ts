@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type JsonObject } from '@bufbuild/protobuf'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { packAny } from '../../xds/any.ts'
@@ -415,3 +415,25 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
 ]
 for (const [title, init, form] of rdsRefusals)
   test(`RDS refuses ${title}`, () => assert.match(problem('RDS', RouteConfigurationSchema, init), form))
+
+test('RDS: hedging, as Envoy says it and as our own metadata does', () => {
+  const decoded = (value: object, weft: JsonObject = {}): readonly unknown[] => {
+    const clusterSpecifier = { case: 'cluster' as const, value: 'a' }
+    const route = {
+      match: slash,
+      action: { case: 'route' as const, value: { clusterSpecifier, ...value } },
+      metadata: { filterMetadata: { 'weft.dev': weft } },
+    }
+    const action = decode('RDS', RouteConfigurationSchema, tableOf(route)).virtualHosts[0]?.routes[0]?.action
+    return action?.kind === 'forward' ? [action.hedging, action.retry?.perTryTimeoutMs] : []
+  }
+  const hedgePolicy = { hedgeOnPerTryTimeout: true }
+  const retryPolicy = { retryOn: '5xx', numRetries: 2, perTryTimeout: ms(50) }
+  assert.deepEqual(decoded({ retryPolicy }), [undefined, 50])
+  assert.deepEqual(decoded({ hedgePolicy }), [undefined, undefined])
+  const after50 = { after: { ms: 50 }, maxAttempts: 3, anyMethod: false }
+  assert.deepEqual(decoded({ hedgePolicy, retryPolicy }), [after50, 0])
+  const hedging = { quantile: 0.9, max_attempts: 3, any_method: true }
+  const learnt = { after: { quantile: 0.9 }, maxAttempts: 3, anyMethod: true }
+  assert.deepEqual(decoded({ retryPolicy }, { hedging }), [learnt, 50])
+})

@@ -30,6 +30,7 @@ import { decodeDestinations, inOrder, splitsByHash, type Levels } from './decode
 import { decodeFilterConfigs, narrowed, type RouteFilters } from './decode-filter-configs.ts'
 import { decodeGrpcTimeout } from './decode-grpc.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
+import { decodeHedging } from './decode-hedging.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
 import { durationMs, headerMatch, originOf, policyOrigins, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
@@ -77,7 +78,7 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 }
 
 const hostFields = fieldNames(
-  `name domains routes retry_policy metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
+  `name domains routes retry_policy hedge_policy metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
 )
 
 function decodeVirtualHost(
@@ -225,7 +226,7 @@ const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
   include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex append_x_forwarded_host
-  request_mirror_policies hash_policy metadata_match idle_timeout`)
+  request_mirror_policies hash_policy hedge_policy metadata_match idle_timeout`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -241,7 +242,10 @@ function decodeForward(
   refused: Refusals,
 ): RouteAction {
   knowOnly(RouteActionSchema, action, forwardFields, path, refused)
-  const retry = action.retryPolicy ?? around.host.retryPolicy
+  const weft = weftPart(route.metadata)
+  const written = action.retryPolicy ?? around.host.retryPolicy
+  const retry = written && decodeRetryPolicy(written, weft, join(path, 'retry_policy'), refused)
+  const hedge = action.hedgePolicy ?? around.host.hedgePolicy
   const change = decodePathChange(action, around.match.path, path, refused)
   return {
     kind: 'forward',
@@ -263,7 +267,7 @@ function decodeForward(
       idleTimeoutMs: durationMs(action.idleTimeout, 0, join(path, 'idle_timeout'), refused),
     }),
     ...decodeGrpcTimeout(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
-    retry: retry && decodeRetryPolicy(retry, weftPart(route.metadata), join(path, 'retry_policy'), refused),
+    ...decodeHedging(hedge, retry, weft, join(path, 'hedge_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }
