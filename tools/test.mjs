@@ -1,5 +1,5 @@
 // `npm test`: build, types, lint, then every test; `--long` adds what takes more than minutes. Arguments name test files.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 
@@ -14,9 +14,14 @@ const named = process.argv
   )
 
 /** Ends the whole run at the first step that fails, with its own exit status. */
-function step(title, command, args) {
+async function step(title, command, args) {
   console.log(`\n# ${title}`)
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit' })
+  // Whoever ends the run ends the step; it knows what it has started.
+  const pass = (signal) => child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
+  const status = await new Promise((resolve) => child.once('exit', resolve))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, pass)
   if (status !== 0) process.exit(status ?? 1)
 }
 
@@ -26,13 +31,13 @@ const testFiles = ['src', 'tests']
   .toSorted((a, b) => a.localeCompare(b))
 
 if (named.length === 0) {
-  step('build', process.execPath, ['tools/generate-xds.mjs'])
-  step('bundle', process.execPath, ['tools/build.mjs'])
-  step('types', bin('tsc'), ['--noEmit'])
-  step('lint', bin('oxlint'), ['--type-aware'])
-  step('format', bin('oxfmt'), ['--check'])
+  await step('build', process.execPath, ['tools/generate-xds.mjs'])
+  await step('bundle', process.execPath, ['tools/build.mjs'])
+  await step('types', bin('tsc'), ['--noEmit'])
+  await step('lint', bin('oxlint'), ['--type-aware'])
+  await step('format', bin('oxfmt'), ['--check'])
 }
-step('tests', process.execPath, [
+await step('tests', process.execPath, [
   '--test',
   '--test-concurrency=2',
   `--test-timeout=${long ? 3_600_000 : 180_000}`,

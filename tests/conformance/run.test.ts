@@ -3,7 +3,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { runToEnd } from '../world/child.ts'
+import { processesWith, runToEnd, startChild } from '../world/child.ts'
+import { until } from '../world/until.ts'
 import { requires } from '../world/requires.ts'
 import type { Case } from './case.ts'
 import { notClaimed } from './claims.ts'
@@ -49,6 +50,22 @@ test('conformance: a wrong answer fails its case by name, with the difference, a
   assert.match(out, /^mesh-http Wrong: FAIL .*: an answer: status 200, expected 418/m)
   assert.match(out, /^0 passed, 1 failed, 1 skipped$/m)
 })
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  test(`conformance: a run that ${signal} interrupts leaves no process and no folder`, async (t) => {
+    if (!requires(t, 'linux') || !requires(t, 'curl')) return
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-interrupted-'))
+    t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
+    const env = { ...place.env, TMPDIR: folder }
+    const run = startChild('a run', [process.execPath, runner, '.', '--jobs', '2'], { ...place, env })
+    // Of each world's processes: control plane, agents, sidecars, backends.
+    const started = (): readonly string[] => processesWith('TMPDIR', `${folder}/`).map(({ command }) => command)
+    await until('backends run', () => started().filter((command) => command.includes('backend.mjs')).length > 1)
+    run.signal(signal)
+    await run.ended
+    await until('no process is left', () => started().length === 0 || assert.fail(started().join('\n')))
+    assert.deepEqual(fs.readdirSync(folder), [])
+  })
 
 test('conformance: what is claimed decides what runs', () => {
   assert.equal(notClaimed('One', 'mesh-http', ['Mesh', 'HTTPRoute']), undefined)

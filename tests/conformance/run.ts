@@ -24,8 +24,6 @@ const cases = readCases(folder).filter(
     (values.group === undefined || group === values.group) && (values.case === undefined || name === values.case),
 )
 if (cases.length === 0) stop(`no case of ${folder} fits`)
-// What the worlds have started goes with this process.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const waiting = [...cases]

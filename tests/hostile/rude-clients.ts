@@ -76,6 +76,8 @@ export function http2Calls(at: Address, random: Random): RudeCall & { readonly c
     if (path === 'silent' || way !== 'polite') {
       await someTurns(random)
       stream.close(http2.constants.NGHTTP2_CANCEL)
+      // Node's own client does not end a stream before its last byte is read, not even one that is closed.
+      stream.resume()
     }
     return closed
   }

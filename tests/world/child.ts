@@ -24,6 +24,13 @@ const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) killGroup(child)
 })
+// By default these end a process without its handlers of `exit`: Ctrl-C, a runner whose patience is over, a terminal that is closed.
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(signal, () => process.exit(status))
 
 /** Starts `command` as the leader of a process group of its own. */
 export function startChild(
@@ -79,10 +86,12 @@ export function startChild(
   }
 }
 
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return
+function killGroup(child: ChildProcess): void {
+  // One that leads no group, or does not yet.
+  child.kill('SIGKILL')
+  if (child.pid === undefined) return
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(-child.pid, 'SIGKILL')
   } catch {
     // The whole group has gone.
   }
@@ -121,19 +130,23 @@ export async function runToEnd(
   return { status, out, err }
 }
 
-/** Processes whose environment carries NAME=VALUE, with their command lines: children that escaped. Linux only; elsewhere none. */
+/**
+ * Processes whose environment carries NAME=VALUE, with their command lines: children that escaped. A value that ends in `/` stands for
+ * all that begin with it. Linux only; elsewhere none.
+ */
 export function processesWith(
   name: string,
   value: string,
 ): readonly { readonly pid: number; readonly command: string }[] {
   if (process.platform !== 'linux') return []
+  const wanted = `${name}=${value}`
   return fs
     .readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((entry) => {
       try {
         const environ = fs.readFileSync(`/proc/${entry}/environ`, 'latin1').split('\0')
-        if (!environ.includes(`${name}=${value}`)) return []
+        if (!environ.some((one) => (value.endsWith('/') ? one.startsWith(wanted) : one === wanted))) return []
         const command = fs.readFileSync(`/proc/${entry}/cmdline`, 'latin1').replaceAll('\0', ' ').trim()
         // A zombie has no command line left: it has ended.
         return command === '' ? [] : [{ pid: Number(entry), command }]
