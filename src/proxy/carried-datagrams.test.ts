@@ -4,7 +4,7 @@ import { headBytes } from '../base/datagram-frame.ts'
 import { parseIp } from '../base/ip-prefix.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
 import { buildConfig, buildOutbound, buildPassthrough } from './testing/build-config.ts'
-import { eventually, freeAddress, startProxy } from './testing/world.ts'
+import { eventually, ownAddress, startProxy } from './testing/world.ts'
 
 const loopback = { host: '127.0.0.1', port: 0 }
 
@@ -25,7 +25,7 @@ async function start(t: TestContext, carriesDatagrams: boolean) {
   assert.ok(helper !== undefined && stranger !== undefined && socket !== undefined)
   t.after(() => [helper, stranger].forEach((one) => one.close()))
   const told: boolean[] = []
-  const captured = { ...buildOutbound(await freeAddress()), originalDestination: true }
+  const captured = { ...buildOutbound(await ownAddress(t)), originalDestination: true }
   const config = (allow: boolean) =>
     buildConfig({ listeners: [{ ...captured, carriesDatagrams: allow }], clusters: [buildPassthrough()] })
   const carrier = Promise.resolve({ socket, stop() {}, relay: helper.address().port })

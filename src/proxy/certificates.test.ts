@@ -10,7 +10,7 @@ import type { DownstreamTls, KeyPair, ProxyConfig } from './config.ts'
 import { byServerName } from './detect/by-server-name.ts'
 import { buildCluster, buildConfig, buildTcpChain, buildTcpListener } from './testing/build-config.ts'
 import { createTestAuthority } from './testing/certificates.ts'
-import { freeAddress, program, startProxy } from './testing/world.ts'
+import { ownAddress, program, startProxy } from './testing/world.ts'
 
 const run = promisify(execFile)
 
@@ -54,7 +54,7 @@ test('strangers see the certificate of the name that they ask for, chain by chai
   const to = await program(t, (socket) => {
     socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
   })
-  const address = await freeAddress()
+  const address = await ownAddress(t)
   const chains = [
     buildTcpChain('rest', { one: 1 }, { tls: ended('first', 'second', 'absent') }),
     buildTcpChain('own', { one: 1 }, { tls: ended('third'), match: { serverNames: ['third.example'] } }),
@@ -94,7 +94,7 @@ test('strangers see the certificate of the name that they ask for, chain by chai
 test('a certificate changes under load: no handshake is refused, no connection is dropped', async (t) => {
   const authority = await createTestAuthority()
   const to = await program(t, (socket) => void socket.on('data', (chunk) => socket.write(chunk)))
-  const address = await freeAddress()
+  const address = await ownAddress(t)
   const chain = buildTcpChain('ended', { one: 1 }, { tls: ended('web') })
   const base = buildConfig({ listeners: [buildTcpListener(address, [chain])], clusters: [buildCluster('one', [to])] })
   const issued = await Promise.all(Array.from({ length: 8 }, () => authority.issue('dns:a.example')))

@@ -7,7 +7,7 @@ import type { Address } from '../base/address.ts'
 import type { HttpFilter, RetryPolicy, RouteTable } from './config.ts'
 import { buildCluster, buildConfig, buildInbound, buildOutbound, buildTable } from './testing/build-config.ts'
 import { createTestAuthority } from './testing/certificates.ts'
-import { freeAddress, program, startProxy, type TestProxy } from './testing/world.ts'
+import { ownAddress, refusingAddress, program, startProxy, type TestProxy } from './testing/world.ts'
 
 const webId = 'spiffe://weft.local/ns/default/sa/web'
 
@@ -25,7 +25,7 @@ async function mesh(
 ): Promise<Mesh> {
   const authority = await createTestAuthority()
   const trustPem = authority.bundlePem
-  const [inboundAt, at] = [await freeAddress(), await freeAddress()]
+  const [inboundAt, at] = [await ownAddress(t), await ownAddress(t)]
   const inbound = await startProxy(
     t,
     buildConfig({
@@ -112,7 +112,7 @@ const counted = ({ metrics }: TestProxy, labels: string): boolean =>
   new RegExp(`weft_requests_total\\{[^}]*${labels}[^}]*\\} 1`).test(metrics.exposition())
 
 test('a refusal is told in the terms of gRPC, as a head without a body', async (t) => {
-  const { at, outbound, inbound } = await mesh(t, [await freeAddress()])
+  const { at, outbound, inbound } = await mesh(t, [await refusingAddress(t)])
   const { head, trailers } = await call(t, at)
   assert.equal(trailers, undefined)
   assert.deepEqual(

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import type { Address } from '../base/address.ts'
 import type { Cluster, HealthCheck } from './config.ts'
 import { buildCluster, buildConfig, buildOutbound, buildTable } from './testing/build-config.ts'
-import { curl, eventually, freeAddress, program, startProxy, type TestProxy } from './testing/world.ts'
+import { curl, eventually, ownAddress, refusingAddress, program, startProxy, type TestProxy } from './testing/world.ts'
 
 const check: HealthCheck = {
   probe: {
@@ -79,7 +79,7 @@ async function proxyTo(
   readonly health: () => Record<string, { health: string; checkFailed?: string }>
   readonly change: (next: Cluster) => void
 }> {
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const configOf = (one: Cluster) =>
     buildConfig({
       listeners: [buildOutbound(at)],
@@ -181,7 +181,7 @@ test('a new endpoint waits for its first good answer; one whose checks end is be
 
 test('silence fails a check after its time, and a port where nobody is at once', async (t) => {
   const mute = await program(t, () => {})
-  const nobody = await freeAddress()
+  const nobody = await refusingAddress(t)
   const healthCheck = { ...check, timeoutMs: 50 }
   const { health, started } = await proxyTo(t, buildCluster('c', [mute, nobody], { healthCheck }))
   await eventually(() => health()[mute.port]?.checkFailed === 'no answer within 50 ms')
@@ -195,7 +195,7 @@ test('TCP: a connection is enough, or a talk', async (t) => {
       if (chunk.toString() === 'PING') for (const part of ['+PO', 'NG, and ', 'more']) socket.write(part)
     })
   })
-  const nobody = await freeAddress()
+  const nobody = await refusingAddress(t)
   const connects = await proxyTo(t, buildCluster('c', [at, nobody], { healthCheck: tcp('') }))
   await eventually(() => connects.health()[nobody.port]?.health === 'unhealthy')
   await eventually(() => connects.health()[at.port]?.health === 'healthy')

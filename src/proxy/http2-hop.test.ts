@@ -8,7 +8,7 @@ import type { Address } from '../base/address.ts'
 import type { Cluster } from './config.ts'
 import { buildCluster, buildConfig, buildInbound, buildOutbound, buildTable } from './testing/build-config.ts'
 import { createTestAuthority } from './testing/certificates.ts'
-import { curl, freeAddress, program, startProxy, type TestProxy } from './testing/world.ts'
+import { curl, ownAddress, program, startProxy, type TestProxy } from './testing/world.ts'
 
 const callerId = 'spiffe://weft.local/ns/default/sa/caller'
 const webId = 'spiffe://weft.local/ns/default/sa/web'
@@ -27,7 +27,7 @@ async function mesh(
 ): Promise<Mesh> {
   const authority = await createTestAuthority()
   const trustPem = authority.bundlePem
-  const [inboundAt, outboundAt] = [await freeAddress(), await freeAddress()]
+  const [inboundAt, outboundAt] = [await ownAddress(t), await ownAddress(t)]
   const inbound = await startProxy(
     t,
     buildConfig({
@@ -265,7 +265,7 @@ test('more calls than one connection takes open another, and what goes idle clos
     })
   })
   const upstream = await program(t, (socket) => void server.emit('connection', socket))
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const inbound = await startProxy(
     t,
     buildConfig({
@@ -286,7 +286,7 @@ test('more calls than one connection takes open another, and what goes idle clos
 
 test('a port that speaks TLS offers HTTP/2 and HTTP/1.1', async (t) => {
   const authority = await createTestAuthority()
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const listener = buildInbound(at, 'program', { mesh: false })
   const filterChains = listener.filterChains.map((chain) => ({
     ...chain,

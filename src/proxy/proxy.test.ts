@@ -15,7 +15,7 @@ import {
   buildTable,
 } from './testing/build-config.ts'
 import { createTestAuthority } from './testing/certificates.ts'
-import { curl, eventually, freeAddress, program, startProxy, type TestProxy } from './testing/world.ts'
+import { curl, eventually, ownAddress, refusingAddress, program, startProxy, type TestProxy } from './testing/world.ts'
 
 const callerId = 'spiffe://weft.local/ns/default/sa/caller'
 const webId = 'spiffe://weft.local/ns/default/sa/web'
@@ -59,8 +59,8 @@ async function mesh(
 ): Promise<Mesh> {
   const authority = await createTestAuthority()
   const trust = { trustPem: authority.bundlePem }
-  const inboundAt = await freeAddress()
-  const outboundAt = await freeAddress()
+  const inboundAt = await ownAddress(t)
+  const outboundAt = await ownAddress(t)
   const inbound = await startProxy(
     t,
     buildConfig({
@@ -193,7 +193,7 @@ test('sessions are not resumed', async (t) => {
 })
 
 test('a program that is down is told as not processed, only to mesh peers', async (t) => {
-  const { proxyUrl, inboundAt } = await mesh(t, await freeAddress(), { strict: false })
+  const { proxyUrl, inboundAt } = await mesh(t, await refusingAddress(t), { strict: false })
   const viaMesh = await curl('-X', 'POST', '-x', proxyUrl, 'http://web/')
   assert.equal(viaMesh.status, 503)
   assert.match(viaMesh.text, /x-weft-fault: not-processed/)
@@ -258,7 +258,7 @@ test('raw bytes in a CONNECT tunnel reach the program over mTLS, each end on its
 
 test('hosts outside of the mesh pass by; the listener itself answers with help', async (t) => {
   const outside = await webServer(t, echoing)
-  const { proxyUrl } = await mesh(t, await freeAddress())
+  const { proxyUrl } = await mesh(t, await refusingAddress(t))
   const passed = await curl('-x', proxyUrl, `http://127.0.0.1:${outside.port}/x`)
   assert.equal(passed.status, 200, passed.text)
   const help = await curl(`${proxyUrl}/`)
@@ -271,7 +271,7 @@ test('hosts outside of the mesh pass by; the listener itself answers with help',
 
 test('a route that is not here yet is asked for, once it is needed', async (t) => {
   const server = await webServer(t, echoing)
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const names = [{ namespace: 'default', name: 'web', port: 80 }]
   const listeners = [buildOutbound(at)]
   const whole = buildConfig({
@@ -293,7 +293,7 @@ test('a route that is not here yet is asked for, once it is needed', async (t) =
 test('new configurations under load lose no call; removed listeners close', async (t) => {
   const one = await webServer(t, (_, response) => void response.end('one'))
   const two = await webServer(t, (_, response) => void response.end('two'))
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const listener = buildInbound(at, 'program', { mesh: false })
   const to = (address: Address): ProxyConfig =>
     buildConfig({ listeners: [listener], clusters: [buildCluster('program', [address])] })
@@ -332,7 +332,7 @@ test('drain lets the call in flight end and refuses new connections', async (t) 
   const server = await webServer(t, (_, response) => {
     release = () => response.end('done')
   })
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const { proxy } = await startProxy(
     t,
     buildConfig({
@@ -354,7 +354,7 @@ test('drain lets the call in flight end and refuses new connections', async (t) 
 
 test('limits: past maxRequests the answer is overflow', async (t) => {
   const server = await webServer(t, () => {})
-  const at = await freeAddress()
+  const at = await ownAddress(t)
   const limits = {
     maxConnections: 10,
     maxPendingRequests: 10,

@@ -23,6 +23,7 @@ import { http2Client } from './http/http2/client.ts'
 import { bindDatagrams } from './listener/datagrams.ts'
 import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
+import { untilOpen } from './listener/until-open.ts'
 import { createUnregisteredLog, datagramsSentence, unregisteredSentence } from './outside.ts'
 import { createOverload } from './overload.ts'
 import { createGradients } from './filter/gradient.ts'
@@ -242,7 +243,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   )
   const open = new Map<string, Open>()
   const leaving = new Set<Promise<void>>()
-  let stopped = false
+  const stopping = new AbortController()
   let leavingPatiently = false
   let becomeReady = (): void => {}
   const ready = new Promise<void>((resolve) => {
@@ -259,7 +260,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.hedges.retain(next)
     retainCounts(next, shared)
     adoptCaptured(next)
-    if (stopped) return
+    if (stopping.signal.aborted) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
       const wanted = next.listeners.get(name)
@@ -289,19 +290,18 @@ export function createProxy(parts: ProxyParts): Proxy {
     const unwanted = new AbortController()
     const one: Open = { listener, service, handle: undefined, unwanted }
     open.set(name, one)
-    let socket: Server | Datagrams
-    try {
-      socket =
-        'serve' in service
-          ? await parts.listen(listener.address, unwanted.signal)
-          : await (parts.listenUdp ?? bindDatagrams)(listener.address)
-    } catch (error) {
-      if (unwanted.signal.aborted) return
-      log.error('cannot listen', { listener: name, address: formatAddress(listener.address), error: String(error) })
-      if (open.get(name) === one) open.delete(name)
-      return
-    }
-    if (open.get(name) !== one || stopped) return void socket.close()
+    const opening =
+      'serve' in service
+        ? () => parts.listen(listener.address, unwanted.signal)
+        : () => (parts.listenUdp ?? bindDatagrams)(listener.address)
+    const socket = await untilOpen<Server | Datagrams>(opening, {
+      clock,
+      signal: AbortSignal.any([unwanted.signal, stopping.signal]),
+      failed: (error) =>
+        log.error('cannot listen, tries again', { listener: name, address: formatAddress(listener.address), error }),
+    })
+    if (socket === undefined) return
+    if (open.get(name) !== one || stopping.signal.aborted) return void socket.close()
     const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
     one.handle = handleOf(name, service, socket, failed)
     checkReady()
@@ -330,7 +330,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   apply(config.value)
 
   const stop = (): void => {
-    stopped = true
+    stopping.abort()
     unwatch()
   }
   const close = (): void => {

@@ -7,7 +7,7 @@ import { silentLog } from '../base/log.ts'
 import { seeded } from '../base/random.ts'
 import { typeUrls } from '../xds/type-urls.ts'
 import { startBareProxy, type BareProxy } from './run-bare.ts'
-import { freeAddress, program } from './testing/world.ts'
+import { program } from './testing/world.ts'
 import { decodeBootstrap } from './xds/decode-bootstrap.ts'
 import { testAdsServer } from './xds/testing/ads-server.ts'
 import { edsCluster, endpoints, listener, loopback, routesTo } from './xds/testing/resources.ts'
@@ -53,13 +53,16 @@ const tcpListener = (at: Address, to: string): object => ({
 })
 
 test('static resources: it binds its own sockets, and the admin port tells', async (t) => {
-  const at = await freeAddress()
   const proxy = start(t, {
-    static_resources: { listeners: [tcpListener(at, 'echo')], clusters: [cluster('echo', await echo(t))] },
+    static_resources: {
+      listeners: [tcpListener({ host: '127.0.0.1', port: 0 }, 'echo')],
+      clusters: [cluster('echo', await echo(t))],
+    },
   })
   const started = await proxy.started
   assert.ok(!('failed' in started))
-  assert.deepEqual(started.listeners, [at])
+  const [at] = started.listeners
+  assert.ok(at !== undefined && at.port > 0)
   assert.equal(await (await fetch(`http://${formatAddress(at)}/`)).text(), 'echo')
   const admin = `http://${formatAddress(started.admin ?? at)}`
   assert.equal((await fetch(`${admin}/ready`)).status, 200)
@@ -88,7 +91,6 @@ const h2 = {
 test('a foreign control plane is asked as Envoy asks; static resources stay', async (t) => {
   const server = await testAdsServer(t, grpc.ServerCredentials.createInsecure())
   const backend = await echo(t)
-  const at = await freeAddress()
   const { started } = start(t, {
     node: { id: 'one', cluster: 'two', metadata: { color: 'blue' } },
     static_resources: { clusters: [cluster('xds', { host: '127.0.0.1', port: server.port }, h2)] },
@@ -113,9 +115,12 @@ test('a foreign control plane is asked as Envoy asks; static resources stay', as
   assert.match((await server.answer(refused)).errorDetail?.message ?? '', /xds: stands in the bootstrap/)
   await server.subscription('EDS', 'web')
   server.send('EDS', [endpoints('web', [backend.port])])
-  server.send('LDS', [listener('web', { named: 'routes' }, { address: loopback(at.port) })])
+  server.send('LDS', [listener('web', { named: 'routes' }, { address: loopback(0) })])
   await server.subscription('RDS', 'routes')
   server.send('RDS', [routesTo('routes', 'web')])
-  assert.ok(!('failed' in (await started)))
+  const addresses = await started
+  assert.ok(!('failed' in addresses))
+  const [at] = addresses.listeners
+  assert.ok(at !== undefined)
   assert.equal(await (await fetch(`http://${formatAddress(at)}/`)).text(), 'echo')
 })

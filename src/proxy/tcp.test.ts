@@ -8,7 +8,7 @@ import type { Cluster, FilterChain, Listener } from './config.ts'
 import { readProxyHeader } from './detect/proxy-header.ts'
 import { buildCluster, buildConfig, buildTcpChain, buildTcpListener } from './testing/build-config.ts'
 import { createTestAuthority } from './testing/certificates.ts'
-import { eventually, freeAddress, program, startProxy, type TestProxy } from './testing/world.ts'
+import { eventually, ownAddress, refusingAddress, program, startProxy, type TestProxy } from './testing/world.ts'
 import { writeProxyHeader } from './upstream/proxy-header.ts'
 
 /** Says its name first, then echoes, and says "bye" when the other end is done. */
@@ -30,7 +30,7 @@ async function start(
   clusters: readonly Cluster[],
   more: Partial<Listener> = {},
 ): Promise<World> {
-  const address = await freeAddress()
+  const address = await ownAddress(t)
   const proxy = await startProxy(t, buildConfig({ listeners: [buildTcpListener(address, chains, more)], clusters }))
   return { ...proxy, address }
 }
@@ -81,7 +81,7 @@ test('the server speaks first, each end closes on its own, and the log tells of 
 test('a split, and an endpoint that refuses', async (t) => {
   const one = await program(t, speaksFirst('one'))
   const two = await program(t, speaksFirst('two'))
-  const dead = await freeAddress()
+  const dead = await refusingAddress(t)
   const clusters = [buildCluster('one', [one, dead]), buildCluster('two', [two]), buildCluster('none', [dead])]
   const world = await start(t, [buildTcpChain('plain', { one: 1, two: 1, none: 0 })], clusters, { inspectTls: false })
   const answers = new Set<string>()

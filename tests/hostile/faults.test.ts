@@ -5,7 +5,7 @@ import net from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { Address } from '../../src/base/address.ts'
 import { buildCluster, buildConfig, buildInbound } from '../../src/proxy/testing/build-config.ts'
-import { freeAddress, program, startProxy } from '../../src/proxy/testing/world.ts'
+import { ownAddress, program, startProxy } from '../../src/proxy/testing/world.ts'
 import { startChild } from '../world/child.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
@@ -106,7 +106,7 @@ test('33: told to stop under HTTP/1.1 and HTTP/2, it takes nothing new, finishes
 })
 
 test('38: while memory is short calls are refused, their connections end, and then it goes on', async (t) => {
-  const listener = buildInbound(await freeAddress(), 'program', { mesh: false })
+  const listener = buildInbound(await ownAddress(t), 'program', { mesh: false })
   let share = 0.5
   const { metrics } = await startProxy(
     t,

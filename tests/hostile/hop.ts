@@ -9,7 +9,7 @@ import {
   buildTable,
 } from '../../src/proxy/testing/build-config.ts'
 import { createTestAuthority } from '../../src/proxy/testing/certificates.ts'
-import { freeAddress, startProxy, type TestProxy } from '../../src/proxy/testing/world.ts'
+import { ownAddress, startProxy, type TestProxy } from '../../src/proxy/testing/world.ts'
 
 const callerId = 'spiffe://weft.local/ns/default/sa/caller'
 const webId = 'spiffe://weft.local/ns/default/sa/web'
@@ -28,7 +28,7 @@ export interface Hop {
 export async function startHop(t: TestContext, program: Address): Promise<Hop> {
   const authority = await createTestAuthority()
   const trustPem = authority.bundlePem
-  const [inboundAt, outboundAt] = [await freeAddress(), await freeAddress()]
+  const [inboundAt, outboundAt] = [await ownAddress(t), await ownAddress(t)]
   const behind: ProxyConfig = buildConfig({
     listeners: [buildInbound(inboundAt, 'program')],
     clusters: [buildCluster('program', [program])],

@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 import type { FilterChain } from '../../src/proxy/config.ts'
 import { buildCluster, buildConfig, buildInbound } from '../../src/proxy/testing/build-config.ts'
 import { createTestAuthority } from '../../src/proxy/testing/certificates.ts'
-import { freeAddress, program, startProxy } from '../../src/proxy/testing/world.ts'
+import { ownAddress, program, startProxy } from '../../src/proxy/testing/world.ts'
 import { requires } from '../world/requires.ts'
 
 /** The cases that need not pass over `transport`. */
@@ -60,7 +60,7 @@ async function inbound(t: TestContext, tls: boolean): Promise<number> {
     request.resume().on('end', () => response.end('hello from the program'))
   })
   const upstream = await program(t, (socket) => void server.emit('connection', socket))
-  const address = await freeAddress()
+  const address = await ownAddress(t)
   const listener = buildInbound(address, 'program', { mesh: false })
   const cluster = buildCluster('program', [upstream])
   if (!tls) {

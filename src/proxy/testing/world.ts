@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process'
+import { Socket as Datagrams } from 'node:dgram'
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import { execFile } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import type { Address } from '../../base/address.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -9,6 +10,7 @@ import type { Machine } from '../../base/machine.ts'
 import { seeded } from '../../base/random.ts'
 import { settable, type Settable } from '../../base/watchable.ts'
 import type { ProxyConfig } from '../config.ts'
+import { bindDatagrams } from '../listener/datagrams.ts'
 import { createProxy, type Proxy, type ProxyParts } from '../proxy.ts'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
@@ -38,14 +40,55 @@ export async function program(t: TestContext, accept: (socket: Socket) => void):
   return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
 }
 
-/** An address that nobody listens on now. */
-export async function freeAddress(): Promise<Address> {
+/** Sockets that are bound already, by their address, for the proxy that will serve there. */
+const held = new Map<string, net.Server | Datagrams>()
+
+/** An address for a proxy's listener. It is bound from now on, so that nobody else can be given it, and handed to the proxy as it asks. */
+export async function ownAddress(t: TestContext): Promise<Address> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return { host: '127.0.0.1', port }
+  t.after(() => server.close())
+  return hold({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }, server)
+}
+
+/** The same for datagrams. */
+export async function ownDatagramAddress(t: TestContext): Promise<Address> {
+  const socket = await bindDatagrams({ host: '127.0.0.1', port: 0 })
+  const address = hold({ host: '127.0.0.1', port: socket.address().port }, socket)
+  // As long as no proxy has taken it.
+  t.after(() => held.delete(keyOf(address)) && socket.close())
+  return address
+}
+
+/** An address that refuses connections, all through the test: its port is that of a connection's own end, so that nobody can listen there. */
+export async function refusingAddress(t: TestContext): Promise<Address> {
+  const socket = net.connect(await program(t, () => {}))
+  await once(socket, 'connect')
+  t.after(() => socket.destroy())
+  return { host: '127.0.0.1', port: socket.localPort ?? 0 }
+}
+
+const keyOf = ({ host, port }: Address): string => `${host}:${port}`
+
+function hold(address: Address, socket: net.Server | Datagrams): Address {
+  held.set(keyOf(address), socket)
+  return address
+}
+
+/** What is held for this address, once; otherwise a socket that is bound now. */
+async function listenOn(address: Address): Promise<net.Server> {
+  const there = held.get(keyOf(address))
+  held.delete(keyOf(address))
+  if (there instanceof net.Server) return there
+  const server = net.createServer().listen(address.port, address.host)
+  await once(server, 'listening')
+  return server
+}
+
+async function receiveOn(address: Address): Promise<Datagrams> {
+  const there = held.get(keyOf(address))
+  held.delete(keyOf(address))
+  return there instanceof Datagrams ? there : bindDatagrams(address)
 }
 
 export interface TestProxy {
@@ -79,6 +122,11 @@ export async function startProxy(
   const metrics = createMetrics({ clock: systemClock })
   const demanded: string[] = []
   const logged: string[] = []
+  const failed = Promise.withResolvers<never>()
+  const orFail = <T>(opening: Promise<T>): Promise<T> => {
+    opening.catch(failed.reject)
+    return opening
+  }
   const proxy = createProxy({
     config,
     identity: identities,
@@ -86,11 +134,8 @@ export async function startProxy(
       demanded.push(name)
       return demand(name, config)
     },
-    listen: async ({ host, port }) => {
-      const server = net.createServer().listen(port, host)
-      await once(server, 'listening')
-      return server
-    },
+    listen: (address) => orFail(listenOn(address)),
+    listenUdp: (address) => orFail(receiveOn(address)),
     self: { workload: 'default/test-1', namespace: 'default', service: 'test', spiffeId: identity.spiffeId },
     ...(machine && { machine }),
     ...captured,
@@ -104,7 +149,7 @@ export async function startProxy(
     proxy.close()
     metrics.close()
   })
-  await proxy.ready
+  await Promise.race([proxy.ready, failed.promise])
   return { proxy, config, identity: identities, metrics, demanded, logged }
 }
 

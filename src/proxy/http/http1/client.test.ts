@@ -6,11 +6,16 @@ import { headerField, headerValue } from '../headers.ts'
 import { isFault, type Call, type Reply } from '../service.ts'
 import { client, collect, listen, rawPeer, testCall, type RawPeer } from './testing/raw.ts'
 
-/** A raw server that answers the first request with `answer`, and a codec connection to it. */
+/** A raw server that answers the first request with `answer`, then tells `answered`, and a codec connection to it. */
 async function against(
   t: TestContext,
   answer: string,
-  { bytewise = false, end = false, call = testCall() }: { bytewise?: boolean; end?: boolean; call?: Call } = {},
+  {
+    bytewise = false,
+    end = false,
+    call = testCall(),
+    answered,
+  }: { bytewise?: boolean; end?: boolean; call?: Call; answered?: () => void } = {},
 ): Promise<{ answer: Reply | Fault; request: string; events: string[]; usable: () => boolean; peer: RawPeer }> {
   const peers: RawPeer[] = []
   const port = await listen(t, (socket) => {
@@ -27,6 +32,7 @@ async function against(
           }
         }
         if (end) socket.end()
+        answered?.()
       },
       () => {},
     )
@@ -170,8 +176,7 @@ test('an early answer stops the upload and gives up the connection', async (t) =
 test('cancel tears the call down: fault before the head, truncation after it', async (t) => {
   const fault: Fault = { kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs: 5 }
   const early = testCall()
-  setTimeout(() => early.cancel(fault), 20)
-  const before = await against(t, '', { call: early })
+  const before = await against(t, '', { call: early, answered: () => early.cancel(fault) })
   assert.equal(before.answer, fault)
   assert.deepEqual(before.events, ['closed'])
   const late = testCall()
