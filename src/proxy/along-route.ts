@@ -11,8 +11,8 @@ import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { isGrpc, stack, type Layer, type Reply, type Service } from './http/service.ts'
+import { tellDeadline } from './recovery/carry-deadline.ts'
 import { deadline, idleLimit } from './recovery/deadline.ts'
-import { grpcDeadline } from './recovery/grpc-deadline.ts'
 import { hedge } from './recovery/hedge.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
@@ -60,9 +60,8 @@ export function alongRoute(
       ...filters, // what is too much costs nobody anything
       faults, // made on purpose, and not counted against the deadline, as in Envoy
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
-      deadline(action.timeoutMs, shared.wheel), // one budget for the whole call, retries included
+      deadline(action, shared), // one budget for the whole call, retries included: the route's, or the caller's own if it is shorter
       idleLimit(action.idleTimeoutMs),
-      grpcDeadline(action, shared.wheel), // what the caller says itself, within that
     ],
     (call) => {
       // The split is decided once: a retry stays with the version that it was meant for.
@@ -87,7 +86,8 @@ function alongCluster(
     const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
     return () => Promise.resolve(fault)
   }
-  const { upstream, budgets, random, wheel } = shared
+  const { upstream, budgets, random, wheel, clock } = shared
+  const perTryTimeoutMs = policy?.perTryTimeoutMs ?? 0
   const budget = budgets.of(name, cluster.limits)
   return stack(
     [
@@ -97,6 +97,7 @@ function alongCluster(
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget, random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
+      tellDeadline({ perTryTimeoutMs, grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
     ],
     cluster.discovery === 'dynamic-forward'
       ? forward(cluster, shared) // there is nothing to choose from
@@ -116,17 +117,17 @@ const mirrorTimeoutMs = 15_000
 function mirrorTargets(
   { mirrors = [], timeoutMs }: Forward,
   { config, balancerOf }: World,
-  { upstream, wheel }: Shared,
+  shared: Shared,
 ): readonly MirrorTarget[] {
   return mirrors.flatMap(({ cluster: name, share, markHost }) => {
     const cluster = config.clusters.get(name)
     if (cluster === undefined || cluster.discovery === 'dynamic-forward') return []
     const service = stack(
-      [deadline(timeoutMs || mirrorTimeoutMs, wheel)],
+      [deadline({ timeoutMs: timeoutMs || mirrorTimeoutMs }, shared)],
       select({
         cluster: name,
         balancer: balancerOf(cluster),
-        send: (call, { endpoint }) => upstream.send(cluster, endpoint, call),
+        send: (call, { endpoint }) => shared.upstream.send(cluster, endpoint, call),
       }),
     )
     return [{ service, share, markHost }]

@@ -1,5 +1,6 @@
 import { unmapped } from '../base/address.ts'
 import type { Edge } from './config.ts'
+import { deadlineHeader } from './recovery/carry-deadline.ts'
 import { headerField, joinedHeaderValue, type HeaderField } from './http/headers.ts'
 import type { Layer } from './http/service.ts'
 
@@ -8,7 +9,7 @@ const forwardedFor = 'x-forwarded-for'
 const meshPrefix = 'x-weft-'
 
 /**
- * What strangers may not say: words of the mesh, how they are connected. What they say of those before them stays, and their own
+ * What strangers may not say: words of the mesh, how they are connected, how long a proxy before them waits. What they say of those before them stays, and their own
  * address is put behind it; the scheme is that of the connection. Source: Envoy, `use_remote_address`. Undefined: no strangers come here.
  */
 export function edgeHeaders(edge: Edge | undefined): Layer | undefined {
@@ -17,6 +18,7 @@ export function edgeHeaders(edge: Edge | undefined): Layer | undefined {
     name.startsWith(meshPrefix) ||
     name === forwardedFor ||
     name === 'x-forwarded-proto' ||
+    name === deadlineHeader ||
     (name === 'x-request-id' && !edge.keepRequestId)
   return (next) => (call) => {
     const { headers, peer } = call

@@ -28,8 +28,9 @@ import type { RateCounts } from './filter/rate-limit.ts'
 import { metLimits, type LimitState } from './explain-limits.ts'
 import { latencyName, type HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
+import { askedMs } from './recovery/carry-deadline.ts'
+import { limitMs } from './recovery/deadline.ts'
 import { hedgeAfterMs } from './recovery/hedge.ts'
-import { grpcTimeoutMs } from './recovery/grpc-deadline.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { rewrite } from './route/change-url.ts'
 import { hashOf } from './route/hash-policy.ts'
@@ -123,6 +124,7 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
   const entry = gatewayEntry(request, current().config)
   if (entry !== undefined) return atGateway(entry, call, parts)
   if (request.scheme === 'https') return { side: 'outbound', tried: [], clusters: [], refused: encrypted }
+  call.deadlineMs = askedMs(call.headers) // a sidecar believes its program
   const { host, port } = authorityAddress(call.authority, 80)
   const service = current().nameOf(host, port, ownNamespace)
   if (service === undefined) {
@@ -164,7 +166,7 @@ async function alongAction(
   const percent = (one: WeightedCluster): number =>
     only === undefined ? (one.weight * 100) / total : one === only ? 100 : 0
   return {
-    timeoutMs: limitMs(action, call),
+    timeoutMs: limitMs(action, call, call.startedMs) ?? 0,
     ...(action.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: action.idleTimeoutMs }),
     ...(retry === undefined
       ? {}
@@ -200,12 +202,6 @@ function faultsFor({ faults }: Route, call: Call): Pick<OutboundExplanation, 'fa
   if (faults === undefined || compileCallTests(faults.headers, [])?.(call) === false) return {}
   const { headers: _, ...likely } = faults
   return { faults: likely }
-}
-
-/** Of the route's limit and the caller's own the shorter; 0: neither has one. */
-function limitMs(action: RouteAction & { kind: 'forward' }, call: Call): number {
-  const ownMs = grpcTimeoutMs(action, call)
-  return ownMs === undefined ? action.timeoutMs : Math.min(ownMs, action.timeoutMs || ownMs)
 }
 
 /** A redirect or a fixed answer touches nobody else: the route's own service gives it. */

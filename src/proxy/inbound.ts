@@ -1,6 +1,7 @@
 import { stack, type Service } from './http/service.ts'
 import { log, route, type HttpStackParts } from './outbound.ts'
 import { paths, serverHeader, upgrades } from './manners.ts'
+import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
 import { requestHeaders } from './request-headers.ts'
 import { terminalFilters } from './terminal-filters.ts'
 
@@ -16,6 +17,8 @@ export function inbound(parts: HttpStackParts): Service {
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // policy and program must read the same path
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
+      hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
+      hideDeadline(terminal.hideDeadline),
       ...early, // who may do this: enforced here, by the receiver, never only by the caller
     ],
     route(parts, late), // the program's own cluster, usually

@@ -8,6 +8,7 @@ import { paths, serverHeader, upgrades } from './manners.ts'
 import { requestHeaders } from './request-headers.ts'
 import { serviceOfHost } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
+import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
@@ -44,6 +45,8 @@ export function outbound(parts: HttpStackParts): Service {
       paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal.edge), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
+      hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
+      hideDeadline(terminal.hideDeadline),
       ...early, // the listener's own, before any route is known
     ],
     route(parts, late), // from here on the path of one route: see along-route.ts

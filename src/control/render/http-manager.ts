@@ -47,7 +47,11 @@ export const renderHttp = ({
           : { case: 'routeConfig', value: routes },
       httpFilters: [
         ...filters,
-        { name: 'envoy.filters.http.router', configType: { case: 'typedConfig', value: typed(RouterSchema, {}) } },
+        {
+          name: 'envoy.filters.http.router',
+          // A caller's deadline holds from hop to hop; what strangers say of theirs counts for nothing.
+          configType: { case: 'typedConfig', value: typed(RouterSchema, { respectExpectedRqTimeout: !edge }) },
+        },
       ],
       commonHttpProtocolOptions: { idleTimeout: duration(3_600_000) },
       // Extended CONNECT, by which WebSockets come over HTTP/2 (RFC 8441).

@@ -100,6 +100,10 @@ export interface HttpTerminal {
   /** What is told of a client's certificate besides its hash. xDS: set_current_client_cert_details. */
   readonly clientCertParts: readonly ('subject' | 'uri' | 'dns')[]
   readonly generateRequestId: boolean
+  /** A caller's word about how long it waits bounds its call. xDS: Router.respect_expected_rq_timeout. */
+  readonly respectDeadline?: boolean
+  /** Upstreams are not told how long a call may take. xDS: Router.suppress_envoy_headers. */
+  readonly hideDeadline?: boolean
   /** What clients may ask to change to, lower case; others get 403. xDS: upgrade_configs. */
   readonly upgrades: readonly string[]
   /** What becomes of `server` in replies; absent: the backend's word stays. xDS: server_header_transformation, server_name. */

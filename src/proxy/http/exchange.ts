@@ -20,6 +20,8 @@ export class Exchange implements Call {
   readonly startedMs: number
   readonly trace: Trace = { tried: noneTried, attempts: 0, bytesSent: 0, bytesReceived: 0 }
   idleTimeoutMs: number | undefined
+  deadlineMs: number | undefined
+  hidesDeadline: boolean | undefined
   onInformational: ((status: number, headers: Headers) => void) | undefined
   #outcome: Outcome | undefined
   #fault: Fault | undefined

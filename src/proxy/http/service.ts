@@ -79,6 +79,10 @@ export interface Call {
   readonly trace: Trace
   /** How long no byte may pass in either direction, ms; 0: for ever. Absent: as the listener says. */
   idleTimeoutMs?: number | undefined
+  /** When the caller waits no longer, by the monotonic clock, ms. Absent: nobody said so. */
+  deadlineMs?: number | undefined
+  /** The upstream is not told of it. */
+  hidesDeadline?: boolean | undefined
   /** 1xx replies other than 101, as they come; at most 10. */
   onInformational?: ((status: number, headers: Headers) => void) | undefined
   /**

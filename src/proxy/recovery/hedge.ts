@@ -84,6 +84,8 @@ function race(
         own.call.upgrade = call.upgrade
       }
       own.call.idleTimeoutMs = call.idleTimeoutMs
+      own.call.deadlineMs = call.deadlineMs
+      own.call.hidesDeadline = call.hidesDeadline
       attempts.push(attempt)
       next(own.call).then((answer) => answered(attempt, answer), reject)
     }

@@ -262,9 +262,7 @@ const silent: Service = (call) =>
 test('the deadline ends the call and is not retried; a call that ended leaves no timer', async () => {
   const clock = manualClock()
   const wheel = createTimerWheel(clock, 1)
-  const layer = deadline(100, wheel)
-  assert.ok(layer)
-  assert.equal(deadline(0, wheel), undefined)
+  const layer = deadline({ timeoutMs: 100 }, { wheel, clock })
   const service = layer(
     retry(policy({ on: new Set(['reset']) }), {
       budget: createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 }),

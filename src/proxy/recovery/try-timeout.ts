@@ -30,6 +30,8 @@ export function tryWithin(timeoutMs: number, wheel: TimerWheel): Layer {
       upgrade: call.upgrade,
       peer: call.peer,
       startedMs: call.startedMs,
+      deadlineMs: call.deadlineMs,
+      hidesDeadline: call.hidesDeadline,
       trace: call.trace,
       onInformational: call.onInformational,
       onEnd: (settled) => call.onEnd(settled),

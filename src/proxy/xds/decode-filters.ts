@@ -1,8 +1,10 @@
+import type { Any } from '@bufbuild/protobuf/wkt'
 import { typeUrlOf } from '../../xds/any.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
+import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
@@ -45,7 +47,7 @@ const networkRbac = types + NetworkRbacSchema.typeName
 const httpRbac = types + HttpRbacSchema.typeName
 const webFilter = `${types}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`
 const cors = `${types}envoy.extensions.filters.http.cors.v3.Cors`
-const router = `${types}envoy.extensions.filters.http.router.v3.Router`
+const router = types + RouterSchema.typeName
 
 const closed: TcpTerminal = {
   kind: 'tcp',
@@ -112,7 +114,7 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     kind: 'http',
     statPrefix: manager.statPrefix,
     routes: decodeRouteSpecifier(manager, path, refused),
-    filters: decodeHttpFilters(manager.httpFilters, origins, join(path, 'http_filters'), refused),
+    ...decodeHttpFilters(manager.httpFilters, origins, join(path, 'http_filters'), refused),
     idleTimeoutMs: durationMs(options?.idleTimeout, hourMs, join(optionsPath, 'idle_timeout'), refused),
     headersTimeoutMs: durationMs(
       manager.requestHeadersTimeout,
@@ -178,18 +180,18 @@ function decodeHttpFilters(
   origins: Origins,
   path: string,
   refused: Refusals,
-): HttpFilter[] {
+): Pick<HttpTerminal, 'filters' | 'respectDeadline' | 'hideDeadline'> {
   const decoded: HttpFilter[] = []
-  let routed = false
+  let routed: ReturnType<typeof decodeRouter> | undefined
   for (const [index, { name, configType, isOptional, disabled }] of filters.entries()) {
     const at = `${path}[${index}]`
-    if (routed) refused.add(at, `${name} stands behind the router`)
+    if (routed !== undefined) refused.add(at, `${name} stands behind the router`)
     const any = configType.case === 'typedConfig' ? configType.value : undefined
     if (disabled) {
       if (any?.typeUrl === rateLimitFilter) decoded.push({ kind: 'rate-limit', name, limit: undefined })
       continue
     }
-    if (any?.typeUrl === router) routed = true
+    if (any?.typeUrl === router) routed = decodeRouter(any, at, refused)
     else if (any?.typeUrl === httpRbac) {
       const rbac = open(any, HttpRbacSchema, at, refused)
       if (rbac === undefined) continue
@@ -212,6 +214,24 @@ function decodeHttpFilters(
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')
     } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
   }
-  if (!routed) refused.add(path, 'expected the router at the end')
-  return decoded
+  if (routed === undefined) refused.add(path, 'expected the router at the end')
+  return { filters: decoded, ...routed }
+}
+
+// Statistics for each cluster are there in any case.
+const routerFields = fieldNames('dynamic_stats respect_expected_rq_timeout suppress_envoy_headers')
+
+/** Of the router what is no business of routes: whose deadlines count, and whether they are passed on. */
+function decodeRouter(
+  any: Any,
+  path: string,
+  refused: Refusals,
+): Pick<HttpTerminal, 'respectDeadline' | 'hideDeadline'> {
+  const options = open(any, RouterSchema, path, refused)
+  if (options === undefined) return {}
+  knowOnly(RouterSchema, options, routerFields, path, refused)
+  return {
+    ...(options.respectExpectedRqTimeout ? { respectDeadline: true } : {}),
+    ...(options.suppressEnvoyHeaders ? { hideDeadline: true } : {}),
+  }
 }

@@ -1,7 +1,8 @@
 // An ordinary program: answers every request with what it saw. Knows nothing of Weft.
 //   node echo.mjs NAME PORT REPORT     PORT 0: serves nothing, a client only
 // Writes what it was given (environment, process) to REPORT once it is up. /status/503 answers 503, /slow/250 after 250 ms,
-// /bytes/1000 with that many bytes; /call?url=… asks another service, through HTTP_PROXY as any program would, and passes the answer on.
+// /bytes/1000 with that many bytes; /call?url=… asks another service, through HTTP_PROXY as any program would, and passes the answer on; what
+// belongs to the call that it serves (its ID, its deadline) it copies, as programs do for traces.
 import fs from 'node:fs'
 import http from 'node:http'
 
@@ -25,7 +26,7 @@ const server = http.createServer(async (request, response) => {
   if (seen.length > 100) seen.shift()
   if (what === 'slow') await new Promise((resolve) => setTimeout(resolve, Number(value)))
   if (what === 'bytes') return response.end(Buffer.alloc(Number(value), 'x'))
-  if (what === 'call') return call(url.searchParams.get('url'), response)
+  if (what === 'call') return call(url.searchParams.get('url'), request, response)
   response.statusCode = what === 'status' ? Number(value) : 200
   response.setHeader('content-type', 'application/json')
   response.end(
@@ -40,10 +41,13 @@ const server = http.createServer(async (request, response) => {
   )
 })
 
-function call(url, response) {
+function call(url, { headers: served }, response) {
   const proxy = new URL(process.env.HTTP_PROXY)
+  const headers = { host: new URL(url).host }
+  for (const name of ['x-request-id', 'x-envoy-expected-rq-timeout-ms'])
+    if (name in served) headers[name] = served[name]
   http
-    .request({ host: proxy.hostname, port: proxy.port, path: url, headers: { host: new URL(url).host } }, (answer) => {
+    .request({ host: proxy.hostname, port: proxy.port, path: url, headers }, (answer) => {
       response.statusCode = answer.statusCode
       answer.pipe(response)
     })
