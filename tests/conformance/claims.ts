@@ -67,7 +67,8 @@ export const features: Readonly<Record<string, true | string>> = {
   GatewayFrontendClientCertificateValidation: 'spec.tls.frontend is not there yet',
   GatewayFrontendClientCertificateValidationInsecureFallback: 'spec.tls.frontend is not there yet',
   ListenerSet: true,
-  BackendTLSPolicy: 'there is no BackendTLSPolicy yet',
+  BackendTLSPolicy: true,
+  BackendTLSPolicySANValidation: true,
   TLSRoute: true,
   TLSRouteModeTerminate: true,
   TLSRouteModeMixed: true,
@@ -81,11 +82,6 @@ export const leftOutCases: Readonly<Record<string, string>> = {}
 export const leftOutKinds: Readonly<Record<string, string>> = {
   Deployment: 'the runner starts the workloads itself',
   Pod: 'the runner starts the workloads itself',
-}
-
-/** Protocols of a Service's port (by appProtocol, or by the port's name) that are declared as raw TCP instead. */
-export const passedThrough: Readonly<Record<string, string>> = {
-  https: 'TLS of the program itself is passed through',
 }
 
 /** Why a case does not apply to this mesh; undefined: it does. */

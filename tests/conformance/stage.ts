@@ -4,7 +4,7 @@ import path from 'node:path'
 import { freePort } from '../world/free-port.ts'
 import { createWorld, type GatewayInstance, type Workload, type World } from '../world/world.ts'
 import { keyOf, type Backend, type Case, type Manifest } from './case.ts'
-import { leftOutKinds, passedThrough } from './claims.ts'
+import { leftOutKinds } from './claims.ts'
 
 const backendProgram = path.join(import.meta.dirname, 'backend.mjs')
 
@@ -138,7 +138,7 @@ function fillIn(stage: Stage, manifest: Manifest): string {
 /** Writes resources as they are now. */
 export async function apply(stage: Stage, manifests: readonly Manifest[]): Promise<void> {
   if (manifests.length === 0) return
-  const text = manifests.map((one) => fillIn(stage, one.kind === 'Service' ? withKnownProtocols(one) : one))
+  const text = manifests.map((one) => fillIn(stage, one))
   await stage.world.apply(text.join('\n---\n'))
 }
 
@@ -268,19 +268,4 @@ function tlsSettings(stage: Stage, tls: Backend['tls']): readonly string[] {
       ? []
       : [`TLS_CLIENT_CACERTS=${certificatePath(stage, { ...clientCA, file: 'ca.crt' })}`]),
   ]
-}
-
-interface ServicePort {
-  readonly name?: string
-  readonly appProtocol?: string
-}
-
-/** Ports of protocols that are not routed yet are declared as raw TCP; the others stay as they are. */
-function withKnownProtocols(service: Manifest): Manifest {
-  const ports = (service.spec?.['ports'] ?? []) as readonly ServicePort[]
-  const known = ports.map((port) => {
-    const said = port.appProtocol ?? /^[a-z0-9]+/.exec(port.name ?? '')?.[0] ?? ''
-    return passedThrough[said] === undefined ? port : { ...port, appProtocol: 'tcp' }
-  })
-  return { ...service, spec: { ...service.spec, ports: known } }
 }

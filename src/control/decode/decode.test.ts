@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, ReferenceGrant, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, ReferenceGrant, BackendTLSPolicy, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
     ],
   ],
   [
@@ -157,7 +157,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
       'a.yaml:7: Service default/web: spec.ports[1].port: port 80 is there twice',
       'a.yaml:7: Service default/web: spec.ports[1].name: the name "a" is there twice',
       'a.yaml:8: Service default/web: spec.ports[2].name: a Service with several ports must name each of them',
-      'a.yaml:9: Service default/web: spec.ports[3].appProtocol: expected http, http2, grpc or tcp, got "mongo" (tcp passes anything else through)',
+      'a.yaml:9: Service default/web: spec.ports[3].appProtocol: expected http, http2, grpc, https, tls or tcp, got "mongo" (tcp passes anything else through)',
     ],
   ],
   [

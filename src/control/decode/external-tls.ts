@@ -10,7 +10,7 @@ import {
   type Decoder,
 } from '../../base/decode.ts'
 import { subdomain } from './names.ts'
-import { isCertificate } from '../../base/key-pair.ts'
+import { pemCertificates } from '../../base/pem-certificates.ts'
 
 /** TLS that the mesh speaks to hosts outside of it for its programs. Names as in Gateway API's BackendTLSPolicy and Istio's ClientTLSSettings. */
 export interface ExternalTlsSpec {
@@ -20,15 +20,12 @@ export interface ExternalTlsSpec {
   readonly caCertificates: string
 }
 
-const blocks = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
-
 const authorities: Decoder<string> = refine(string(), (text, path, issues) => {
   if (text === 'System') return text
-  const found = text.match(blocks) ?? []
-  if (found.length === 0) return mismatch(issues, path, '"System" or certificates in PEM', text.slice(0, 40))
-  const broken = found.findIndex((pem) => !isCertificate(pem))
-  if (broken === -1) return `${found.join('\n')}\n`
-  issues.push({ path, message: `its certificate ${broken + 1} cannot be read` })
+  const found = pemCertificates(text)
+  if ('pem' in found) return found.pem
+  if (found.problem === 'none') return mismatch(issues, path, '"System" or certificates in PEM', text.slice(0, 40))
+  issues.push({ path, message: `its certificate ${found.problem} cannot be read` })
   return invalid
 })
 

@@ -1,5 +1,6 @@
 import { nearest, type Decoder } from '../../base/decode.ts'
 import { authorizationPolicySpec } from './authorization-policy.ts'
+import { backendTlsPolicySpec } from './backend-tls-policy.ts'
 import { configMapBody, configMapSpec } from './config-map.ts'
 import { endpointSliceBody, endpointSliceSpec } from './endpoint-slice.ts'
 import { externalServiceSpec } from './external-service.ts'
@@ -149,6 +150,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     shortNames: ['refgrant'],
     namespaced: true,
     spec: referenceGrantSpec,
+  },
+  BackendTLSPolicy: {
+    kind: 'BackendTLSPolicy',
+    apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1alpha3'],
+    plural: 'backendtlspolicies',
+    shortNames: ['btlspolicy'],
+    namespaced: true,
+    spec: backendTlsPolicySpec,
   },
   PeerAuthentication: {
     kind: 'PeerAuthentication',

@@ -25,8 +25,24 @@ const byPrefix: Readonly<Record<string, AppProtocol>> = {
   tcp: 'tcp',
 }
 
+/** "https" of "https-1"; "" where there is none. */
+export const prefixOf = (name: string | undefined): string => /^([a-z0-9]+)(?:-|$)/.exec(name ?? '')?.[1] ?? ''
+
 /** What a port's name declares: "grpc", "grpc-orders", "http2-web", "tcp". Undefined: nothing. Source: Istio, "Protocol Selection". */
 export function protocolOfName(name: string | undefined): AppProtocol | undefined {
-  const [, prefix = ''] = /^([a-z0-9]+)(?:-|$)/.exec(name ?? '') ?? []
+  const prefix = prefixOf(name)
   return Object.hasOwn(byPrefix, prefix) ? byPrefix[prefix] : undefined
+}
+
+/** What is inside of TLS that a port's program speaks itself, by appProtocol (in any case) or prefix; undefined: it says no such thing. */
+export function insideOwnTls(said: string): AppProtocol | undefined {
+  switch (said.toLowerCase()) {
+    case 'https':
+    case 'kubernetes.io/wss':
+      return 'http'
+    case 'tls':
+      return 'tcp'
+    default:
+      return undefined
+  }
 }

@@ -1,5 +1,6 @@
 import type { Place } from '../../base/problem.ts'
 import type { AuthorizationPolicySpec } from './authorization-policy.ts'
+import type { BackendTlsPolicySpec } from './backend-tls-policy.ts'
 import type { ConfigMapSpec } from './config-map.ts'
 import type { EndpointSliceSpec } from './endpoint-slice.ts'
 import type { ExternalServiceSpec } from './external-service.ts'
@@ -35,6 +36,7 @@ export interface Specs {
   TLSRoute: TlsRouteSpec
   TCPRoute: StreamRouteSpec
   ReferenceGrant: ReferenceGrantSpec
+  BackendTLSPolicy: BackendTlsPolicySpec
   PeerAuthentication: PeerAuthenticationSpec
   AuthorizationPolicy: AuthorizationPolicySpec
   Secret: SecretSpec

@@ -15,7 +15,7 @@ import {
 } from '../../base/decode.ts'
 import { anything, boolean, integer, string } from '../../base/decode.ts'
 import { label, labels, portNumber } from './names.ts'
-import { protocolOfAppProtocol, protocolOfName } from './port-protocol.ts'
+import { insideOwnTls, prefixOf, protocolOfAppProtocol, protocolOfName } from './port-protocol.ts'
 
 /** A core/v1 Service: which workloads answer under a name. */
 export interface ServiceSpec {
@@ -35,6 +35,8 @@ export interface ServicePortSpec {
   /** Of the workload: its port number or the name of it. */
   readonly targetPort: number | string
   readonly protocol: AppProtocol
+  /** The program speaks TLS itself, and this in it; absent: it does not say so. Callers that a BackendTLSPolicy tells how open it. */
+  readonly insideTls?: AppProtocol
 }
 
 interface WrittenPort {
@@ -70,19 +72,23 @@ const writtenPort = object<WrittenPort>({
   nodePort: optional(integer({ min: 0, max: 65_535 })),
 })
 
-/** A declared protocol, by appProtocol or by the port's name ("grpc-orders"); undeclared is HTTP until detection exists. */
-function protocolOf(port: WrittenPort, path: string, issues: Issue[]): AppProtocol | typeof invalid {
-  if (port.appProtocol === undefined) return protocolOfName(port.name) ?? 'http'
-  return (
-    protocolOfAppProtocol(port.appProtocol) ??
-    mismatch(
-      issues,
-      `${path}.appProtocol`,
-      'http, http2, grpc or tcp',
-      port.appProtocol,
-      'tcp passes anything else through',
-    )
-  )
+/**
+ * A declared protocol, by appProtocol or by the port's name ("grpc-orders"); undeclared is HTTP until detection exists. TLS of the
+ * program's own goes through as bytes.
+ */
+function protocolOf(
+  port: WrittenPort,
+  path: string,
+  issues: Issue[],
+): Pick<ServicePortSpec, 'protocol' | 'insideTls'> | typeof invalid {
+  const { appProtocol, name } = port
+  const insideTls = insideOwnTls(appProtocol ?? prefixOf(name))
+  if (insideTls !== undefined) return { protocol: 'tcp', insideTls }
+  if (appProtocol === undefined) return { protocol: protocolOfName(name) ?? 'http' }
+  const protocol = protocolOfAppProtocol(appProtocol)
+  if (protocol !== undefined) return { protocol }
+  const expected = 'http, http2, grpc, https, tls or tcp'
+  return mismatch(issues, `${path}.appProtocol`, expected, appProtocol, 'tcp passes anything else through')
 }
 
 const ports = refine(
@@ -102,7 +108,7 @@ const ports = refine(
         name: port.name ?? `port-${port.port}`,
         port: port.port,
         targetPort: port.targetPort ?? port.port,
-        protocol: protocol === invalid ? 'http' : protocol,
+        ...(protocol === invalid ? { protocol: 'http' } : protocol),
       }
     })
     return issues.length > before ? invalid : result

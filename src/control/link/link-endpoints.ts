@@ -29,10 +29,18 @@ export function targetOf(ports: readonly WorkloadPort[], { targetPort }: Service
   return ports.find((one) => one.servicePort === targetPort) ?? ports.find((one) => one.targetPort === targetPort)
 }
 
+/** One port of a service. */
+interface Port {
+  readonly spec: ServicePortSpec
+  readonly index: number
+  /** Callers open the TLS of the program itself: sidecars let it through, and nothing is proven to them. */
+  readonly tls: boolean
+}
+
 /** Endpoints and the identities that they may have, for one port of a service. */
 export function linkEndpoints(
   service: Service,
-  port: { readonly spec: ServicePortSpec; readonly index: number },
+  port: Port,
   { snapshot, trustDomain }: { snapshot: InventorySnapshot; trustDomain: string },
 ): Linked<{ readonly endpoints: readonly Endpoint[]; readonly identities: readonly string[] }> {
   const workloads = workloadsOf(service, snapshot)
@@ -42,9 +50,11 @@ export function linkEndpoints(
   for (const workload of workloads) {
     const target = targetOf(workload.spec.ports, port.spec)
     if (target === undefined) continue
-    if (target.protocol !== port.spec.protocol) problems.push(protocolsDiffer(service, port, workload, target))
+    if (target.protocol !== port.spec.protocol && !port.tls)
+      problems.push(protocolsDiffer(service, port, workload, target))
     const address = target.inbound ?? { host: workload.spec.address ?? '', port: target.targetPort }
-    const mtls = target.inbound !== undefined && mtlsMode(workload, target.targetPort, snapshot).mode !== 'disable'
+    const offers = target.inbound !== undefined && mtlsMode(workload, target.targetPort, snapshot).mode !== 'disable'
+    const mtls = offers && !port.tls
     const key = `${workload.metadata.namespace}/${workload.metadata.name}`
     endpoints.push({
       workload: key,
@@ -90,7 +100,7 @@ const ownAddresses = (
 
 function protocolsDiffer(
   service: Service,
-  { spec, index }: { readonly spec: ServicePortSpec; readonly index: number },
+  { spec, index }: Port,
   { metadata }: Workload,
   target: WorkloadPort,
 ): Problem {

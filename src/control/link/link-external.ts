@@ -1,8 +1,9 @@
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Endpoint, External, ExternalTls, MeshSettings, Service, ServicePort } from '../model/model.ts'
+import type { Endpoint, External, BackendTls, MeshSettings, Service, ServicePort } from '../model/model.ts'
 import { isShadowed } from './find-destination.ts'
+import type { BackendTlsPolicies } from './link-backend-tls.ts'
 import { portRules, type PortRoutes } from './link-routes.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
@@ -15,6 +16,7 @@ interface Settled {
   readonly mesh: MeshSettings
   readonly routes: ReadonlyMap<string, PortRoutes>
   readonly policies: TrafficPolicies
+  readonly backendTls: BackendTlsPolicies
 }
 
 /** Hosts outside of the mesh as services of the model. Of two that claim a host the older one has it. */
@@ -48,13 +50,14 @@ export function linkExternalServices(snapshot: InventorySnapshot, settled: Settl
 function linkExternal(
   external: ExternalService,
   hosts: readonly string[],
-  { mesh, routes, policies }: Settled,
+  { mesh, routes, policies, backendTls }: Settled,
 ): Service {
   const { metadata, spec } = external
   const { namespace, name } = metadata
   const ports = spec.ports.map((port, index): ServicePort => {
     const key = `${namespace}/${name}/${port.port}`
     const ofPort = policies.ofPort(key)
+    const tls = backendTls.ofPort(external, port.name) ?? (port.tls && linkTls(port.tls))
     return {
       port: port.port,
       name: port.name,
@@ -70,7 +73,7 @@ function linkExternal(
       })),
       identities: [],
       loadBalancing: mesh.loadBalancing,
-      ...(port.tls && { tls: linkTls(port.tls) }),
+      ...(tls && { tls }),
       ...mergeTraffic(ofPort, port, policies.failoverFor(external, port.port)),
       origin: originOf(external, `spec.ports[${index}]`),
     }
@@ -92,7 +95,8 @@ const resolutions = { Static: 'static', DNS: 'dns', None: 'none' } as const sati
 const linkTls = ({
   sni,
   caCertificates: pem,
-}: NonNullable<ExternalService['spec']['ports'][number]['tls']>): ExternalTls => ({
+}: NonNullable<ExternalService['spec']['ports'][number]['tls']>): BackendTls => ({
   sni,
+  names: [{ kind: 'dns', value: sni }],
   trust: pem === 'System' ? 'system' : { pem },
 })

@@ -3,6 +3,7 @@ import { defaultMeshConfig } from '../decode/mesh-config.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
+import { insideTls, linkBackendTls, type BackendTlsPolicies } from './link-backend-tls.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
 import { leadingRules } from './inbound-rules.ts'
@@ -23,7 +24,9 @@ import { sliceProblems } from './slice-endpoints.ts'
  * Names become objects, precedence and conflicts are settled, all defaults are filled in. Pure: what does not fit is left out as the
  * standards say, and is a problem.
  */
-export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
+export function link(written: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
+  const backendTls = linkBackendTls(written)
+  const snapshot = insideTls(written, backendTls.value)
   const mesh = linkMesh(snapshot)
   const policies = linkTrafficPolicies(snapshot)
   const overlaps = overlapFinder()
@@ -33,6 +36,7 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
   const routes = linkRoutes(attaching)
   const gateways = linkGateways(attaching)
   const problems: Problem[] = [
+    ...backendTls.problems,
     ...rules.problems,
     ...streams.problems,
     ...routes.problems,
@@ -41,16 +45,17 @@ export function link(snapshot: InventorySnapshot, { trustDomain }: { trustDomain
     ...policyProblems(snapshot),
     ...sliceProblems(snapshot),
   ]
+  const settled = { mesh, routes: routes.value, policies: policies.value, backendTls: backendTls.value }
   const instances = new Map<ResourceOf<'Service'>, readonly Service[]>()
   const services = resourcesOf(snapshot, 'Service').map((service) => {
-    const context = { snapshot, trustDomain, mesh, routes: routes.value, policies: policies.value }
+    const context = { ...settled, snapshot, trustDomain }
     const linked = linkService(service, context)
     problems.push(...linked.problems)
     if (service.spec.headless !== undefined) instances.set(service, linkInstances(service, linked.value, context))
     return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
   })
   for (const one of [...instances.values()].flat()) services.push([`${one.namespace}/${one.name}`, one])
-  const external = linkExternalServices(snapshot, { mesh, routes: routes.value, policies: policies.value })
+  const external = linkExternalServices(snapshot, settled)
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
   const leading = leadingRules(Array.from(routes.value.values(), ({ written }) => written))
@@ -101,16 +106,18 @@ interface Context {
   readonly mesh: MeshSettings
   readonly routes: ReadonlyMap<string, PortRoutes>
   readonly policies: TrafficPolicies
+  readonly backendTls: BackendTlsPolicies
 }
 
 function linkService(
   service: ResourceOf<'Service'>,
-  { snapshot, trustDomain, mesh, routes, policies }: Context,
+  { snapshot, trustDomain, mesh, routes, policies, backendTls }: Context,
 ): Linked<Service> {
   const { namespace, name } = service.metadata
   const problems: Problem[] = []
   const ports = service.spec.ports.map((spec, index): ServicePort => {
-    const linked = linkEndpoints(service, { spec, index }, { snapshot, trustDomain })
+    const tls = backendTls.ofPort(service, spec.name)
+    const linked = linkEndpoints(service, { spec, index, tls: tls !== undefined }, { snapshot, trustDomain })
     problems.push(...linked.problems)
     const origin = originOf(service, `spec.ports[${index}]`)
     const key = `${namespace}/${name}/${spec.port}`
@@ -121,6 +128,7 @@ function linkService(
       protocol: spec.protocol,
       ...portRules(service, index, routes.get(key), policies),
       ...linked.value,
+      ...(tls && { tls }),
       loadBalancing: mesh.loadBalancing,
       ...mergeTraffic(ofPort, spec, policies.failoverFor(service, spec.port)),
       ...enforcedAt(spec, ofPort),

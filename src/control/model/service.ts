@@ -41,8 +41,8 @@ export interface ServicePort {
   /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
   readonly identities: readonly string[]
   readonly loadBalancing: LoadBalancing
-  /** To endpoints outside of the mesh; absent: plain text. */
-  readonly tls?: ExternalTls
+  /** To endpoints whose programs speak TLS themselves; absent: plain text, or mTLS to those that have a sidecar. */
+  readonly tls?: BackendTls
   /** Absent: no policy says anything of it. */
   readonly traffic?: Traffic
   /** What the sidecars of its programs hold callers to, and which policies say so; absent: nothing. */
@@ -50,11 +50,16 @@ export interface ServicePort {
   readonly origin: Origin
 }
 
-/** TLS towards hosts that are none of the mesh, whose certificate must be for `sni`. */
-export interface ExternalTls {
+/** TLS towards programs, which prove themselves by name. */
+export interface BackendTls {
+  /** What is asked for. */
   readonly sni: string
-  /** `system`: whom the control plane's machine believes. */
-  readonly trust: 'system' | { readonly pem: string }
+  /** The certificate must be for one of these; never empty. */
+  readonly names: readonly { readonly kind: 'dns' | 'uri'; readonly value: string }[]
+  /** `system`: whom the control plane's machine believes; `nobody`: every call fails, and nothing is ever said in plain text. */
+  readonly trust: 'system' | 'nobody' | { readonly pem: string }
+  /** The policy that says so; absent: the service itself. */
+  readonly origin?: Origin
 }
 
 /** One instance of a service on one port, as clients reach it: the sidecar's inbound listener. */

@@ -13,13 +13,13 @@ import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
-import type { InboundPort, Locality, Service, ServicePort, Traffic } from '../model/model.ts'
+import type { InboundPort, Locality, Service, ServicePort, SettingOrigins, Traffic } from '../model/model.ts'
 import { meshEndpointMatch, renderEndpoints } from './endpoints.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
 import { renderHealthCheck } from './health-checks.ts'
 import { renderLoadBalancing } from './load-balancing.ts'
 import { defaultConnectTimeoutMs, renderConnections, renderTraffic } from './traffic.ts'
-import { renderExternalTls, renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
+import { renderBackendTls, renderUpstreamTls, tlsTransportSocket, type Hop } from './tls.ts'
 
 type Cluster = MessageInitShape<typeof ClusterSchema>
 type TransportMatch = MessageInitShape<typeof Cluster_TransportSocketMatchSchema>
@@ -29,9 +29,9 @@ type TransportMatch = MessageInitShape<typeof Cluster_TransportSocketMatchSchema
  * an endpoint outside the mesh, the program's own HTTP/1.1: one cluster speaks one protocol (Envoy refuses `auto_config` beside plain
  * text).
  */
-export function hopOf({ protocol, endpoints }: ServicePort): Hop {
+export function hopOf({ protocol, endpoints, tls }: ServicePort): Hop {
   if (!isHttp(protocol)) return 'tcp'
-  return isHttp2(protocol) || endpoints.every(({ mtls }) => mtls) ? 'h2' : 'http/1.1'
+  return isHttp2(protocol) || (tls === undefined && endpoints.every(({ mtls }) => mtls)) ? 'h2' : 'http/1.1'
 }
 
 /** How the hop is spoken, and how long it may lie idle; nothing where Envoy's own defaults hold. */
@@ -67,7 +67,8 @@ export const renderServiceCluster = (service: Service, port: ServicePort): Clust
 /** One port of a service outside of the mesh: to its endpoints, by address or by name, or to where the call was going. */
 export function renderExternalCluster(service: Service, port: ServicePort, caller: Locality | undefined): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
-  if (service.external?.resolution === 'none') return forwardCluster(name, port)
+  // A policy that wants TLS there is a mistake; until it is mended nothing is said in plain text.
+  if (service.external?.resolution === 'none' && port.tls === undefined) return forwardCluster(name, port)
   return balancedCluster(service, port, {
     source: service.external?.resolution === 'dns' ? byName(service, port, caller) : byEds(name),
     // With those of the mesh in reserve.
@@ -96,13 +97,17 @@ function balancedCluster(
       healthChecks: [renderHealthCheck(healthChecks, { host: hostOf(service), http2: hopOf(port) === 'h2' })],
     }),
     transportSocketMatches: transports,
-    transportSocket: port.tls === undefined ? plainText : tlsSocket(renderExternalTls(hopOf(port), port.tls)),
+    transportSocket: port.tls === undefined ? plainText : tlsSocket(renderBackendTls(hopOf(port), port.tls)),
     metadata: weft(port.origin, {
       ...(byLatency ? { load_balancing: 'peak-ewma' } : {}),
-      ...settingsJson(port.traffic?.settings),
+      ...settingsJson(settingsOf(port)),
     }),
   }
 }
+
+/** Which policies made it so; undefined: none. */
+const settingsOf = ({ traffic, tls }: ServicePort): SettingOrigins | undefined =>
+  tls?.origin === undefined ? traffic?.settings : { ...traffic?.settings, tls: tls.origin }
 
 /** A name under which the service is called. */
 const hostOf = ({ name, namespace, external }: Service): string =>

@@ -11,6 +11,7 @@ import {
 import type { SdsSecretConfigSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import {
   CommonTlsContext_CombinedCertificateValidationContextSchema,
+  type CommonTlsContextSchema,
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
@@ -22,7 +23,7 @@ import {
   systemTrustSecret,
   trustBundleSecret,
 } from '../../xds/names.ts'
-import type { ExternalTls } from '../model/model.ts'
+import type { BackendTls } from '../model/model.ts'
 import { duration, overAds, typed } from './parts.ts'
 
 type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
@@ -119,47 +120,49 @@ export const renderUpstreamTls = (hop: Hop, sni: string, identities: readonly st
     commonTlsContext: {
       tlsParams,
       tlsCertificateSdsSecretConfigs: [ownCertificate],
-      validationContextType: {
-        case: 'combinedValidationContext',
-        value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
-          defaultValidationContext: {
-            matchTypedSubjectAltNames: (identities.length === 0 ? [nobody] : identities).map(exactUri),
-          },
-          validationContextSdsSecretConfig: trustBundle,
-        }),
-      },
+      validationContextType: identities.length === 0 ? trustNobody : bySecret(identities.map(exactUri), trustBundle),
       alpnProtocols: [...offered[hop]],
     },
   })
 
-/** Calls a host outside of the mesh, which proves itself by name. Raw bytes negotiate nothing. */
-export function renderExternalTls(hop: Hop, { sni, trust }: ExternalTls): Any {
-  const forName = {
-    matchTypedSubjectAltNames: [
-      { sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { matchPattern: { case: 'exact' as const, value: sni } } },
-    ],
-  }
-  return typed(UpstreamTlsContextSchema, {
+/** Calls a program that speaks TLS itself and proves itself by name. Raw bytes negotiate nothing. */
+export const renderBackendTls = (hop: Hop, { sni, names, trust }: BackendTls): Any =>
+  typed(UpstreamTlsContextSchema, {
     sni,
     commonTlsContext: {
       tlsParams,
-      validationContextType:
-        trust === 'system'
-          ? {
-              case: 'combinedValidationContext',
-              value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
-                defaultValidationContext: forName,
-                validationContextSdsSecretConfig: { name: systemTrustSecret, sdsConfig: overAds },
-              }),
-            }
-          : {
-              case: 'validationContext',
-              value: { ...forName, trustedCa: { specifier: { case: 'inlineString', value: trust.pem } } },
-            },
+      validationContextType: trust === 'nobody' ? trustNobody : trustFor(names, trust),
       alpnProtocols: hop === 'tcp' ? [] : [hop],
     },
   })
+
+type Validation = NonNullable<MessageInitShape<typeof CommonTlsContextSchema>['validationContextType']>
+
+function trustFor(names: BackendTls['names'], trust: Exclude<BackendTls['trust'], 'nobody'>): Validation {
+  const matchTypedSubjectAltNames = names.map(({ kind, value }) => (kind === 'uri' ? exactUri(value) : exactDns(value)))
+  if (trust === 'system') return bySecret(matchTypedSubjectAltNames, { name: systemTrustSecret, sdsConfig: overAds })
+  return {
+    case: 'validationContext',
+    value: { matchTypedSubjectAltNames, trustedCa: { specifier: { case: 'inlineString', value: trust.pem } } },
+  }
 }
+
+/** Names that a certificate must be for, by authorities that come as a secret. */
+const bySecret = (
+  matchTypedSubjectAltNames: MessageInitShape<typeof SubjectAltNameMatcherSchema>[],
+  secret: SecretSource,
+): Validation => ({
+  case: 'combinedValidationContext',
+  value: create(CommonTlsContext_CombinedCertificateValidationContextSchema, {
+    defaultValidationContext: { matchTypedSubjectAltNames },
+    validationContextSdsSecretConfig: secret,
+  }),
+})
+
+const exactDns = (name: string): MessageInitShape<typeof SubjectAltNameMatcherSchema> => ({
+  sanType: SubjectAltNameMatcher_SanType.DNS,
+  matcher: { matchPattern: { case: 'exact', value: name } },
+})
 
 const exactUri = (identity: string): MessageInitShape<typeof SubjectAltNameMatcherSchema> => ({
   sanType: SubjectAltNameMatcher_SanType.URI,
@@ -167,4 +170,4 @@ const exactUri = (identity: string): MessageInitShape<typeof SubjectAltNameMatch
 })
 
 /** An identity that is never issued: an empty list of names would mean "anybody". */
-const nobody = 'spiffe://nobody.invalid'
+const trustNobody = bySecret([exactUri('spiffe://nobody.invalid')], trustBundle)

@@ -8,6 +8,7 @@ import { resourcesOf, stateOf, type InventorySnapshot } from '../inventory/snaps
 import type { Endpoint, Model } from '../model/model.ts'
 import { controllerName } from '../link/gateway-classes.ts'
 import { settingsStatus, trafficStatus } from './traffic-status.ts'
+import { backendTlsStatus } from './backend-tls-status.ts'
 import { condition, sentence } from './condition.ts'
 import { gatewayStatus, isOursToJudge } from './gateway-status.ts'
 import { listenerSetStatus, orphanStatus } from './listener-set-status.ts'
@@ -61,6 +62,8 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
       return policyStatus(resource, snapshot)
     case 'TrafficPolicy':
       return trafficStatus(resource, problems)
+    case 'BackendTLSPolicy':
+      return backendTlsStatus(resource, problems, model)
     case 'Namespace':
     case 'ReferenceGrant':
     case 'Secret':

@@ -36,13 +36,14 @@ export function settingsStatus(service: ResourceOf<'Service' | 'ExternalService'
 }
 
 /** Of the port itself, and of the rule of a Service without routes: what routes inherit stands in their own status. */
-function settingsOf({ traffic, enforced, rules }: ServicePort): Readonly<Record<string, string>> {
+function settingsOf({ traffic, enforced, rules, tls }: ServicePort): Readonly<Record<string, string>> {
   const found: Record<string, string> = {}
   const add = (settings: NonNullable<ServicePort['traffic']>['settings'] = {}): void => {
     for (const [setting, { resource, field }] of Object.entries(settings)) found[setting] ??= `${resource} ${field}`
   }
   add(traffic?.settings)
   add(enforced)
+  if (tls?.origin !== undefined) add({ tls: tls.origin })
   for (const { name, action } of rules) if (name === 'default' && action.kind === 'forward') add(action.settings)
   return found
 }

@@ -7,7 +7,7 @@ import type {
   AuthorizationSource,
   Endpoint,
   External,
-  ExternalTls,
+  BackendTls,
   Gateway,
   InboundPort,
   InboundRule,
@@ -112,7 +112,7 @@ function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
     endpoints: endpoints.map(endpoint),
     identities,
     loadBalancing: given.loadBalancing ?? 'least-request',
-    ...(given.tls && { tls: given.tls as ExternalTls }),
+    ...(given.tls && { tls: { names: [{ kind: 'dns', value: given.tls.sni ?? '' }], ...given.tls } as BackendTls }),
     ...(given.traffic && { traffic: { settings: {}, ...given.traffic } as Traffic }),
     origin: origin(resource, { field: 'spec.ports[0]', ...given.origin }),
   }
