@@ -64,3 +64,24 @@ test('a Secret: its fields stand beside metadata, and no value is ever shown', (
     'data.tls.key: a Secret of type kubernetes.io/tls needs it',
   ])
 })
+
+test('what clients must show is said once for each port, by someone', () => {
+  const listeners = [{ name: 'a', port: 80, protocol: 'HTTP' }]
+  const validation = { caCertificateRefs: [{ kind: 'ConfigMap', name: 'ca' }] }
+  const tls = (frontend: object): readonly string[] => complaints(gateway({ listeners, tls: { frontend } }))
+  assert.deepEqual(tls({ default: { validation }, perPort: [{ port: 443, tls: {} }] }), [])
+  assert.deepEqual(
+    tls({
+      default: { validation: { mode: 'Allow', caCertificateRefs: [] } },
+      perPort: [
+        { port: 443, tls: {} },
+        { port: 443, tls: {} },
+      ],
+    }).map((one) => one.slice(0, 70)),
+    [
+      'spec.tls.frontend.default.validation.caCertificateRefs: expected from ',
+      'spec.tls.frontend.default.validation.mode: expected one of "AllowValid',
+      'spec.tls.frontend.perPort[1].port: port 443 is there twice',
+    ],
+  )
+})

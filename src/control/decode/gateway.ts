@@ -12,6 +12,7 @@ import {
   type DefaultedField,
   type Issue,
 } from '../../base/decode.ts'
+import { gatewayTlsSpec, type GatewayTlsSpec } from './gateway-tls.ts'
 import { hostname } from './hostname.ts'
 import { labels, portNumber, subdomain } from './names.ts'
 import { objectRef, type ObjectRef } from './object-ref.ts'
@@ -23,6 +24,7 @@ export interface GatewaySpec {
   readonly listeners: readonly ListenerSpec[]
   readonly addresses: readonly AddressSpec[]
   readonly infrastructure: InfrastructureSpec
+  readonly tls?: GatewayTlsSpec
   /** Whose ListenerSets may attach. */
   readonly allowedListeners: AllowedListenersSpec
 }
@@ -189,10 +191,10 @@ export const gatewaySpec: Decoder<GatewaySpec> = object<GatewaySpec>(
       [],
     ),
     infrastructure: withDefault(infrastructure, {}),
+    tls: optional(gatewayTlsSpec),
     allowedListeners: withDefault(allowedListeners, { namespaces: nobody }),
   },
   {
-    tls: unsupported('spec.tls (client certificates of callers and backends) is not supported yet; remove it'),
     defaultScope: unsupported('default Gateways are not supported; name the Gateway in parentRefs'),
   },
 )

@@ -31,6 +31,21 @@ export function listenerCertificates(
   return { value, problems }
 }
 
+/** `<namespace>/<name>` of the Secret with which a Gateway proves itself to backends; undefined: it has none that can be used. */
+export function clientCertificate(
+  gateway: ResourceOf<'Gateway'>,
+  snapshot: InventorySnapshot,
+): Linked<string | undefined> {
+  const ref = gateway.spec.tls?.clientCertificate
+  if (ref === undefined) return { value: undefined, problems: [] }
+  const found = findCertificate(gateway, ref, snapshot)
+  if ('name' in found) return { value: found.name, problems: [] }
+  const reason = found.reason === 'RefNotPermitted' ? found.reason : 'InvalidClientCertificateRef'
+  const field = `spec.tls.backend.clientCertificateRef${found.part}`
+  const message = `${found.message}; backends that ask for a certificate refuse this Gateway`
+  return { value: undefined, problems: [conditionAt(gateway, field, { type: 'ResolvedRefs', reason }, message)] }
+}
+
 interface Unusable {
   readonly reason: 'InvalidCertificateRef' | 'RefNotPermitted'
   /** ".name". */

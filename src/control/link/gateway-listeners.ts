@@ -5,6 +5,7 @@ import type { Kind, ResourceOf } from '../decode/resource-types.ts'
 import { gatewayGroup } from '../decode/parent-ref.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import { listenerCertificates } from './gateway-certificates.ts'
+import { listenerClients, type LinkedClients } from './gateway-clients.ts'
 import { everyHost } from './hostnames.ts'
 import { conditionAt, type Linked } from './linked.ts'
 
@@ -44,6 +45,7 @@ export interface Listener {
   readonly kinds: readonly string[]
   /** `<namespace>/<name>` of Secrets that hold a certificate. */
   readonly certificates: readonly string[]
+  readonly clients: LinkedClients
   /** Requests can come in. */
   readonly serves: boolean
 }
@@ -58,7 +60,7 @@ export function linkListeners(
   const value: Listener[] = []
   for (const owner of [gateway, ...sets]) {
     owner.spec.listeners.forEach((spec, index) => {
-      const linked = linkListener(owner, spec, `spec.listeners[${index}]`, value, snapshot)
+      const linked = linkListener({ gateway, owner }, spec, `spec.listeners[${index}]`, value, snapshot)
       value.push(linked.value)
       problems.push(...linked.problems)
     })
@@ -67,7 +69,7 @@ export function linkListeners(
 }
 
 function linkListener(
-  owner: Owner,
+  { gateway, owner }: { readonly gateway: Gateway; readonly owner: Owner },
   spec: ListenerSpec,
   field: string,
   before: readonly Listener[],
@@ -77,7 +79,8 @@ function linkListener(
   const known = Object.hasOwn(protocols, spec.protocol) ? protocols[spec.protocol] : undefined
   const kinds = allowedKinds(owner, spec, field, known?.kinds ?? [], problems)
   const certificates = listenerCertificates(owner, spec, field, snapshot)
-  problems.push(...certificates.problems)
+  const clients = listenerClients(gateway, spec, { owner, field }, snapshot)
+  problems.push(...certificates.problems, ...clients.problems)
   if (known === undefined) {
     const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
     problems.push(conditionAt(owner, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
@@ -94,8 +97,12 @@ function linkListener(
       protocol: known?.protocol,
       kinds,
       certificates: certificates.value,
+      clients: clients.value,
       serves:
-        known !== undefined && rival === undefined && (spec.tls?.mode !== 'Terminate' || certificates.value.length > 0),
+        known !== undefined &&
+        rival === undefined &&
+        clients.value !== 'nobody' &&
+        (spec.tls?.mode !== 'Terminate' || certificates.value.length > 0),
     },
     problems,
   }

@@ -10,7 +10,7 @@ import type {
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Certificate, Gateway, GatewayListener, StreamListener } from '../model/model.ts'
 import { attach } from './attach-routes.ts'
-import { readSecret } from './gateway-certificates.ts'
+import { clientCertificate, readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
@@ -119,10 +119,13 @@ function linkGateway(
   if (problems.length > 0) problems.push(...sets.map((set) => parentRefused(set, gateway)))
   const serving = problems.length > 0 ? [] : listeners.filter(({ serves }) => serves)
   const { namespace, name } = gateway.metadata
+  const shown = clientCertificate(gateway, attaching.snapshot)
+  problems.push(...shown.problems)
   const value: Gateway = {
     namespace,
     name,
     addresses: addresses.value,
+    ...(shown.value !== undefined && { clientCertificate: shown.value }),
     listeners: serving.flatMap((one): GatewayListener[] => {
       const { protocol } = one
       if (protocol !== 'http' && protocol !== 'https') return []
@@ -153,11 +156,13 @@ const linkListener = ({
   field,
   hostname,
   certificates,
+  clients,
 }: Listener): Omit<GatewayListener, 'protocol' | 'hosts'> => ({
   name,
   port: spec.port,
   hostname,
   certificates,
+  ...(typeof clients === 'object' && { clients }),
   origin: originOf(owner, field),
 })
 
@@ -205,15 +210,16 @@ function hostsOf(
   }).toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1))
 }
 
-/** Those that listeners use. */
+/** Those that gateways show, to clients and to backends. */
 function certificatesOf(
   gateways: readonly Gateway[],
   { entries }: InventorySnapshot,
 ): ReadonlyMap<string, Certificate> {
   const names = new Set(
-    gateways.flatMap(({ listeners, streams }) =>
-      [...listeners, ...streams].flatMap(({ certificates }) => certificates),
-    ),
+    gateways.flatMap(({ listeners, streams, clientCertificate: shown = [] }) => [
+      ...[...listeners, ...streams].flatMap(({ certificates }) => certificates),
+      ...[shown].flat(),
+    ]),
   )
   const found = Array.from(names)
     .toSorted()

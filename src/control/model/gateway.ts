@@ -7,6 +7,8 @@ export interface Gateway {
   readonly name: string
   /** IP addresses that every instance binds; empty: each its own. */
   readonly addresses: readonly string[]
+  /** Of `Model.certificates`: shown to backends that ask for one. */
+  readonly clientCertificate?: string
   /** Those that can be served, in the order written. */
   readonly listeners: readonly GatewayListener[]
   /** The same for those that take bytes. */
@@ -28,8 +30,19 @@ export interface GatewayListener {
   readonly hostname: string
   /** Of `Model.certificates`; HTTPS has at least one, HTTP none. */
   readonly certificates: readonly string[]
+  /** Absent: clients need show nothing. */
+  readonly clients?: ClientValidation
   /** Within `hostname`, each at most once; a host of none of them is answered with 404. */
   readonly hosts: readonly GatewayHost[]
+  readonly origin: Origin
+}
+
+/** What clients must show where TLS ends. */
+export interface ClientValidation {
+  /** Authorities of which one must vouch for a client, PEM. */
+  readonly trustPem: string
+  /** `insecure-fallback`: who shows nothing, or nothing that is good, comes in all the same, as nobody. */
+  readonly mode: 'valid-only' | 'insecure-fallback'
   readonly origin: Origin
 }
 
@@ -42,6 +55,8 @@ export interface StreamListener {
   readonly hostname: string
   /** Of `Model.certificates`: TLS ends here with these. Empty: it passes through, or there is none. */
   readonly certificates: readonly string[]
+  /** Absent: clients need show nothing. */
+  readonly clients?: ClientValidation
   /** Within `hostname`, each at most once; what none is for is closed. */
   readonly hosts: readonly StreamHost[]
   readonly origin: Origin

@@ -57,20 +57,30 @@ function renderHop(http2: boolean, traffic: Partial<Traffic> = {}): Pick<Cluster
   }
 }
 
+/** What a cluster has of who calls. */
+export interface Caller {
+  /** Where endpoints are nearer or farther. */
+  readonly place: Locality | undefined
+  /** Of a Gateway: its certificate for backends that ask for one. */
+  readonly shown: string | undefined
+}
+
 /** One port of a service as its clients see it; the endpoints come by EDS under the same name. */
-export const renderServiceCluster = (service: Service, port: ServicePort): Cluster =>
+export const renderServiceCluster = (service: Service, port: ServicePort, caller: Caller): Cluster =>
   balancedCluster(service, port, {
+    ...caller,
     source: byEds(servicePortName(service.namespace, service.name, port.port)),
     transports: [meshTransport(service, port)],
   })
 
 /** One port of a service outside of the mesh: to its endpoints, by address or by name, or to where the call was going. */
-export function renderExternalCluster(service: Service, port: ServicePort, caller: Locality | undefined): Cluster {
+export function renderExternalCluster(service: Service, port: ServicePort, caller: Caller): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
   // A policy that wants TLS there is a mistake; until it is mended nothing is said in plain text.
   if (service.external?.resolution === 'none' && port.tls === undefined) return forwardCluster(name, port)
   return balancedCluster(service, port, {
-    source: service.external?.resolution === 'dns' ? byName(service, port, caller) : byEds(name),
+    ...caller,
+    source: service.external?.resolution === 'dns' ? byName(service, port, caller.place) : byEds(name),
     // With those of the mesh in reserve.
     transports: port.identities.length === 0 ? [] : [meshTransport(service, port)],
   })
@@ -82,7 +92,7 @@ type Source = Pick<Cluster, 'clusterDiscoveryType' | 'edsClusterConfig' | 'dnsLo
 function balancedCluster(
   service: Service,
   port: ServicePort,
-  { source, transports }: { readonly source: Source; readonly transports: TransportMatch[] },
+  { source, transports, shown }: Caller & { readonly source: Source; readonly transports: TransportMatch[] },
 ): Cluster {
   const name = servicePortName(service.namespace, service.name, port.port)
   const { healthChecks } = port.traffic ?? {}
@@ -97,7 +107,7 @@ function balancedCluster(
       healthChecks: [renderHealthCheck(healthChecks, { host: hostOf(service), http2: hopOf(port) === 'h2' })],
     }),
     transportSocketMatches: transports,
-    transportSocket: port.tls === undefined ? plainText : tlsSocket(renderBackendTls(hopOf(port), port.tls)),
+    transportSocket: port.tls === undefined ? plainText : tlsSocket(renderBackendTls(hopOf(port), port.tls, shown)),
     metadata: weft(port.origin, {
       ...(byLatency ? { load_balancing: 'peak-ewma' } : {}),
       ...settingsJson(settingsOf(port)),

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Address } from '../../base/address.ts'
 import type { FilterChainSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { certificateSecret, gatewayNames } from '../../xds/names.ts'
+import { gatewayNames } from '../../xds/names.ts'
 import type { Gateway, GatewayInstance, GatewayListener, RouteRule } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
@@ -84,17 +84,15 @@ export function renderGatewayListener(
 const rulesOf = ({ listeners }: GatewayTable): readonly RouteRule[] =>
   listeners.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules))
 
-function chainFor(
-  { name, protocol, hostname, certificates }: GatewayListener,
-  filters: NonNullable<FilterChain['filters']>,
-): FilterChain {
+function chainFor(listener: GatewayListener, filters: NonNullable<FilterChain['filters']>): FilterChain {
+  const { name, protocol, hostname } = listener
   if (protocol === 'http') return { name: 'http', filters }
   return {
     name,
     filterChainMatch: forHost(hostname),
     transportSocket: {
       name: tlsTransportSocket,
-      configType: { case: 'typedConfig', value: renderEdgeTls(certificates.map(certificateSecret), 'http') },
+      configType: { case: 'typedConfig', value: renderEdgeTls(listener, 'http') },
     },
     filters,
   }

@@ -39,9 +39,10 @@ export function gatewayResources(
   const sockets = gatewaySockets(gateway, instance)
   const tables = gatewayTables(gateway)
   const secrets = new Map(
-    [...gateway.listeners, ...gateway.streams].flatMap((one) =>
-      one.certificates.map((secret) => [certificateSecret(secret), secret] as const),
-    ),
+    [
+      ...[...gateway.listeners, ...gateway.streams].flatMap((one) => one.certificates),
+      ...[gateway.clientCertificate ?? []].flat(),
+    ].map((secret) => [certificateSecret(secret), secret] as const),
   )
   return {
     listeners: sockets.map(({ name }) => name).toSorted(),

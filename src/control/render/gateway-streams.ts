@@ -4,7 +4,7 @@ import {
   TcpProxy_WeightedClusterSchema,
   type TcpProxy,
 } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
-import { certificateSecret, gatewayNames } from '../../xds/names.ts'
+import { gatewayNames } from '../../xds/names.ts'
 import type { GatewayInstance, StreamBackend, StreamHost, StreamListener } from '../model/model.ts'
 import { weft } from './parts.ts'
 import { clusterOf, missingBackendCluster } from './routes.ts'
@@ -44,7 +44,7 @@ const routedChains = (listener: StreamListener, parts: StreamParts): readonly Fi
               name: tlsTransportSocket,
               configType: {
                 case: 'typedConfig' as const,
-                value: renderEdgeTls(certificates.map(certificateSecret), 'tcp'),
+                value: renderEdgeTls(listener, 'tcp'),
               },
             },
           }),

@@ -190,10 +190,12 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(name, program))
   }
   return ofPort(name, model, ({ service, port }) => {
-    const caller = byDns(service) ? placeOf(workload, port) : undefined
+    const place = byDns(service) ? placeOf(workload, port) : undefined
+    const shown = port.tls && workload.gateway && model.gateways.get(workload.gateway.gateway)?.clientCertificate
+    const caller = { place, shown }
     const whole = withReserve(port, reserveOf(port, model))
     return cache.get(
-      `CDS ${name}${fromPlace(caller)}`,
+      `CDS ${name}${fromPlace(place)}${shown === undefined ? '' : ` as ${shown}`}`,
       name,
       // Not the endpoints, unless they are in it: they come and go without a change of the cluster, unless the hop becomes another.
       [
@@ -210,7 +212,7 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
       ClusterSchema,
       () =>
         service.external === undefined
-          ? renderServiceCluster(service, whole)
+          ? renderServiceCluster(service, whole, caller)
           : renderExternalCluster(service, whole, caller),
     )
   })

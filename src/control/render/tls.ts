@@ -4,6 +4,7 @@ import { ApiConfigSource_ApiType, ApiVersion } from '../../xds/gen/envoy/config/
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import {
+  CertificateValidationContext_TrustChainVerification as TrustChainVerification,
   SubjectAltNameMatcher_SanType,
   TlsParameters_TlsProtocol,
   type SubjectAltNameMatcherSchema,
@@ -17,13 +18,14 @@ import {
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import {
   agentCluster,
+  certificateSecret,
   meshAlpn,
   meshTcpAlpn,
   ownCertificateSecret,
   systemTrustSecret,
   trustBundleSecret,
 } from '../../xds/names.ts'
-import type { BackendTls } from '../model/model.ts'
+import type { BackendTls, ClientValidation, GatewayListener } from '../model/model.ts'
 import { duration, overAds, typed } from './parts.ts'
 
 type SecretSource = MessageInitShape<typeof SdsSecretConfigSchema>
@@ -90,15 +92,34 @@ export const inspectTls = ({
   continueOnListenerFiltersTimeout: serverMayBeFirst,
 })
 
-/** Receives strangers with the certificates of these SDS secrets, of which the TLS server name chooses. Raw bytes negotiate nothing. */
-export const renderEdgeTls = (secrets: readonly string[], protocol: 'http' | 'tcp'): Any =>
+/**
+ * Receives strangers with these certificates, of which the TLS server name chooses, and asks for theirs where that is wanted. Raw bytes
+ * negotiate nothing.
+ */
+export const renderEdgeTls = (
+  { certificates, clients }: Pick<GatewayListener, 'certificates' | 'clients'>,
+  protocol: 'http' | 'tcp',
+): Any =>
   typed(DownstreamTlsContextSchema, {
+    ...(clients?.mode === 'valid-only' && { requireClientCertificate: true }),
     commonTlsContext: {
       tlsParams,
-      tlsCertificateSdsSecretConfigs: secrets.map((name) => ({ name, sdsConfig: overAds })),
+      tlsCertificateSdsSecretConfigs: certificates.map(certificateSource),
+      ...(clients && { validationContextType: trustOf(clients) }),
       alpnProtocols: protocol === 'http' ? ['h2', 'http/1.1'] : [],
     },
   })
+
+/** A certificate of a Gateway, over ADS. */
+const certificateSource = (secret: string): SecretSource => ({ name: certificateSecret(secret), sdsConfig: overAds })
+
+const trustOf = ({ trustPem, mode }: ClientValidation): Validation => ({
+  case: 'validationContext',
+  value: {
+    trustedCa: { specifier: { case: 'inlineString', value: trustPem } },
+    ...(mode === 'insecure-fallback' && { trustChainVerification: TrustChainVerification.ACCEPT_UNTRUSTED }),
+  },
+})
 
 /** What is spoken on the hop between two sidecars. */
 export type Hop = 'h2' | 'http/1.1' | 'tcp'
@@ -125,12 +146,16 @@ export const renderUpstreamTls = (hop: Hop, sni: string, identities: readonly st
     },
   })
 
-/** Calls a program that speaks TLS itself and proves itself by name. Raw bytes negotiate nothing. */
-export const renderBackendTls = (hop: Hop, { sni, names, trust }: BackendTls): Any =>
+/**
+ * Calls a program that speaks TLS itself and proves itself by name, with this certificate (of a Gateway) if it asks for one. Raw bytes
+ * negotiate nothing.
+ */
+export const renderBackendTls = (hop: Hop, { sni, names, trust }: BackendTls, shown: string | undefined): Any =>
   typed(UpstreamTlsContextSchema, {
     sni,
     commonTlsContext: {
       tlsParams,
+      ...(shown !== undefined && { tlsCertificateSdsSecretConfigs: [certificateSource(shown)] }),
       validationContextType: trust === 'nobody' ? trustNobody : trustFor(names, trust),
       alpnProtocols: hop === 'tcp' ? [] : [hop],
     },

@@ -35,9 +35,9 @@ test('a policy says for each Gateway that leads to its targets, and for each tar
     'ExternalService outside Accepted ResolvedRefs',
   ])
   assert.deepEqual(reasons('useless'), [
-    'Gateway edge TargetNotFound InvalidCACertificateRef',
+    'Gateway edge NoValidCACertificate InvalidCACertificateRef',
     'Service lost NoValidCACertificate InvalidCACertificateRef',
-    'Service pay TargetNotFound InvalidCACertificateRef',
+    'Service pay NoValidCACertificate InvalidCACertificateRef',
     'Service shop NoValidCACertificate InvalidCACertificateRef',
   ])
 })

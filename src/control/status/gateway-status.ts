@@ -34,10 +34,29 @@ export function gatewayStatus(
   const accepted = acceptance(judge('Accepted', besidesListeners(problems)), listeners, (name) => good.has(name))
   return {
     addresses: serving.addresses.map((value) => ({ type: 'IPAddress', value })),
-    conditions: [accepted, programmed(accepted, serving)],
+    conditions: [accepted, programmed(accepted, serving), ...tlsConditions(resource, problems)],
     listeners,
     ...(gateway.listenerSets.length > 0 && { attachedListenerSets: gateway.listenerSets.length }),
   }
+}
+
+/** Of what `spec.tls` says; who does not use it has no such conditions. */
+function tlsConditions({ spec: { tls } }: ResourceOf<'Gateway'>, problems: readonly Problem[]): readonly Condition[] {
+  const { default: wide, perPort = [] } = tls?.frontend ?? {}
+  const insecure = [wide, ...perPort.map(({ validation }) => validation)].some(
+    (one) => one?.mode === 'AllowInsecureFallback',
+  )
+  return [
+    ...(tls?.clientCertificate === undefined ? [] : [judge('ResolvedRefs', besidesListeners(problems))]),
+    ...(insecure ? [insecureMode] : []),
+  ]
+}
+
+const insecureMode: Condition = {
+  type: 'InsecureFrontendValidationMode',
+  status: 'True',
+  reason: 'ConfigurationChanged',
+  message: 'mode AllowInsecureFallback lets clients in that show no good certificate',
 }
 
 function programmed(accepted: Condition, { pending, reason = 'Pending' }: Serving): Condition {

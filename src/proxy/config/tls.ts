@@ -34,6 +34,8 @@ export interface DownstreamTls {
   /** What a client's certificate must say. */
   readonly peer: PeerCheck
   readonly requireClientCertificate: boolean
+  /** A certificate that nobody vouches for counts as none; absent: it is refused. xDS: trust_chain_verification ACCEPT_UNTRUSTED. */
+  readonly acceptUntrusted?: true
   readonly alpn: readonly string[]
   readonly versions?: TlsVersions
 }

@@ -50,3 +50,55 @@ for (const [versions, offered, spoken] of [
     assert.equal(outcome, spoken)
   })
 }
+
+const strangers = await createTestAuthority()
+const good = await authority.issue('spiffe://a/ns/b/sa/c')
+const foreign = await strangers.issue('spiffe://a/ns/b/sa/c')
+
+for (const [shown, acceptUntrusted, required, outcome] of [
+  [good, false, false, 'spiffe://a/ns/b/sa/c'],
+  [good, true, false, 'spiffe://a/ns/b/sa/c'],
+  [foreign, false, false, 'refused'],
+  [foreign, true, false, 'nobody'],
+  [foreign, true, true, 'nobody'],
+  [undefined, true, false, 'nobody'],
+  [undefined, true, true, 'refused'],
+] as const) {
+  const which = shown === undefined ? 'none' : shown === good ? 'a good one' : 'one that nobody vouches for'
+  const rules = `${acceptUntrusted ? 'untrusted ones taken' : 'good ones only'}, ${required ? '' : 'not '}required`
+  test(`certificates of clients (${rules}), the client has ${which}: ${outcome}`, async (t) => {
+    const config: DownstreamTls = {
+      certificate: pair,
+      trust: { pem: authority.bundlePem },
+      peer: { kind: 'names', oneOf: [] },
+      requireClientCertificate: required,
+      ...(acceptUntrusted && { acceptUntrusted }),
+      alpn: [],
+    }
+    const terminator = terminateTls(config, { certificates: [pair], trustPem: authority.bundlePem })
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on('error', () => {})
+      terminator.accept(socket, (secured) => {
+        if ('refused' in secured) return resolve('refused')
+        assert.equal(secured.certificate === undefined, secured.principal === undefined)
+        resolve(secured.principal ?? 'nobody')
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = tls.connect({
+      port: (server.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      ca: authority.bundlePem,
+      servername: 'web.example',
+      ...(shown && { cert: shown.chainPem, key: shown.keyPem }),
+    })
+    client.on('error', () => {})
+    t.after(() => {
+      client.destroy()
+      server.close()
+    })
+    assert.equal(await promise, outcome)
+  })
+}

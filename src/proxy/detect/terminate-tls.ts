@@ -35,7 +35,7 @@ export interface TerminateParts {
 
 /**
  * Ends TLS with these certificates; for others make another terminator. Handshakes that have begun go on. A client certificate that
- * is given must be good, also where none is required. Nothing is resumed: no tickets, and no session cache.
+ * is given must be good, also where none is required, unless the configuration takes bad ones as none. Nothing is resumed: no tickets, and no session cache.
  */
 export function terminateTls(config: DownstreamTls, { certificates, trustPem }: TerminateParts): TlsTerminator {
   const [first, ...more] = certificates
@@ -54,7 +54,7 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
     allowHalfOpen: true,
     requestCert: trustPem !== undefined,
     // What is given is checked below, so that a bad certificate is refused where a missing one is allowed.
-    rejectUnauthorized: trustPem !== undefined && config.requireClientCertificate,
+    rejectUnauthorized: trustPem !== undefined && config.requireClientCertificate && config.acceptUntrusted !== true,
     handshakeTimeout: handshakeTimeoutMs,
     ...(config.alpn.length > 0 ? { ALPNProtocols: [...config.alpn] } : {}),
   })
@@ -82,10 +82,9 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
   ): { principal: string | undefined; certificate: Buffer | undefined } | { refused: string } {
     const certificate = trustPem === undefined ? undefined : socket.getPeerX509Certificate()
     if (certificate === undefined) {
-      return config.requireClientCertificate
-        ? { refused: 'no client certificate' }
-        : { principal: undefined, certificate: undefined }
+      return config.requireClientCertificate ? { refused: 'no client certificate' } : nobody
     }
+    if (!socket.authorized && config.acceptUntrusted === true) return nobody
     if (!socket.authorized) return { refused: `client certificate refused: ${String(socket.authorizationError)}` }
     const principal = checkPeer(certificate.raw, config.peer)
     return principal instanceof Error ? { refused: principal.message } : { principal, certificate: certificate.raw }
@@ -101,6 +100,8 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
     },
   }
 }
+
+const nobody = { principal: undefined, certificate: undefined }
 
 /** A secure context costs a millisecond: made when the first client asks for one of its names. */
 function contextsByName(

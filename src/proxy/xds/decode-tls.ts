@@ -2,6 +2,7 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   CertificateValidationContextSchema,
+  CertificateValidationContext_TrustChainVerification as TrustChainVerification,
   SubjectAltNameMatcher_SanType as SanType,
   TlsParametersSchema,
   TlsParameters_TlsProtocol as TlsProtocol,
@@ -52,7 +53,7 @@ export function decodeDownstreamTls(
   if (common.certificate === undefined) refused.add(join(path, 'common_tls_context'), 'expected a certificate')
   if (required && common.trust === undefined)
     refused.add(join(path, 'require_client_certificate'), 'needs a validation context')
-  const { certificate = 'own', moreCertificates, trust, peer, alpn, versions } = common
+  const { certificate = 'own', moreCertificates, trust, peer, alpn, versions, acceptUntrusted } = common
   const more = moreCertificates.length === 0 ? {} : { moreCertificates }
   return {
     certificate,
@@ -60,6 +61,7 @@ export function decodeDownstreamTls(
     trust,
     peer,
     requireClientCertificate: required,
+    ...(acceptUntrusted && { acceptUntrusted }),
     alpn,
     ...(versions && { versions }),
   }
@@ -81,6 +83,11 @@ export function decodeUpstreamTls(
   if (common.moreCertificates.length > 0)
     refused.add(path, 'more than one certificate is not supported towards an endpoint')
   if (common.trust === undefined) refused.add(path, 'without a validation context nobody vouches for the peer')
+  if (common.acceptUntrusted === true)
+    refused.add(
+      path,
+      'an endpoint that nobody vouches for is never believed (trust_chain_verification ACCEPT_UNTRUSTED)',
+    )
   return {
     certificate: common.certificate,
     trust: common.trust ?? { pem: '' },
@@ -96,6 +103,7 @@ interface Common {
   readonly moreCertificates: readonly CertificateSource[]
   readonly trust: TrustSource | undefined
   readonly peer: PeerCheck
+  readonly acceptUntrusted?: true
   readonly alpn: readonly string[]
   readonly versions?: TlsVersions
 }
@@ -184,12 +192,16 @@ function decodeValidation(
   { validationContextType: by }: CommonTlsContext,
   path: string,
   refused: Refusals,
-): Pick<Common, 'trust' | 'peer'> {
+): Pick<Common, 'trust' | 'peer' | 'acceptUntrusted'> {
   switch (by.case) {
     case 'validationContext': {
       const at = join(path, 'validation_context')
       const names = decodeNames(by.value, at, refused)
-      return { trust: { pem: decodeTrustedCa(by.value, at, refused) }, peer: { kind: 'names', oneOf: names } }
+      return {
+        trust: { pem: decodeTrustedCa(by.value, at, refused) },
+        peer: { kind: 'names', oneOf: names },
+        ...untrusted(by.value),
+      }
     }
     case 'validationContextSdsSecretConfig': {
       const trust = secretName(by.value, join(path, 'validation_context_sds_secret_config'), refused)
@@ -207,7 +219,7 @@ function decodeValidation(
         return unchecked
       }
       const trust = secretName(secret, join(at, 'validation_context_sds_secret_config'), refused)
-      return { trust, peer: peerOf(trust, names) }
+      return { trust, peer: peerOf(trust, names), ...(context && untrusted(context)) }
     }
     default:
       return unchecked // refused by knowOnly, if it is there at all
@@ -222,7 +234,12 @@ function peerOf({ secret }: { readonly secret: string }, oneOf: readonly Subject
     : { kind: 'names', oneOf }
 }
 
-const validationFields = fieldNames('trusted_ca match_typed_subject_alt_names match_subject_alt_names')
+const untrusted = ({ trustChainVerification }: CertificateValidationContext): Pick<Common, 'acceptUntrusted'> =>
+  trustChainVerification === TrustChainVerification.ACCEPT_UNTRUSTED ? { acceptUntrusted: true } : {}
+
+const validationFields = fieldNames(
+  'trusted_ca match_typed_subject_alt_names match_subject_alt_names trust_chain_verification',
+)
 const kinds: Readonly<Record<number, SubjectMatch['kind']>> = {
   [SanType.URI]: 'uri',
   [SanType.DNS]: 'dns',

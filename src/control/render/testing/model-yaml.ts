@@ -8,6 +8,7 @@ import type {
   Endpoint,
   External,
   BackendTls,
+  ClientValidation,
   Gateway,
   InboundPort,
   InboundRule,
@@ -248,18 +249,21 @@ function gateway({
   addresses = [],
   listeners = [],
   streams = [],
+  clientCertificate,
 }: Loose<Gateway>): Gateway {
   const resource = `Gateway ${namespace}/${name}`
   return {
     namespace,
     name,
     addresses,
+    ...(clientCertificate !== undefined && { clientCertificate }),
     listeners: listeners.map((given, index) => ({
       name: given.name ?? `listener-${index}`,
       port: given.port ?? 80,
       protocol: given.protocol ?? 'http',
       hostname: given.hostname ?? '*',
       certificates: given.certificates ?? [],
+      ...(given.clients && { clients: { origin: origin(resource), ...given.clients } as ClientValidation }),
       hosts: (given.hosts ?? []).map((host) => ({
         hostname: host.hostname ?? '*',
         rules: (host.rules ?? []).map(rule),
@@ -272,6 +276,7 @@ function gateway({
       protocol: given.protocol ?? 'tls',
       hostname: given.hostname ?? '*',
       certificates: given.certificates ?? [],
+      ...(given.clients && { clients: { origin: origin(resource), ...given.clients } as ClientValidation }),
       hosts: (given.hosts ?? []).map(streamHost),
       origin: origin(resource, { field: `spec.listeners[${index}]` }),
     })),
