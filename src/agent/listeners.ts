@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { CaptureSockets } from './capture/host/host-capture.ts'
+import { capturePorts } from './capture/namespace/messages.ts'
 import type { Namespace } from './capture/namespace/namespace.ts'
 import { refused, type AgentOptions, type ProgramPort, type Refused } from './options.ts'
 import { bindSocket, type HeldSocket } from './sockets.ts'
@@ -58,6 +59,14 @@ export function bindListeners(
   const adminSocket = bind(admin ?? { host: loopback, port: 0 }, 'admin address')
   if ('refused' in adminSocket) return adminSocket
   const carrier = namespace === undefined || 'missing' in namespace.carrier ? [] : [namespace.carrier]
+  const inboundSocket = host?.inbound === true ? bindCaughtInbound(pairs) : undefined
+  if (inboundSocket !== undefined) {
+    if ('refused' in inboundSocket) {
+      close()
+      return refused(`${inboundSocket.refused}: one sidecar serves a network namespace`)
+    }
+    held.push(inboundSocket)
+  }
   const captured =
     caught === undefined ? [] : [caught.outbound, caught.dns, ...(host?.also ?? []), ...caught.datagrams, ...carrier]
   return {
@@ -70,6 +79,19 @@ export function bindListeners(
     all: [...held, ...captured],
     close,
   }
+}
+
+/** Where the rules of a whole machine send what is for its ports: each is served as its inbound listener is, and that one's own port too. */
+function bindCaughtInbound(pairs: Listeners['inbound']): HeldSocket | Refused {
+  const caught = pairs.flatMap(({ port, socket: { address } }) => [
+    { port: port.targetPort, address },
+    { port: address.port, address },
+  ])
+  const bind = (host: string): HeldSocket | Refused =>
+    bindSocket({ host, port: capturePorts.inbound }, 'capture socket', { caught })
+  // Of both families, where there are two.
+  const both = bind('::')
+  return 'refused' in both ? bind('0.0.0.0') : both
 }
 
 /** Binds each of the program's own ports on loopback, for its inbound listener. Gives those that somebody else has. */

@@ -26,6 +26,8 @@ interface BoundHandle {
 export interface BindOptions {
   /** What comes here is served by the listener of this address, which is lent before. */
   readonly also?: Address
+  /** What was caught on its way to one of these ports is served by the listener of that address; what was for others goes on to them. */
+  readonly caught?: readonly { readonly port: number; readonly address: Address }[]
 }
 
 /** Binds; port 0 takes a free one. Refused with the reason (in use, not an address of this machine, not permitted). */
@@ -60,14 +62,14 @@ export function heldDatagrams(handle: unknown, family: 4 | 6, relay?: number): H
 const isHandle = (handle: unknown): handle is { close(): void } =>
   typeof handle === 'object' && handle !== null && 'close' in handle
 
-function hold(handle: { close(): void }, held: Address, { also }: BindOptions): HeldSocket {
+function hold(handle: { close(): void }, held: Address, { also, caught }: BindOptions): HeldSocket {
   const server = new net.Server()
   // Gives the socket the type that Node's IPC hands over, without listening here: two that accept would share the connections.
   Object.assign(server, { _handle: handle })
   return {
     address: held,
     lend(child) {
-      const message: ToSidecar = { kind: 'listener', address: held, ...(also === undefined ? {} : { also }) }
+      const message: ToSidecar = { kind: 'listener', address: held, ...(also && { also }), ...(caught && { caught }) }
       child.send(message, server, () => {})
     },
     close: () => handle.close(),

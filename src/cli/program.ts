@@ -306,6 +306,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--except-user <id>', "a user whose calls pass by: the sidecar's; may be repeated", collect)
     .option('--only-user <id>', 'catch the calls of this user alone; may be repeated', collect)
     .option('--except-mark <mark>', 'a firewall mark that passes by; may be repeated', collect)
+    .option(
+      '--inbound-ports <ports>',
+      'ports whose connections from outside go to the sidecar first: all (default; but ssh), none, or numbers with commas between',
+    )
+    .option('--exclude-inbound-ports <ports>', 'ports that they reach directly all the same')
     .action((flags) =>
       ended(import('./commands/capture.ts').then(({ installCapture }) => installCapture(flags, terminal))),
     )

@@ -8,6 +8,8 @@ import { formatAddress, type Address } from '../base/address.ts'
 export interface HandedOver {
   /** What accepts on `also` accepts on this one as well, once both are there. */
   add(address: Address, server: Server, also?: Address): void
+  /** Each of its connections goes to whatever accepts on the address that is chosen for it, or else to `others`. */
+  addCaught(server: Server, choose: (socket: Socket) => Address | undefined, others: Server): void
   /**
    * What accepts on this address; rejects when no such socket was handed over. It may be closed and taken again as listeners come and
    * go: the socket itself stays open.
@@ -52,6 +54,17 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
       // Its connections are those of the other one, which was handed over before.
       one.taker = held.get(formatAddress(also))?.server ?? 'gone'
     },
+    addCaught(server, choose, others) {
+      const key = `caught ${held.size}`
+      const one: Held = { server, early: new Set(), taker: others }
+      held.set(key, one)
+      accept(server, (socket) => {
+        const chosen = choose(socket)
+        const there = chosen && held.get(formatAddress(chosen))
+        if (there === undefined) pass(socket, others)
+        else receive(there, socket)
+      })
+    },
     take(address) {
       const one = held.get(formatAddress(address))
       return one === undefined
@@ -95,17 +108,23 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
 
 function hold(server: Server): Held {
   const one: Held = { server, early: new Set(), taker: undefined }
+  accept(server, (socket) => receive(one, socket))
+  return one
+}
+
+function accept(server: Server, connected: (socket: Socket) => void): void {
   // Read by Node at each accept: a connection may end one way before the other, and nothing is read before somebody wants it.
   Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
   server.on('error', ignore)
-  server.on('connection', (socket: Socket) => {
-    if (one.taker instanceof Server) return pass(socket, one.taker)
-    if (one.taker === 'gone' || one.early.size >= maxEarly) return void socket.destroy()
-    one.early.add(socket)
-    socket.on('error', ignore)
-    socket.once('close', () => one.early.delete(socket))
-  })
-  return one
+  server.on('connection', connected)
+}
+
+function receive(one: Held, socket: Socket): void {
+  if (one.taker instanceof Server) return pass(socket, one.taker)
+  if (one.taker === 'gone' || one.early.size >= maxEarly) return void socket.destroy()
+  one.early.add(socket)
+  socket.on('error', ignore)
+  socket.once('close', () => one.early.delete(socket))
 }
 
 /** A server that never listens itself: it says what the held one accepts. */

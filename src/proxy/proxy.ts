@@ -11,7 +11,7 @@ import type { Watchable } from '../base/watchable.ts'
 import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
-import { carryDatagrams, type DatagramCarrier } from './carried-datagrams.ts'
+import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
 import { describeClusters } from './describe-clusters.ts'
 import { resolveNames } from './dns-clusters.ts'
 import { lookupHost } from './dns/lookup-host.ts'
@@ -47,7 +47,7 @@ import { serveUdp, type UdpService } from './udp.ts'
 import { createUpstream, type UpstreamParts } from './upstream/upstream.ts'
 
 /** What a proxy needs from outside. */
-export interface ProxyParts {
+export interface ProxyParts extends CapturedParts {
   readonly config: Watchable<ProxyConfig>
   /** Asks for a route configuration that is known by name but not here yet; resolves true when it is in `config`, false when it does not exist or did not come in time. */
   readonly demand: (routeName: string) => Promise<boolean>
@@ -57,10 +57,6 @@ export interface ProxyParts {
   readonly listen: (address: Address, signal: AbortSignal) => Promise<Server>
   /** The same for datagrams. Absent: newly bound. */
   readonly listenUdp?: (address: Address) => Promise<Datagrams>
-  /** Where a captured program's datagrams come from, when it is time to take them. Absent: from nowhere. */
-  readonly carrier?: Promise<DatagramCarrier>
-  /** Hears whether they may be taken, as often as that changes. */
-  readonly allowDatagrams?: (allow: boolean) => void
   readonly self: {
     /** `<namespace>/<name>`. */
     readonly workload: string
@@ -196,17 +192,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     sweeper,
     log,
   }
-  const carried = parts.carrier && carryDatagrams(shared)
-  if (carried !== undefined) void parts.carrier?.then((carrier) => carried.attach(carrier))
-  let datagramsAllowed: boolean | undefined
-  const adoptCaptured = ({ listeners }: ProxyConfig): void => {
-    const captured = [...listeners.values()].find(({ originalDestination }) => originalDestination === true)
-    carried?.update(captured)
-    const allowed = captured?.carriesDatagrams === true
-    if (captured === undefined || allowed === datagramsAllowed) return
-    datagramsAllowed = allowed
-    parts.allowDatagrams?.(allowed)
-  }
+  const captured = serveCapturedTraffic(parts, { shared, current: () => snapshot })
   const healthMetrics = createHealthMetrics(parts.metrics)
   const healthChecks = createHealthChecks({
     ...shared,
@@ -259,7 +245,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.budgets.retain(next.clusters)
     shared.hedges.retain(next)
     retainCounts(next, shared)
-    adoptCaptured(next)
+    captured.adopt(next)
     if (stopping.signal.aborted) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
     for (const [name, one] of leavingPatiently ? [] : open) {
@@ -336,7 +322,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const close = (): void => {
     stop()
     for (const { handle } of open.values()) handle?.close()
-    carried?.close()
+    captured.close()
     names.close()
     healthChecks.close()
     upstream.close()
@@ -348,8 +334,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       if (patient) leavingPatiently = true
       else stop()
       for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs, patient))
-      if (carried !== undefined) leaving.add(carried.drain(deadlineMs))
-      await Promise.all(leaving)
+      await Promise.all([...leaving, captured.drain(deadlineMs, patient)])
       close()
     },
     close,

@@ -19,6 +19,7 @@ import { createHandedOver } from './handed-over.ts'
 import type { DatagramCarrier } from './carried-datagrams.ts'
 import { createInside, type Inside } from './inside.ts'
 import { datagramsFrom } from './listener/handles.ts'
+import { originalDestination } from './listener/original-destination.ts'
 import type { NamedService } from './config.ts'
 import { createProxy } from './proxy.ts'
 import { certsAnswer, plainJson } from './sidecar-answers.ts'
@@ -83,6 +84,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   })
   const datagrams: (() => ReceivingDatagrams | undefined)[] = []
   const carrier = Promise.withResolvers<DatagramCarrier>()
+  const undeclared = new Server()
   const inside = createInside({ ask: (id, port) => parts.tell({ kind: 'connect', id, port }), clock: parts.clock })
   let running: Running | undefined
   let draining = false
@@ -108,6 +110,11 @@ export function createSidecar(parts: SidecarParts): Sidecar {
       over()
     })
   }
+  const takeSocket = ({ address, also, caught }: Extract<ToSidecar, { kind: 'listener' }>, server: Server): void => {
+    if (caught === undefined) return sockets.add(address, server, also)
+    const byPort = new Map(caught.map((one) => [one.port, one.address]))
+    sockets.addCaught(server, (socket) => byPort.get(originalDestination(socket)?.port ?? 0), undeclared)
+  }
   const tellFigures = (): void => parts.tell({ kind: 'figures', figures: running?.answer('figures') as Figures })
   const tellAnswer = async ({ id, what, detail }: Extract<ToSidecar, { kind: 'ask' }>): Promise<void> => {
     const answer = what === 'explain' || what === 'probe' ? await running?.[what](detail) : running?.answer(what)
@@ -118,7 +125,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
     hear(message, handle) {
       switch (message.kind) {
         case 'listener':
-          if (handle instanceof Server) sockets.add(message.address, handle, message.also)
+          if (handle instanceof Server) takeSocket(message, handle)
           return
         case 'datagrams': {
           const { family, relay } = message
@@ -141,7 +148,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
             await released.promise
             return socketsOnDemand && signal !== undefined ? sockets.order(address, signal) : sockets.take(address)
           }
-          const started = running ?? start(message, { listen, datagrams, carrier: carrier.promise, inside }, parts)
+          const started =
+            running ?? start(message, { listen, datagrams, carrier: carrier.promise, undeclared, inside }, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
             return parts.exit(1)
@@ -176,12 +184,14 @@ interface Given {
   readonly datagrams: readonly (() => ReceivingDatagrams | undefined)[]
   /** For the program's other datagrams; never, where there is none. */
   readonly carrier: Promise<DatagramCarrier>
+  /** Takes what was caught on its way to ports that nobody declared. */
+  readonly undeclared: Server
   readonly inside: Inside
 }
 
 function start(
   message: Start,
-  { listen, datagrams, carrier, inside }: Given,
+  { listen, datagrams, carrier, undeclared, inside }: Given,
   parts: SidecarParts,
 ): Running | { readonly failed: string } {
   const { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel } = message
@@ -224,6 +234,7 @@ function start(
     self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
     ...(message.connectInside === true ? { connectInside: (port, timeoutMs) => inside.connect(port, timeoutMs) } : {}),
     carrier,
+    undeclared,
     allowDatagrams: (allow) => parts.tell({ kind: 'datagrams', allow }),
     metrics,
     accessLog: (path) => logFiles.to(path),

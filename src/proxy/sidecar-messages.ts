@@ -14,8 +14,17 @@ export interface IdentityMaterial {
 
 /** What an agent tells its sidecar over Node's IPC channel. A closed channel means that the agent is gone: the sidecar exits. */
 export type ToSidecar =
-  /** A listening socket comes along as the message's handle; sent before `start`. `also`: it serves the listener of that address too. */
-  | { readonly kind: 'listener'; readonly address: Address; readonly also?: Address }
+  /**
+   * A listening socket comes along as the message's handle; sent before `start`. `also`: it serves the listener of that address too.
+   * `caught`: connections were redirected to it; those that were for one of the ports are served by the listener of that address, others are
+   * passed on to where they were going.
+   */
+  | {
+      readonly kind: 'listener'
+      readonly address: Address
+      readonly also?: Address
+      readonly caught?: readonly { readonly port: number; readonly address: Address }[]
+    }
   /**
    * A bound UDP socket for DNS comes along, as Node's own handle; sent before `start`, or before `take-over`. `relay`: it is for the
    * program's other datagrams, which come in frames from this port of the same host.

@@ -29,6 +29,8 @@ export interface TcpParts {
   readonly plan: TcpPlan
   /** For a cluster of discovery `dynamic-forward`: the place that was asked for. */
   readonly target: Address | undefined
+  /** A cluster that no configuration has to know. Absent: the one that the plan names. */
+  readonly cluster?: Cluster
   readonly snapshot: Snapshot
   readonly shared: Shared
 }
@@ -50,7 +52,7 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
       shared.accessLog(plan.accessLog.path)(connectionLogLine(started, end, shared.clock))
   }
   const { cluster: name } = pickCluster(plan.clusters, shared.random)
-  const cluster = snapshot.config.clusters.get(name)
+  const cluster = parts.cluster ?? snapshot.config.clusters.get(name)
   let gone = downstream.destroyed
   downstream.on('close', () => {
     gone = true

@@ -39,6 +39,8 @@ export const mtlsTransport = 'mtls'
 export const programClusters = 'inbound/'
 /** Cluster for hosts that are not in the mesh: resolved from the request's authority. */
 export const passthroughCluster = 'outbound/passthrough'
+/** Of connections to ports that nobody declared, where a machine's rules caught them; no configuration has it. */
+export const inboundPassthroughCluster = 'inbound/passthrough'
 /**
  * Reply header by which an inbound sidecar says how its program failed a request; believed only from a mesh peer over mTLS, stripped
  * everywhere else. `not-processed`: the program got no byte of it. `reset`: it broke off before it answered.

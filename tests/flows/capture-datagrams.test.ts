@@ -4,7 +4,17 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { startChild, type Child } from '../world/child.ts'
-import { canCapture, captured, inside, machine, ordinary, ourselves, sidecarsOf, type Who } from '../world/capturing.ts'
+import {
+  canCapture,
+  captured,
+  inside,
+  machine,
+  on,
+  ordinary,
+  ourselves,
+  sidecarsOf,
+  type Who,
+} from '../world/capturing.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
@@ -14,10 +24,6 @@ import { createWorld } from '../world/world.ts'
 const program = path.join(import.meta.dirname, '../world/programs/datagrams.py')
 const [v4, v6] = ['192.0.2.10', '2001:db8::10']
 
-const on = (prefix: readonly string[], ...command: string[]): [string, ...string[]] => {
-  const [first = '', ...rest] = [...prefix, ...command]
-  return [first, ...rest]
-}
 const meshConfig = (udp: string): string =>
   `apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {outboundTraffic: ${udp}}`
 

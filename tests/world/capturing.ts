@@ -83,3 +83,9 @@ export const sidecarsOf = (agent: number): readonly number[] =>
     .split(' ')
     .filter((child) => child !== '' && fs.readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('sidecar.js'))
     .map(Number)
+
+/** A command on that machine, or as that user. */
+export const on = (prefix: readonly string[], ...command: string[]): [string, ...string[]] => {
+  const [first = '', ...rest] = [...prefix, ...command]
+  return [first, ...rest]
+}

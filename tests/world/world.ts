@@ -12,7 +12,8 @@ import { until } from './until.ts'
 const root = path.dirname(path.dirname(import.meta.dirname))
 const weftScript = path.join(root, 'dist/weft.js')
 const controlPlaneProgram = path.join(import.meta.dirname, 'programs/control-plane.ts')
-const echoProgram = path.join(import.meta.dirname, 'programs/echo.mjs')
+/** Tells of itself what it was asked. NAME PORT REPORT [HOST] */
+export const echoProgram: string = path.join(import.meta.dirname, 'programs/echo.mjs')
 
 /** A control plane that runs. */
 export interface ControlPlane {

@@ -64,7 +64,7 @@ test('rules for the whole machine must be there, and let the sidecar pass', asyn
     const last = (await checkMachine({ ...bare, hostRules }, 'host')).at(-1)
     return `${last?.what} ${last?.state}: ${last?.says}`
   }
-  const rules = { exceptUsers: [1000], onlyUsers: [], exceptMarks: [] }
+  const rules = { exceptUsers: [1000], onlyUsers: [], exceptMarks: [], inboundPorts: [], exceptInboundPorts: [] }
   assert.match(await lastOf(() => ({ rules })), /^capture host ok/)
   assert.match(await lastOf(() => ({ rules: { ...rules, exceptUsers: [0] } })), /^capture host failed: .*would catch/)
   assert.match(await lastOf(() => ({ rules: undefined })), /^capture host failed: no rules/)

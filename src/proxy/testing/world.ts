@@ -12,6 +12,7 @@ import { settable, type Settable } from '../../base/watchable.ts'
 import type { ProxyConfig } from '../config.ts'
 import { bindDatagrams } from '../listener/datagrams.ts'
 import { createProxy, type Proxy, type ProxyParts } from '../proxy.ts'
+import type { CapturedParts } from '../captured-traffic.ts'
 import type { IdentityMaterial } from '../sidecar-messages.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 
@@ -114,7 +115,7 @@ export async function startProxy(
     identity?: IdentityMaterial
     machine?: Machine
     demand?: (name: string, config: Settable<ProxyConfig>) => Promise<boolean>
-    captured?: Pick<ProxyParts, 'carrier' | 'allowDatagrams'>
+    captured?: CapturedParts
   } = {},
 ): Promise<TestProxy> {
   const config = settable(initial)

@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import http from 'node:http'
 
-const [name, port, report] = process.argv.slice(2)
+const [name, port, report, host = '127.0.0.1'] = process.argv.slice(2)
 const started = () => {
   const text = JSON.stringify({ pid: process.pid, env: process.env })
   fs.writeFileSync(`${report}.new`, text)
@@ -70,4 +70,4 @@ process.on('SIGINT', stop)
 if (port === '0') {
   setInterval(() => {}, 1 << 30)
   started()
-} else server.listen(Number(port), '127.0.0.1', started)
+} else server.listen(Number(port), host, started)

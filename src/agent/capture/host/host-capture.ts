@@ -10,6 +10,8 @@ import { passesBy } from './rules.ts'
 export type CaptureSockets = Pick<Namespace, 'outbound' | 'dns' | 'datagrams'> & {
   /** The same for IPv6, where this machine has it. */
   readonly also: readonly HeldSocket[]
+  /** Connections to ports of this machine come by `capturePorts.inbound`. */
+  readonly inbound: boolean
   close(): void
 }
 
@@ -53,6 +55,7 @@ export async function openHostCapture(
     dns,
     datagrams: udp.filter((one) => one !== undefined),
     also: also.filter((one): one is HeldSocket => !('refused' in one)),
+    inbound: found.rules.inboundPorts === 'all' || found.rules.inboundPorts.length > 0,
     close() {
       for (const socket of [...held, ...udp]) socket?.close()
     },

@@ -8,7 +8,14 @@ export interface HostRules {
   readonly onlyUsers: readonly number[]
   /** Firewall marks (SO_MARK) that pass by. */
   readonly exceptMarks: readonly number[]
+  /** Ports of this machine whose connections from outside go to the sidecar first; none: no list is empty but this. */
+  readonly inboundPorts: 'all' | readonly number[]
+  /** Ports that they reach directly all the same. */
+  readonly exceptInboundPorts: readonly number[]
 }
+
+/** Of `inboundPorts` "all" this one stays out: whoever has to mend the machine comes by it. */
+export const sshPort = 22
 
 /** The one table that this makes, in the family `inet`. */
 export const tableName = 'weft'
@@ -17,7 +24,7 @@ export const tableName = 'weft'
  * Replaces the table, whole or not at all: done twice it is there once. DNS is caught wherever it is sent, TCP to anywhere but loopback; other
  * UDP goes its way. For `nft -f`.
  */
-export function installRules({ exceptUsers, onlyUsers, exceptMarks }: HostRules): string {
+export function installRules({ exceptUsers, onlyUsers, exceptMarks, ...inbound }: HostRules): string {
   const set = (values: readonly number[]): string => `{ ${values.join(', ')} }`
   const passing = [
     ...(exceptUsers.length === 0 ? [] : [`meta skuid ${set(exceptUsers)} return`]),
@@ -33,7 +40,26 @@ ${passing.map((rule) => `    ${rule}\n`).join('')}    udp dport 53 redirect to :
     ip6 daddr ::1 return
     meta l4proto tcp redirect to :${capturePorts.outbound}
   }
+${inboundChain(inbound)}}
+`
 }
+
+/**
+ * Behind what others (Docker) do with their own ports, and not what only passes through this machine. What comes by loopback has taken its
+ * way already.
+ */
+function inboundChain({
+  inboundPorts,
+  exceptInboundPorts,
+}: Pick<HostRules, 'inboundPorts' | 'exceptInboundPorts'>): string {
+  if (inboundPorts !== 'all' && inboundPorts.length === 0) return ''
+  const caught = inboundPorts === 'all' ? 'meta l4proto tcp' : `tcp dport { ${inboundPorts.join(', ')} }`
+  return `  chain inbound {
+    type nat hook prerouting priority -90; policy accept;
+    iifname "lo" return
+    fib daddr type != local return
+${exceptInboundPorts.length === 0 ? '' : `    tcp dport { ${exceptInboundPorts.join(', ')} } return\n`}    ${caught} redirect to :${capturePorts.inbound}
+  }
 `
 }
 
@@ -42,10 +68,11 @@ export const removeRules: string = `table inet ${tableName}\ndelete table inet $
 
 /** What `nft -j list table` says of our own rules; undefined: this is no table of ours. */
 export function readRules(json: unknown): HostRules | undefined {
-  const rules = objectsIn(json, 'nftables').flatMap((one) => ('rule' in one ? [objectsIn(one['rule'], 'expr')] : []))
+  const rules = objectsIn(json, 'nftables').flatMap((one) => ('rule' in one ? [one['rule']] : []))
   if (rules.length === 0) return undefined
   const found = { exceptUsers: [] as number[], onlyUsers: [] as number[], exceptMarks: [] as number[] }
-  for (const [first, ...rest] of rules) {
+  const isInbound = (rule: unknown): boolean => field(rule, 'chain') === 'inbound'
+  for (const [first, ...rest] of rules.filter((rule) => !isInbound(rule)).map((rule) => objectsIn(rule, 'expr'))) {
     const match = field(first, 'match')
     const key = field(field(field(match, 'left'), 'meta'), 'key')
     if (!rest.some((one) => 'return' in one)) continue
@@ -53,7 +80,20 @@ export function readRules(json: unknown): HostRules | undefined {
     if (key === 'mark') found.exceptMarks.push(...values)
     else if (key === 'skuid') found[field(match, 'op') === '!=' ? 'onlyUsers' : 'exceptUsers'].push(...values)
   }
-  return found
+  return { ...found, ...readInbound(rules.filter(isInbound).map((rule) => objectsIn(rule, 'expr'))) }
+}
+
+function readInbound(rules: readonly (readonly Json[])[]): Pick<HostRules, 'inboundPorts' | 'exceptInboundPorts'> {
+  let inboundPorts: HostRules['inboundPorts'] = []
+  const exceptInboundPorts: number[] = []
+  for (const [first, ...rest] of rules) {
+    const match = field(first, 'match')
+    const ports = field(field(field(match, 'left'), 'payload'), 'field') === 'dport'
+    const values = ports ? numbersIn(field(match, 'right')) : []
+    if (rest.some((one) => 'redirect' in one)) inboundPorts = ports ? values : 'all'
+    else exceptInboundPorts.push(...values)
+  }
+  return { inboundPorts, exceptInboundPorts }
 }
 
 /** Whether what this user's processes send is left alone: else a sidecar of this user would catch its own calls for ever. */

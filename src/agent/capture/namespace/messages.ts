@@ -45,6 +45,8 @@ export type CaptureSocket = 'outbound' | 'dns-tcp' | 'dns-udp4' | 'dns-udp6' | '
  */
 export const capturePorts = {
   outbound: 15_001,
+  /** Of rules for a whole machine only. */
+  inbound: 15_006,
   dns: 15_053,
   datagrams: 15_054,
   relay: 15_055,
