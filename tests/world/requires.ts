@@ -5,6 +5,9 @@ import type { TestContext } from 'node:test'
 /** What a test may need from the machine besides Node: a program on the path, root, or Linux itself. */
 export type Need =
   | 'curl'
+  | 'etcd'
+  | 'etcdctl'
+  | 'go'
   | 'h2spec'
   | 'ip'
   | 'nft'
@@ -18,6 +21,9 @@ export type Need =
 
 const remedies: Readonly<Record<Need, string>> = {
   curl: 'install curl',
+  etcd: 'install etcd-server',
+  etcdctl: 'install etcd-client',
+  go: 'install Go (golang-go)',
   h2spec: 'go install github.com/summerwind/h2spec/cmd/h2spec@latest, and put it on the path',
   ip: 'install iproute2',
   nft: 'install nftables',
