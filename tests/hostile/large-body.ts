@@ -92,5 +92,5 @@ export async function largeBodies(t: TestContext, size: number): Promise<void> {
 
 /** The kernel's buffers of four sockets on loopback, at their largest; the proxy's own are 64 KiB a way. */
 const mostOnTheWay = 40_000_000
-/** The room that sockets are read into, and young objects until the next collection. */
-const mayGrowBytes = 48 * 1024 * 1024
+/** The room that sockets are read into, what waits to be written, and young objects until the next collection. */
+const mayGrowBytes = 16 * 1024 * 1024

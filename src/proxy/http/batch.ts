@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
-/** Four whole frames of DATA and what else a turn has to say: a reply of 64 KiB is one write. */
-export const batchBytes = 73_728
+/** As much as one read gives, in whole frames of DATA, and what else a turn has to say. */
+export const batchBytes = 139_264
 /** Batches that nobody writes to now; an idle connection holds none. */
 const spare: Buffer[] = []
 const mostSpare = 64
@@ -13,8 +13,9 @@ export const takeBatch = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(bat
 export function writeBatch(socket: Socket, batch: Buffer, length: number): void {
   if (length === 0 || !socket.writable) return release(batch)
   const bytes = batch.subarray(0, length)
-  // A batch that has to wait is kept in its own size, or small answers to a peer that does not read would hold 72 KiB each.
+  // A short one that has to wait is kept in its own size, or small answers to a peer that does not read would hold a batch each.
   if (socket.writableLength > 0) {
+    if (length >= batchBytes >> 1) return void socket.write(bytes, () => release(batch))
     socket.write(Buffer.from(bytes))
     release(batch)
     return

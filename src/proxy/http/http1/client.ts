@@ -231,6 +231,8 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
     if (incoming.trouble !== undefined) return this.#abort(this.#truncated(incoming.trouble))
     if (incoming.done) this.#replyDone()
     else if (this.#peerEnded) this.#finishIfEnded()
+    // At once: one more read would only have to be kept.
+    else if (incoming.paused) this.#pause()
   }
 
   #replyDone(): void {

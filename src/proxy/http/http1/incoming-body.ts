@@ -42,6 +42,11 @@ export class IncomingBody implements Body {
     return this.#sink !== undefined && !this.#paused && !this.done
   }
 
+  /** Its sink has said that it has enough for now. */
+  get paused(): boolean {
+    return this.#paused && this.#sink !== undefined && !this.done
+  }
+
   /** Nobody wants what still comes. */
   get dropped(): boolean {
     return this.#over && !this.done

@@ -296,6 +296,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (taken === bytes.length) this.#inbox.clear()
     else this.#inbox.skip(taken)
     if (this.#peerEnded) this.#finishRequestIfEnded()
+    else if (request.paused) this.#pause() // at once: one more read would only have to be kept
     if (request.trouble === undefined) return
     const fault = badRequest({ status: 400, cause: `the request body is broken: ${request.trouble}` })
     this.#inbox.clear()

@@ -1,4 +1,3 @@
-import { kept } from '../../../base/shared-reads.ts'
 import type { Body, Sink } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Headers } from '../headers.ts'
@@ -71,7 +70,9 @@ export class Stream implements Body, Sink {
   #trailers: Headers | undefined
   #early: Fault | undefined
   #outgoingOver = false
-  #parked: Buffer[] | undefined
+  /** What has no room yet: the rest of a piece, and all that comes behind it. */
+  #rest: Buffer | undefined
+  #parked: ByteQueue | undefined
   #ending = false
   #endTrailers: Headers | undefined
 
@@ -143,7 +144,7 @@ export class Stream implements Body, Sink {
   stopReceiving(): void {
     this.#incomingOver = true
     this.#sink = undefined
-    this.#waiting = undefined
+    this.#waiting?.clear()
   }
 
   #deliver(): void {
@@ -154,6 +155,7 @@ export class Stream implements Body, Sink {
       if (!this.#sink.data(piece)) this.#paused = true
       if (!this.#incomingOver) this.#carrier.taken(this, piece.length)
     }
+    waiting?.release()
     if (this.received && (waiting?.length ?? 0) === 0) this.#endIncoming()
   }
 
@@ -175,7 +177,7 @@ export class Stream implements Body, Sink {
     }
     const written = this.#parked === undefined ? this.#carrier.write(this, chunk, 0) : 0
     if (written < chunk.length) {
-      ;(this.#parked ??= []).push(kept(written === 0 ? chunk : chunk.subarray(written)))
+      ;(this.#parked ??= new ByteQueue()).push(written === 0 ? chunk : chunk.subarray(written))
     } else if (!this.#carrier.full) return true
     this.#carrier.wait(this)
     return false
@@ -198,21 +200,18 @@ export class Stream implements Body, Sink {
   stopSending(): void {
     this.#outgoingOver = true
     this.#ending = false
-    this.#parked = undefined
+    this.#forgetParked()
   }
 
   /** The connection has room again. */
   pump(): void {
     const parked = this.#parked
-    for (let chunk = parked?.[0]; parked !== undefined && chunk !== undefined; chunk = parked[0]) {
+    for (let chunk = this.#rest ?? parked?.shift(); chunk !== undefined; chunk = parked?.shift()) {
       const written = this.#carrier.write(this, chunk, 0)
-      if (written < chunk.length) {
-        parked[0] = chunk.subarray(written)
-        return this.#carrier.wait(this)
-      }
-      parked.shift()
+      this.#rest = written < chunk.length ? chunk.subarray(written) : undefined
+      if (this.#rest !== undefined) return this.#carrier.wait(this)
     }
-    this.#parked = undefined
+    this.#forgetParked()
     if (this.#ending) this.#writeEnd()
     else if (this.#outgoingOver) return
     else if (this.#carrier.full) this.#carrier.wait(this)
@@ -224,6 +223,12 @@ export class Stream implements Body, Sink {
     this.sent = true
     this.#carrier.writeEnd(this, this.#endTrailers)
     this.user.sent()
+  }
+
+  #forgetParked(): void {
+    this.#parked?.clear()
+    this.#parked?.release()
+    this.#rest = this.#parked = undefined
   }
 
   #failSending(fault: Fault | undefined): void {
