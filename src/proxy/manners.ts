@@ -1,6 +1,6 @@
 import type { HttpTerminal } from './config.ts'
 import type { Fault } from './http/fault.ts'
-import { headerField } from './http/headers.ts'
+import { headerField, type HeaderField } from './http/headers.ts'
 import { isFault, type Layer } from './http/service.ts'
 import { normalizePath, soundPath } from './route/path.ts'
 
@@ -38,9 +38,12 @@ export function serverHeader(server: HttpTerminal['serverHeader']): Layer | unde
   return (next) => (call) =>
     next(call).then((answer) => {
       if (isFault(answer)) return answer
-      const { headers } = answer
-      const there = headers.some(({ name }) => name === 'server')
-      if (there && !overwrite) return answer
-      return { ...answer, headers: [...(there ? headers.filter(({ name }) => name !== 'server') : headers), field] }
+      const headers: HeaderField[] = []
+      for (const one of answer.headers)
+        if (one.name !== 'server') headers.push(one)
+        else if (!overwrite) return answer
+      headers.push(field)
+      const { status, body, tunnel } = answer
+      return tunnel === undefined ? { status, headers, body } : { status, headers, body, tunnel }
     })
 }

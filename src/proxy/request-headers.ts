@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUuid } from '../base/random-uuid.ts'
 import { clientCertificateHeader } from '../xds/names.ts'
 import { clientCertificateField, mayForward } from './client-certificate.ts'
 import type { HttpTerminal } from './config.ts'
@@ -67,7 +67,7 @@ function edited(
     result.push(field)
   }
   if (!hasProto) result.push(peer.tls ? forwardedProtoTls : forwardedProto)
-  if (!hasId && generateRequestId) result.push(headerField('x-request-id', randomUUID()))
+  if (!hasId && generateRequestId) result.push(headerField('x-request-id', randomUuid()))
   if (before !== undefined)
     result.push(headerField(clientCertificateHeader, proof === undefined ? before : `${before},${proof.value}`))
   else if (proof !== undefined) result.push(proof)

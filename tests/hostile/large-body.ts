@@ -30,9 +30,9 @@ function pour(to: Writable, size: number, told: (bytes: number) => void): Promis
   })
 }
 
-/** How much is handed over when nothing moves any more. */
+/** How much is handed over when something has moved and nothing does any more. */
 async function atRest(moved: () => number): Promise<number> {
-  for (let before = -1; before !== moved();) {
+  for (let before = 0; before === 0 || before !== moved();) {
     before = moved()
     await sleep(250)
   }

@@ -78,7 +78,7 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
         if (generation !== metrics.generation) refresh(self())
         ;(activeHere ??= active.of(direction)).add(by)
       }
-      const make = (call: Call, status: number, grpc: string, flags: string, tls: boolean): CallSeries => {
+      const make = (call: Call, { status, grpc, flags, tls }: Ending): CallSeries => {
         const who = self()
         const source = inbound ? (call.peer.principal ?? 'unknown') : (who.principal ?? 'unknown')
         const sourceWorkload = inbound ? '' : who.workload
@@ -93,7 +93,7 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
             workload,
             methodName(call.method),
             String(status),
-            grpc,
+            grpc === undefined ? '' : String(grpc),
             flags,
             String(tls),
           ),
@@ -108,16 +108,13 @@ export function createCallMetrics(metrics: Metrics, clock: Clock): CallMetrics {
         const { peer, trace } = call
         const tls = inbound ? peer.tls : trace.upstreamPrincipal !== undefined
         const flags = responseFlags(trace, fault)
-        const byCode = leafOf(
+        const leaf = leafOf(
           cache,
           inbound ? peer.principal : trace.cluster,
           inbound ? undefined : trace.upstreamWorkload,
         )
-        const grpc = grpcOutcome(call, outcome)
-        const code = `${status}${grpc === undefined ? '' : `g${grpc}`}${flags}${methodName(call.method)}${tls ? '+' : ''}`
-        let series = byCode.get(code)
-        if (series === undefined)
-          byCode.set(code, (series = make(call, status, grpc === undefined ? '' : String(grpc), flags, tls)))
+        const ending: Ending = { status, grpc: grpcOutcome(call, outcome), flags, method: call.method, tls }
+        const series = seriesOf(leaf, ending, () => make(call, ending))
         series.count.add(1)
         series.duration.observe((clock.nowMs() - call.startedMs) / 1000)
         if (inbound && !peer.tls) (plaintextHere ??= plaintext.of(who.service)).add(1)
@@ -135,13 +132,44 @@ interface CallSeries {
   readonly count: Counter
   readonly duration: Histogram
 }
-type SeriesCache = Map<string | undefined, Map<string | undefined, Map<string, CallSeries>>>
 
-function leafOf(cache: SeriesCache, first: string | undefined, second: string | undefined): Map<string, CallSeries> {
+/** How a call ended, as far as series differ by it. */
+interface Ending {
+  readonly status: number
+  readonly grpc: number | undefined
+  readonly flags: string
+  readonly method: string
+  readonly tls: boolean
+}
+
+/** The series of one pair of peers. Most calls end as the one before did, and need no key made. */
+interface Leaf {
+  last: Ending | undefined
+  lastSeries: CallSeries | undefined
+  readonly byCode: Map<string, CallSeries>
+}
+type SeriesCache = Map<string | undefined, Map<string | undefined, Leaf>>
+
+function seriesOf(leaf: Leaf, ending: Ending, make: () => CallSeries): CallSeries {
+  const { last, lastSeries } = leaf
+  if (last !== undefined && lastSeries !== undefined && sameEnding(last, ending)) return lastSeries
+  const { status, grpc, flags, method, tls } = ending
+  const code = `${status}${grpc === undefined ? '' : `g${grpc}`}${flags}${methodName(method)}${tls ? '+' : ''}`
+  let series = leaf.byCode.get(code)
+  if (series === undefined) leaf.byCode.set(code, (series = make()))
+  leaf.last = ending
+  leaf.lastSeries = series
+  return series
+}
+
+const sameEnding = (a: Ending, b: Ending): boolean =>
+  a.status === b.status && a.grpc === b.grpc && a.flags === b.flags && a.method === b.method && a.tls === b.tls
+
+function leafOf(cache: SeriesCache, first: string | undefined, second: string | undefined): Leaf {
   let middle = cache.get(first)
   if (middle === undefined) cache.set(first, (middle = new Map()))
   let leaf = middle.get(second)
-  if (leaf === undefined) middle.set(second, (leaf = new Map()))
+  if (leaf === undefined) middle.set(second, (leaf = { last: undefined, lastSeries: undefined, byCode: new Map() }))
   return leaf
 }
 

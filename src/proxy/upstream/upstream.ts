@@ -145,8 +145,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   sweeper.add(swept)
 
   /** Makes room by closing an idle connection of another endpoint. */
-  const makeRoom = (state: ClusterState, cluster: Cluster): void => {
-    if (state.counts.connections < cluster.limits.maxConnections) return
+  const makeRoom = (state: ClusterState): void => {
     for (const pool of state.pools.values()) if (pool.giveUpOne()) return
   }
 
@@ -161,7 +160,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
           ? poolFrom(state, cluster, endpoint, call.peer)
           : poolOf(state, cluster, endpoint)
       counts.requests++
-      if (pool.idleCount === 0) makeRoom(state, cluster)
+      if (counts.connections >= cluster.limits.maxConnections && pool.idleCount === 0) makeRoom(state)
       return pool.send(cluster, endpoint, call).then((answer) => {
         if (isFault(answer)) {
           counts.requests--

@@ -278,7 +278,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   bodyWanted(): void {
     // Bytes that are here already first; then the socket's.
     if (this.#inbox.length > 0) this.#work()
-    this.#unpause()
+    if (this.#request?.paused !== true) this.#unpause()
   }
 
   bodyCancelled(): void {

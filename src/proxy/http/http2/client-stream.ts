@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Address } from '../../../base/address.ts'
 import { emptyBody } from '../body.ts'
 import type { Fault } from '../fault.ts'
-import { headerField, headerValue, type HeaderField, type Headers } from '../headers.ts'
+import { headerField, headerValue, type Headers } from '../headers.ts'
 import type { Call, Reply } from '../service.ts'
 import type { Connection } from './connection.ts'
 import {
@@ -49,7 +49,9 @@ export class ClientStream implements StreamUser {
   #tunnel = false
   #over = false
   #informational = 0
-  #headBytes = 0
+  /** The head's fields, once they have been written. */
+  #sentFirst: Headers = []
+  #sentHeaders: Headers = []
 
   constructor(host: ClientHost, stream: Stream, call: Call) {
     this.#host = host
@@ -93,14 +95,15 @@ export class ClientStream implements StreamUser {
     this.#writeHead(pseudo, undefined, false)
   }
 
-  #writeHead(pseudo: readonly Field[], length: number | undefined, end: boolean): void {
+  #writeHead(first: Field[], length: number | undefined, end: boolean): void {
     const { headers } = this.#call
-    const all: HeaderField[] = length === undefined ? [...headers] : [...headers, lengthField(length)]
-    if (headerValue(headers, 'content-type')?.startsWith('application/grpc')) all.push(teField)
-    for (const { name, value } of all) this.#headBytes += name.length + value.length
+    if (length !== undefined) first.push(lengthField(length))
+    if (headerValue(headers, 'content-type')?.startsWith('application/grpc')) first.push(teField)
+    this.#sentFirst = first
+    this.#sentHeaders = headers
     // A stream that ends here is on the connection still: the reply is to come.
     this.#stream.sent = end
-    this.#host.connection.writeHeaders(this.#stream.id, pseudo, all, end)
+    this.#host.connection.writeHeaders(this.#stream.id, first, headers, end)
   }
 
   /** A header block has come: informational, the reply's head, or its trailers. */
@@ -197,7 +200,7 @@ export class ClientStream implements StreamUser {
     // A TLS alert instead of a first byte: the server refused our certificate, so it has read no request.
     if (code === undefined && !settledOnce && cause.startsWith('ERR_SSL'))
       return { kind: 'tls-failed', side: 'upstream', retry: 'safe', endpoint, cause }
-    const sentBytes = this.#headBytes + this.#stream.sentBytes
+    const sentBytes = fieldBytes(this.#sentFirst) + fieldBytes(this.#sentHeaders) + this.#stream.sentBytes
     const withConnection = code === undefined
     return { kind: 'reset', side: 'upstream', retry: 'if-idempotent', endpoint, sentBytes, cause, withConnection }
   }
@@ -237,6 +240,12 @@ export class ClientStream implements StreamUser {
   #truncated(cause: string): Fault {
     return { kind: 'truncated', side: 'upstream', retry: 'never', endpoint: this.#host.endpoint, cause }
   }
+}
+
+function fieldBytes(headers: Headers): number {
+  let bytes = 0
+  for (const { name, value } of headers) bytes += name.length + value.length
+  return bytes
 }
 
 const answeredEarly: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'answered early' }

@@ -118,7 +118,7 @@ export class Connection implements Link, StreamCarrier, Swept {
 
   /** Ends a stream at once; its user is not told. */
   reset(stream: Stream, code: ErrorCode): void {
-    if (this.streams.get(stream.id) !== stream) return
+    if (!stream.open) return
     this.resetId(stream.id, code)
     this.drop(stream)
   }
@@ -146,20 +146,21 @@ export class Connection implements Link, StreamCarrier, Swept {
 
   /** Takes the stream off. Both directions are over, or it was reset. */
   drop(stream: Stream): void {
-    if (this.streams.get(stream.id) !== stream) return
+    if (!stream.open) return
+    stream.open = false
     this.streams.delete(stream.id)
-    this.#blocked.delete(stream)
+    if (this.#blocked.size > 0) this.#blocked.delete(stream)
     if (this.streams.size === 0 && !this.#over) this.#side.emptied()
   }
 
-  /** A header block for the stream; `end`: nothing follows. */
-  writeHeaders(streamId: number, pseudo: readonly Field[], headers: Headers, end: boolean): void {
+  /** A header block for the stream: `first` with its pseudo-headers, then `headers`; `end`: nothing follows. */
+  writeHeaders(streamId: number, first: readonly Field[], headers: Headers, end: boolean): void {
     const { writer, encoder } = this
     let bound = beginBound
-    for (const field of pseudo) bound += fieldBound(field)
+    for (const field of first) bound += fieldBound(field)
     for (const field of headers) bound += fieldBound(field)
     let at = encoder.begin(writer.out, writer.beginHeaders(bound))
-    for (const field of pseudo) at = encoder.field(writer.out, at, field)
+    for (const field of first) at = encoder.field(writer.out, at, field)
     for (const field of headers) at = encoder.field(writer.out, at, field)
     writer.endHeaders(streamId, at, end)
   }
@@ -195,7 +196,7 @@ export class Connection implements Link, StreamCarrier, Swept {
   taken(stream: Stream, bytes: number): void {
     if (stream.received) return
     stream.untold += bytes
-    if (stream.untold < this.#parts.limits.streamWindowBytes >> 1 || !this.streams.has(stream.id)) return
+    if (stream.untold < this.#parts.limits.streamWindowBytes >> 1 || !stream.open) return
     this.writer.words(frameType.windowUpdate, 0, stream.id, stream.untold)
     stream.receiveWindow += stream.untold
     stream.untold = 0
@@ -267,7 +268,7 @@ export class Connection implements Link, StreamCarrier, Swept {
 
   /** We reset this stream lately: what the peer sent before it knew is ignored. */
   wasReset(id: number): boolean {
-    return this.#resetHere.has(id)
+    return this.#resetHere.size > 0 && this.#resetHere.has(id)
   }
 
   /** The peer has reset a stream that is no more: if it was ours to ignore, it is not any longer. */
@@ -332,6 +333,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     this.streams.clear()
     this.#blocked.clear()
     for (const stream of lost) {
+      stream.open = false
       stream.stopSending()
       stream.user.lost(undefined, cause, false)
     }

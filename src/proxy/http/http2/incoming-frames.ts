@@ -96,7 +96,7 @@ export class IncomingFrames implements FrameTaker {
     const { decoder, ends } = blocks
     if (!blocks.decode()) return this.broken(errorCode.compression, 'a header block is not valid HPACK')
     // Two more of it may be on their way: what came before our RST_STREAM did.
-    if (!this.#link.streams.has(id) && this.#link.wasReset(id)) return
+    if (this.#link.wasReset(id) && !this.#link.streams.has(id)) return
     this.#side.headers(id, decoder.fields, decoder.tooLarge, ends)
   }
 
@@ -192,13 +192,12 @@ export class IncomingFrames implements FrameTaker {
 
   data(piece: Buffer): void {
     const stream = this.#dataStream
-    if (stream !== undefined && this.#link.streams.get(stream.id) === stream) stream.receive(piece)
+    if (stream?.open === true) stream.receive(piece)
   }
 
   dataEnds(): void {
     const stream = this.#dataStream
     this.#dataStream = undefined
-    if (stream !== undefined && this.#dataEnds && this.#link.streams.get(stream.id) === stream)
-      this.#link.receiveEnd(stream, undefined)
+    if (stream?.open === true && this.#dataEnds) this.#link.receiveEnd(stream, undefined)
   }
 }

@@ -2,7 +2,7 @@ import { headerField, headerValue } from '../headers.ts'
 import type { ExchangeHead } from '../exchange.ts'
 import type { Refusal } from '../http1/framing.ts'
 import { readAuthority } from '../http1/request-head.ts'
-import { readFields, type Pseudo } from './fields.ts'
+import { readFields, Pseudo } from './fields.ts'
 import type { Field } from './hpack/field.ts'
 import { limits } from './limits.ts'
 
@@ -33,12 +33,13 @@ export function readRequestHead(
   end: boolean,
   makeKey: () => string,
 ): RequestHead | Malformed | Refusal {
-  const pseudo: Pseudo = {}
+  const pseudo = new Pseudo()
   const block = readFields(fields, pseudo)
   if (typeof block === 'string') return malformed(block)
   const { method, scheme, path, protocol, status } = pseudo
   if (status !== undefined) return malformed(':status in a request')
-  if (method === undefined || !methodForm.test(method)) return malformed('no valid :method')
+  if (method === undefined || (method !== 'GET' && method !== 'POST' && !methodForm.test(method)))
+    return malformed('no valid :method')
   const connect = method === 'CONNECT'
   if (protocol !== undefined && (!connect || !protocolForm.test(protocol))) return malformed('no valid :protocol')
   if (connect && protocol === undefined) {
@@ -84,5 +85,18 @@ function readPlace(authority: string | undefined, host: string | undefined): str
   if (given === undefined) return refuse('neither :authority nor Host')
   if (authority !== undefined && host !== undefined && authority.toLowerCase() !== host.toLowerCase())
     return malformed(':authority and Host differ')
-  return readAuthority(given) ?? refuse(':authority is not valid')
+  return knownAuthority(given) ?? refuse(':authority is not valid')
+}
+
+/** Those that came lately, as they are read: a program asks for few. */
+let authorities = new Map<string, string>()
+
+function knownAuthority(given: string): string | undefined {
+  const known = authorities.get(given)
+  if (known !== undefined) return known
+  const read = readAuthority(given)
+  if (read === undefined) return undefined
+  if (authorities.size >= 256) authorities = new Map()
+  authorities.set(given, read)
+  return read
 }

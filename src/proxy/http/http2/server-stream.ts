@@ -14,8 +14,6 @@ import { errorCode } from './wire.ts'
 export interface StreamHost {
   readonly parts: Http2ServerParts
   readonly connection: Connection
-  /** The call is over. */
-  over(call: ServerStream): void
 }
 
 /** One request and its reply. */
@@ -113,17 +111,18 @@ export class ServerStream implements StreamUser {
     const toHead = this.#head?.method === 'HEAD'
     const bodiless = status === 204 || status === 304 || toHead
     const length = bodiless && !toHead ? undefined : body.length
-    const all = length === undefined || length === 0 ? headers : [...headers, lengthField(length)]
+    const first =
+      length === undefined || length === 0 ? [statusField(status)] : [statusField(status), lengthField(length)]
     this.#status = status
     const empty = bodiless || body.length === 0
     if (!empty) {
-      this.#host.connection.writeHeaders(stream.id, [statusField(status)], all, false)
+      this.#host.connection.writeHeaders(stream.id, first, headers, false)
       stream.announced = length
       return body.start(stream)
     }
     stream.sent = true
     if (this.#exchange !== undefined) this.#exchange.trace.grpcStatus = trailersOnlyStatus(reply)
-    this.#host.connection.writeHeaders(stream.id, [statusField(status)], all, true)
+    this.#host.connection.writeHeaders(stream.id, first, headers, true)
     if (body.length !== 0) body.cancel(noBodyWanted)
     if (stream.received) this.#host.connection.drop(stream)
     this.sent()
@@ -199,7 +198,6 @@ export class ServerStream implements StreamUser {
     const { stream } = this
     const exchange = this.#exchange
     this.#exchange = this.#reply = undefined
-    this.#host.over(this)
     if (exchange === undefined) return
     exchange.trace.bytesReceived = stream.receivedBytes
     exchange.trace.bytesSent = stream.sentBytes

@@ -20,7 +20,6 @@ const drainStepMs = 1000
 class ServerConnection implements Http2ServerConnection, Side, StreamHost {
   readonly parts: Http2ServerParts
   readonly connection: Connection
-  readonly #calls = new Set<ServerStream>()
   /** When the first GOAWAY was said; undefined: not draining. */
   #drainingMs: number | undefined
   /** The last stream that is served; the second GOAWAY said so. */
@@ -96,7 +95,6 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       return connection.streamError(id, errorCode.protocol, head.malformed)
     }
     const call = new ServerStream(this, connection.open(id), end)
-    this.#calls.add(call)
     if ('cause' in head) call.refuse(badRequest(head))
     else call.begin(head)
   }
@@ -105,10 +103,6 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
     const bytes = Buffer.alloc(16)
     for (let at = 0; at < 16; at++) bytes[at] = Math.floor(this.parts.random.below(256))
     return bytes.toString('base64')
-  }
-
-  over(call: ServerStream): void {
-    this.#calls.delete(call)
   }
 
   goneAway(): void {
@@ -134,7 +128,7 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       if (late(this.#idleMs, parts.idleTimeoutMs)) this.drain()
       return
     }
-    for (const call of this.#calls)
-      if (late(call.stream.activeMs, call.idleTimeoutMs)) call.timedOut(silent(call.idleTimeoutMs))
+    for (const { user, activeMs } of connection.streams.values())
+      if (user instanceof ServerStream && late(activeMs, user.idleTimeoutMs)) user.timedOut(silent(user.idleTimeoutMs))
   }
 }

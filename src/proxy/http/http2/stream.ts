@@ -39,6 +39,8 @@ export interface StreamCarrier {
 /** One stream: a body that comes in, and a sink for the one that goes out. */
 export class Stream implements Body, Sink {
   readonly id: number
+  /** It is on its connection. */
+  open = true
   /** Set before anything can happen. */
   user: StreamUser = nobody
   /** Coarse time of the last byte in either direction. */

@@ -17,7 +17,7 @@ const ring = tableBytes / 32
 /** One direction's header decompression. Source: RFC 7541. */
 export class Decoder {
   /** The block's fields, in order, until the next block; not all of them when it was too large. */
-  readonly fields: Field[] = []
+  fields: readonly Field[] = []
   /** The last block was over the limits. The table is in step all the same. */
   tooLarge = false
   readonly #limits: DecoderLimits
@@ -45,9 +45,10 @@ export class Decoder {
   }
 
   #decode(): boolean {
-    const { fields } = this
+    // A new list costs less than to empty the old one, whose memory would go with that.
+    const fields: Field[] = []
+    this.fields = fields
     const { listBytes, fields: most } = this.#limits
-    fields.length = 0
     this.tooLarge = false
     let size = 0
     let updates = 0

@@ -139,14 +139,22 @@ export class Field implements HeaderField {
   #line: string | undefined
   #wire: Buffer | undefined
 
-  constructor(key: FieldName, value: string, how: Indexing, staticIndex = 0) {
+  #number: number | undefined
+
+  /** `checked`: what the field is, where the value is known to be valid. */
+  constructor(key: FieldName, value: string, how: Indexing, staticIndex = 0, checked?: Role) {
     this.name = key.text
     this.value = value
     this.key = key
-    this.role = valueForm.test(value) ? key.role : role.invalid
+    this.role = checked ?? (valueForm.test(value) ? key.role : role.invalid)
     this.indexing = how > key.indexing ? how : key.indexing
     this.size = key.text.length + value.length + 32
     this.staticIndex = staticIndex
+  }
+
+  /** The value as a whole number of at most 15 digits; −1: it is none. */
+  get number(): number {
+    return (this.#number ??= /^\d{1,15}$/.test(this.value) ? Number(this.value) : -1)
   }
 
   get rawName(): string {
