@@ -32,6 +32,7 @@ export function joinWish(
     outboundPort: outbound.address.port,
     // Wherever the rules stand: its connections come with where they were going.
     capture: listeners.dns === undefined ? 'explicit' : 'namespace',
+    proxy: options.envoy === undefined ? 'weft' : 'envoy',
     locality,
     instance,
     version,

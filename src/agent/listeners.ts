@@ -28,10 +28,10 @@ const loopback = '127.0.0.1'
 /**
  * Binds them all or none. `inboundHost`: where inbound ports go that no `--inbound` speaks of. With a namespace the outbound ones are
  * its own, and the program's ports are bound on loopback too, so that whoever called it there still reaches it. `host`: the sockets of
- * rules in our own namespace.
+ * rules in our own namespace. An Envoy binds the same addresses once more, since no socket can be handed to it.
  */
 export function bindListeners(
-  { ports, inbound, admin }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin'>,
+  { ports, inbound, admin, envoy }: Pick<AgentOptions, 'ports' | 'inbound' | 'admin' | 'envoy'>,
   inboundHost: string,
   namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams' | 'carrier'>,
   host?: CaptureSockets,
@@ -41,7 +41,7 @@ export function bindListeners(
   const held: HeldSocket[] = []
   const close = (): void => held.forEach((socket) => socket.close())
   const bind = (address: Address, what: string): HeldSocket | Refused => {
-    const socket = bindSocket(address, what)
+    const socket = bindSocket(address, what, { shared: envoy !== undefined })
     if ('refused' in socket) close()
     else held.push(socket)
     return socket

@@ -42,6 +42,8 @@ export interface AgentOptions {
   readonly locality?: string
   /** IP address under which other machines reach this one. */
   readonly advertise?: string
+  /** An Envoy stands beside the program, of this file or found by itself; absent: Weft's own sidecar. */
+  readonly envoy?: { readonly file?: string }
   /** Of the sidecar; absent: a free port on loopback. */
   readonly admin?: Address
   /** Joins through the Unix socket `agent.sock` in here, unless there is a token. */

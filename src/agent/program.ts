@@ -47,7 +47,7 @@ export function startProgram(
   env: Readonly<Record<string, string | undefined>>,
   { output, clock }: Pick<AgentParts, 'output' | 'clock'>,
 ): Program {
-  const [file, ...args] = [...dyingWithUs(), ...command] as const
+  const [file, ...args] = [...dyingWithUs('TERM'), ...command] as const
   const child = spawn(file ?? command[0], args, {
     stdio: output === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     detached: output !== undefined,
@@ -84,9 +84,9 @@ export function startProgram(
   return { pid: child.pid, ended, signal }
 }
 
-/** A command to put before another one. Found by our own path; BusyBox has one of that name which cannot do this. */
-function dyingWithUs(): readonly string[] {
+/** A command to put before another one, that gets the signal when we are gone. Found by our own path; BusyBox has one of that name which cannot do this. */
+export function dyingWithUs(signal: 'TERM' | 'KILL'): readonly string[] {
   const setpriv = process.platform === 'linux' ? findCommand('setpriv', process.env) : undefined
   if (setpriv === undefined || 'refused' in setpriv || /busybox/.test(fs.realpathSync(setpriv.file))) return []
-  return [setpriv.file, '--pdeathsig', 'TERM', '--']
+  return [setpriv.file, '--pdeathsig', signal, '--']
 }

@@ -3,10 +3,11 @@ import { answerQuestion, defaultFinishMs } from './answer-question.ts'
 import { openHostCapture, type CaptureSockets } from './capture/host/host-capture.ts'
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
 import { keepSession } from './control-session.ts'
+import { findEnvoy } from './envoy/find-envoy.ts'
 import { findControlPlane, type ControlPlaneDoor } from './find-control-plane.ts'
 import { joinWish, startMessage } from './introduce.ts'
 import { bindListeners, type Listeners } from './listeners.ts'
-import { joinMesh } from './membership.ts'
+import { joinMesh, type Membership } from './membership.ts'
 import { refused, type AgentOptions, type AgentParts, type Refused } from './options.ts'
 import { findCommand } from './program.ts'
 import { inboundHost, untilReached } from './reach.ts'
@@ -37,6 +38,8 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
 async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals): Promise<number | Refused> {
   const door = findControlPlane(options)
   if ('refused' in door) return door
+  const envoy = options.envoy && findEnvoy(options.envoy, parts)
+  if (envoy !== undefined && 'refused' in envoy) return envoy
   const namespace = await chooseCapture(options, parts)
   if (namespace !== undefined && 'refused' in namespace) return namespace
   const onHost = options.capture === 'host' ? await openHostCapture(parts.env, process.getuid?.() ?? -1) : undefined
@@ -44,7 +47,7 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
   try {
     const unusable = await checkProgram(options, parts, namespace)
     if (unusable !== undefined) return unusable
-    return await runCaptured(options, parts, { door, namespace, onHost, stop })
+    return await runCaptured(options, parts, { door, namespace, onHost, stop, envoy: envoy?.file })
   } finally {
     namespace?.close()
     onHost?.close()
@@ -53,10 +56,11 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
 
 /** The namespace that the program will live in; undefined: it is told of its sidecar instead. */
 async function chooseCapture(
-  { capture }: AgentOptions,
+  { capture, envoy }: AgentOptions,
   { env, output, clock, log, say }: AgentParts,
 ): Promise<Namespace | Refused | undefined> {
-  if (capture === 'explicit' || capture === 'host') return undefined
+  // No socket of a namespace can be handed to an Envoy outside of it.
+  if (capture === 'explicit' || capture === 'host' || envoy !== undefined) return undefined
   const opened = await openNamespace({ env, output, clock, log })
   if (!('missing' in opened)) {
     if (capture === 'auto')
@@ -74,7 +78,7 @@ async function chooseCapture(
 async function runCaptured(
   options: AgentOptions,
   parts: AgentParts,
-  { door, namespace, onHost, stop }: Omit<Ground, 'listeners'> & { readonly onHost: CaptureSockets | undefined },
+  { door, namespace, onHost, stop, envoy }: Omit<Ground, 'listeners'> & { readonly onHost: CaptureSockets | undefined },
 ): Promise<number | Refused> {
   const host = await inboundHost(options, parts, { door, stop })
   if (typeof host !== 'string') return host
@@ -83,7 +87,7 @@ async function runCaptured(
   for (const port of listeners.taken)
     parts.say(`weft run: another program has port ${port} of this machine: only the mesh reaches this one's`)
   try {
-    return await runRegistered(options, parts, { door, listeners, namespace, stop })
+    return await runRegistered(options, parts, { door, listeners, namespace, stop, envoy })
   } finally {
     listeners.close()
   }
@@ -94,6 +98,8 @@ interface Ground {
   readonly listeners: Listeners
   readonly namespace: Namespace | undefined
   readonly stop: StopSignals
+  /** Envoy's file; undefined: the sidecar is Weft's own. */
+  readonly envoy: string | undefined
 }
 
 async function runRegistered(options: AgentOptions, parts: AgentParts, ground: Ground): Promise<number | Refused> {
@@ -110,19 +116,11 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
   )
   if (typeof reached === 'number' || 'refused' in reached) return reached
   const member = reached.member
-  const sidecar = superviseSidecar({
-    script: parts.sidecarScript ?? ownSidecarScript(),
-    flags: [...(parts.sidecarFlags ?? []), ...(listeners.dns === undefined ? [] : capturedFlags)],
-    sockets: listeners.all,
-    start: () => startMessage(options, member, listeners),
-    connectInside: namespace && ((port) => namespace.connect(port)),
-    allowDatagrams: namespace && ((allow) => namespace.allowDatagrams(allow)),
-    env: parts.env,
-    ...(parts.output === undefined ? {} : { output: parts.output }),
-    clock,
-    random,
-    log,
-  })
+  const sidecar = await startSidecar(options, parts, { ...ground, member })
+  if ('failed' in sidecar) {
+    member.close()
+    return refused(sidecar.failed)
+  }
   member.identity.watch((identity) => sidecar.setIdentity(identity))
   stop.onUpgrade(() => void upgrade(sidecar, options, parts))
   const answer = (kind: string, detail: unknown) => answerQuestion(sidecar, kind, detail)
@@ -137,6 +135,32 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     await sidecar.drain(stop.hurried ? 0 : drainMs)
     await session.leave()
   }
+}
+
+/** Weft's own, or Envoy, whose part is loaded only then: it knows messages of xDS. */
+async function startSidecar(
+  options: AgentOptions,
+  parts: AgentParts,
+  { envoy, listeners, namespace, member }: Ground & { readonly member: Membership },
+): Promise<Sidecar | { readonly failed: string }> {
+  const { clock, random, log, env, output } = parts
+  if (envoy !== undefined) {
+    const { superviseEnvoy } = await import('./envoy/supervise-envoy.ts')
+    return superviseEnvoy(envoy, options, { ...parts, member, listeners })
+  }
+  return superviseSidecar({
+    script: parts.sidecarScript ?? ownSidecarScript(),
+    flags: [...(parts.sidecarFlags ?? []), ...(listeners.dns === undefined ? [] : capturedFlags)],
+    sockets: listeners.all,
+    start: () => startMessage(options, member, listeners),
+    connectInside: namespace && ((port) => namespace.connect(port)),
+    allowDatagrams: namespace && ((allow) => namespace.allowDatagrams(allow)),
+    env,
+    ...(output === undefined ? {} : { output }),
+    clock,
+    random,
+    log,
+  })
 }
 
 /** By SIGHUP: nobody waits for an answer. */

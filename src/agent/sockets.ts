@@ -28,11 +28,16 @@ export interface BindOptions {
   readonly also?: Address
   /** What was caught on its way to one of these ports is served by the listener of that address; what was for others goes on to them. */
   readonly caught?: readonly { readonly port: number; readonly address: Address }[]
+  /** Another program of ours binds and listens there too, by SO_REUSEPORT (Linux): the address stays ours while that one is away. */
+  readonly shared?: boolean
 }
+
+/** `UV_TCP_REUSEPORT` of libuv. */
+const reusePort = 2
 
 /** Binds; port 0 takes a free one. Refused with the reason (in use, not an address of this machine, not permitted). */
 export function bindSocket(address: Address, what: string, options: BindOptions = {}): HeldSocket | Refused {
-  const handle = createHandle(address)
+  const handle = createHandle(address, options.shared === true ? reusePort : 0)
   if (typeof handle === 'number') return refused(`${what} ${formatAddress(address)}: ${reasonOf(handle)}`)
   const bound: { address?: string; port?: number } = {}
   // libuv reports "in use" only when listening; a failed bind shows as another port. Source: Node's own check in lib/net.js.
@@ -76,12 +81,18 @@ function hold(handle: { close(): void }, held: Address, { also, caught }: BindOp
   }
 }
 
-function createHandle({ host, port }: Address): BoundHandle | number {
+function createHandle({ host, port }: Address, flags: number): BoundHandle | number {
   // Not in Node's typings; what `node:cluster` uses for the same purpose.
   const { _createServerHandle: create } = net as unknown as {
-    _createServerHandle: (host: string, port: number, family: 4 | 6) => BoundHandle | number
+    _createServerHandle: (
+      host: string,
+      port: number,
+      family: 4 | 6,
+      fd: undefined,
+      flags: number,
+    ) => BoundHandle | number
   }
-  return create(host, port, net.isIPv6(host) ? 6 : 4)
+  return create(host, port, net.isIPv6(host) ? 6 : 4, undefined, flags)
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -123,6 +123,7 @@ async function runAt(options: GatewayOptions, parts: AgentParts, ground: Ground)
     locality,
     instance,
     version,
+    proxy: 'weft',
     adminAddress: formatAddress(admin.address),
     gateway: {
       $typeName: 'weft.agent.v1.GatewayInstance' as const,

@@ -39,6 +39,7 @@ interface Written {
   readonly env: Readonly<Record<string, string>>
   readonly locality?: string
   readonly capture?: AgentOptions['capture']
+  readonly proxy?: 'weft' | 'envoy'
   readonly restart?: AgentOptions['restart']
   readonly ready: readonly string[]
   readonly readyInterval?: string
@@ -83,6 +84,7 @@ const written: Decoder<Written> = object<Written>({
   env: withDefault(record(text), {}),
   locality: optional(asFlag(string(), (locality) => ({ locality }))),
   capture: optional(oneOf('auto', 'namespace', 'explicit')),
+  proxy: optional(oneOf('weft', 'envoy')),
   restart: optional(oneOf('no', 'on-failure', 'always')),
   ready: withDefault(list(asFlag(string(), (one) => ({ ready: [one] }))), []),
   readyInterval: optional(asFlag(string(), (readyInterval) => ({ readyInterval }))),
@@ -156,6 +158,7 @@ const flagsOf = (one: Written, wait: boolean): RunFlags => ({
   ...(one.serviceAccount === undefined ? {} : { serviceAccount: one.serviceAccount }),
   ...(one.locality === undefined ? {} : { locality: one.locality }),
   ...(one.capture === undefined ? {} : { capture: one.capture }),
+  ...(one.proxy === undefined ? {} : { proxy: one.proxy }),
   ...(one.restart === undefined ? {} : { restart: one.restart }),
   ...(one.readyInterval === undefined ? {} : { readyInterval: one.readyInterval }),
   ...(one.readyTimeout === undefined ? {} : { readyTimeout: one.readyTimeout }),

@@ -12,6 +12,8 @@ export interface RunFlags extends ReadyFlags {
   readonly port?: readonly string[]
   readonly label?: readonly string[]
   readonly capture?: string
+  readonly proxy?: string
+  readonly envoyPath?: string
   readonly inbound?: readonly string[]
   readonly locality?: string
   readonly advertise?: string
@@ -44,6 +46,7 @@ export function readRunOptions(
   if (program === undefined)
     problems.push('what shall run? Put it after --, as in: weft run --service web --port 8080 -- node server.js')
   const capture = keep(readCapture(flags.capture ?? 'auto'))
+  const envoy = keep(readProxy(flags, capture))
   const ports = all(flags.port, readPort)
   problems.push(...repeated(ports))
   const { readiness, problems: unready } = readReadiness(flags)
@@ -73,6 +76,7 @@ export function readRunOptions(
       ports,
       labels,
       capture,
+      ...(envoy === undefined || envoy === 'weft' ? {} : { envoy }),
       inbound,
       ...(flags.locality === undefined ? {} : { locality: flags.locality }),
       ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
@@ -94,6 +98,20 @@ const quote = (text: string): string => JSON.stringify(text.slice(0, 80))
 function readCapture(text: string): AgentOptions['capture'] | Wrong {
   if (text === 'auto' || text === 'namespace' || text === 'explicit' || text === 'host') return text
   return wrong(`--capture is auto, namespace, host or explicit, not ${quote(text)}`)
+}
+
+function readProxy(
+  { proxy = 'weft', envoyPath }: RunFlags,
+  capture: AgentOptions['capture'] | undefined,
+): 'weft' | NonNullable<AgentOptions['envoy']> | Wrong {
+  if (proxy !== 'weft' && proxy !== 'envoy') return wrong(`--proxy is weft or envoy, not ${quote(proxy)}`)
+  if (proxy === 'weft') return envoyPath === undefined ? 'weft' : wrong('--envoy-path goes with --proxy envoy')
+  if (process.platform !== 'linux') return wrong('--proxy envoy works on Linux only')
+  if (capture === 'namespace' || capture === 'host')
+    return wrong(
+      `--capture ${capture} does not go with --proxy envoy: the sockets of captured calls cannot be handed to Envoy; it takes calls by HTTP_PROXY (--capture explicit)`,
+    )
+  return envoyPath === undefined ? {} : { file: envoyPath }
 }
 
 const portForm = /^(?:([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?):)?(?:(\d{1,5})=)?(\d{1,5})(?:\/(.+))?$/

@@ -30,6 +30,8 @@ export interface WorkloadSpec {
   readonly outbound?: Address
   /** The calls are caught in the program's network namespace; absent: the program names a proxy. */
   readonly capture?: 'namespace'
+  /** Which proxy stands beside it; absent: Weft's own. */
+  readonly proxy?: 'envoy'
   /** It serves a Gateway of its namespace; absent: it is a program. */
   readonly gateway?: GatewayInstanceSpec
   /** Where it runs; absent: nobody says. */
@@ -126,6 +128,7 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     ports: withDefault(list(port, { max: 100 }), []),
     outbound: optional(address),
     capture: optional(oneOf('namespace')),
+    proxy: optional(oneOf('envoy')),
     gateway: optional(gateway),
     locality: optional(locality),
     weight: withDefault(integer({ min: 1, max: 1000 }), 1),

@@ -172,6 +172,7 @@ function linkWorkload(
     inbound,
     outbound: spec.outbound,
     capture: spec.capture,
+    ...(spec.proxy && { proxy: spec.proxy }),
     gateway: spec.gateway && {
       gateway: `${metadata.namespace}/${spec.gateway.name}`,
       host: spec.gateway.bindHost,

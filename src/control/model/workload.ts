@@ -18,6 +18,8 @@ export interface Workload {
   readonly outbound: Address | undefined
   /** Connections are caught there with the destination that they were for; undefined: the program names the listener as its proxy. */
   readonly capture: 'namespace' | undefined
+  /** Which proxy stands beside it; absent: Weft's own. */
+  readonly proxy?: 'envoy'
   /** It serves the listeners of a Gateway; undefined: it is beside a program. */
   readonly gateway: GatewayInstance | undefined
   /** Absent: nobody says. */

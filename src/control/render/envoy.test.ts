@@ -48,6 +48,14 @@ function bootstrap(rendering: Rendering): JsonObject {
     })
   return {
     node: { id: 'default/web-1', cluster: 'weft' },
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener',
+        },
+      },
+    ],
     dynamic_resources: {
       ads_config: {
         api_type: 'DELTA_GRPC',

@@ -8,6 +8,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
+  type LocalReplyConfigSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { accessLogs } from './access-log.ts'
 import { duration, overAds, typed } from './parts.ts'
@@ -26,6 +27,8 @@ export const renderHttp = ({
   routes,
   accessLog,
   edge = false,
+  tunnels = false,
+  localReplies,
 }: {
   statPrefix: string
   filters: readonly MessageInitShape<typeof HttpFilterSchema>[]
@@ -34,6 +37,10 @@ export const renderHttp = ({
   accessLog: boolean
   /** Strangers come here: what they say of themselves and of those before them is not believed, and they get less room. */
   edge?: boolean
+  /** Routes may take CONNECT. */
+  tunnels?: boolean
+  /** What is said besides in answers of the proxy's own. */
+  localReplies?: MessageInitShape<typeof LocalReplyConfigSchema>
 }): MessageInitShape<typeof FilterSchema> => ({
   name: 'envoy.filters.network.http_connection_manager',
   configType: {
@@ -64,7 +71,8 @@ export const renderHttp = ({
       setCurrentClientCertDetails: { uri: true },
       normalizePath: true,
       mergeSlashes: true,
-      upgradeConfigs: [{ upgradeType: 'websocket' }],
+      upgradeConfigs: [{ upgradeType: 'websocket' }, ...(tunnels ? [{ upgradeType: 'CONNECT' }] : [])],
+      ...(localReplies && { localReplyConfig: localReplies }),
       generateRequestId: true,
       // A program's own word about itself is its own business.
       serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,

@@ -3,8 +3,9 @@ import { isHttp } from '../../base/app-protocol.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { FilterChainSchema, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import type { LocalReplyConfigSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { GrpcWebSchema } from '../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
-import { meshAlpn, meshTcpAlpn } from '../../xds/names.ts'
+import { meshAlpn, meshTcpAlpn, upstreamFaultHeader } from '../../xds/names.ts'
 import type { InboundPort, Workload } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { inboundClusterName } from './clusters.ts'
@@ -33,7 +34,7 @@ export function renderInboundListener(
   port: InboundPort,
   { accessLog, trustDomain }: Pick<Parts, 'accessLog' | 'trustDomain'>,
 ): MessageInitShape<typeof ListenerSchema> {
-  const parts: Parts = { port, accessLog, trustDomain }
+  const parts: Parts = { port, accessLog, trustDomain, envoy: workload.proxy === 'envoy' }
   return {
     name: inboundListenerName(port),
     address: socketAddress(port.address),
@@ -55,6 +56,8 @@ interface Parts {
   readonly port: InboundPort
   readonly accessLog: boolean
   readonly trustDomain: string
+  /** It has to be told what our own proxies say by themselves. */
+  readonly envoy: boolean
 }
 
 /** Where plain text is taken as well the server of a TCP port may speak first. */
@@ -64,7 +67,7 @@ const inspection = ({ mtls, protocol }: InboundPort): ReturnType<typeof inspectT
 }
 
 const meshChains = (parts: Parts): readonly FilterChain[] => [
-  ...(isHttp(parts.port.protocol) ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts))] : []),
+  ...(isHttp(parts.port.protocol) ? [meshChain('mesh-http', meshAlpn, 'http', httpFilters(parts, true))] : []),
   meshChain('mesh-tcp', meshTcpAlpn, 'tcp', rawFilters(parts)),
 ]
 
@@ -97,12 +100,14 @@ const grpcWeb = {
   configType: { case: 'typedConfig' as const, value: typed(GrpcWebSchema, {}) },
 }
 
-function httpFilters({ port, accessLog, trustDomain }: Parts): Filter[] {
+/** `mesh`: callers are proven members of it. */
+function httpFilters({ port, accessLog, trustDomain, envoy }: Parts, mesh = false): Filter[] {
   const { rules, rateLimits = [] } = port
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
+      ...(envoy && mesh ? { localReplies: programFaults } : {}),
       filters: [
         ...httpAuthorization(port),
         ...(rules === undefined
@@ -111,9 +116,23 @@ function httpFilters({ port, accessLog, trustDomain }: Parts): Filter[] {
         ...renderAdaptiveConcurrency(port.adaptiveConcurrency),
         ...(port.protocol === 'grpc' ? [grpcWeb] : []),
       ],
-      routes: renderInboundRoutes(port, trustDomain),
+      routes: renderInboundRoutes(port, { trustDomain, envoy }),
     }),
   ]
+}
+
+/**
+ * Tells the caller's proxy what became of a request that the program did not answer: it got no byte of it, or it broke off. Source of the
+ * flags: Envoy, access log, `%RESPONSE_FLAGS%`.
+ */
+const programFaults: MessageInitShape<typeof LocalReplyConfigSchema> = {
+  mappers: [
+    { flags: ['UF', 'UO'], value: 'not-processed' },
+    { flags: ['UC', 'UR'], value: 'reset' },
+  ].map(({ flags, value }) => ({
+    filter: { filterSpecifier: { case: 'responseFlagFilter' as const, value: { flags } } },
+    headersToAdd: [{ header: { key: upstreamFaultHeader, value } }],
+  })),
 }
 
 const rawFilters = ({ port, accessLog }: Parts): Filter[] =>

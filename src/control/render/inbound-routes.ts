@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { isHttp2 } from '../../base/app-protocol.ts'
 import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { clientCertificateHeader } from '../../xds/names.ts'
+import { clientCertificateHeader, upstreamFaultHeader } from '../../xds/names.ts'
 import type { InboundPort, ValueMatch } from '../model/model.ts'
 import { namedOrigins } from './authorization-filters.ts'
 import { inboundClusterName } from './clusters.ts'
@@ -15,7 +15,7 @@ type Route = MessageInitShape<typeof RouteSchema>
 /** Everything goes to the program; where routes have limits of their own, what arrives by them is told apart. */
 export function renderInboundRoutes(
   port: InboundPort,
-  trustDomain: string,
+  { trustDomain, envoy }: { readonly trustDomain: string; readonly envoy: boolean },
 ): MessageInitShape<typeof RouteConfigurationSchema> {
   const cluster = inboundClusterName(port)
   const { rules = [], rateLimits = [] } = port
@@ -42,6 +42,8 @@ export function renderInboundRoutes(
       {
         name: 'program',
         domains: ['*'],
+        // What an Envoy says of its program by this header, the program itself shall not say. Our own proxy sees to that by itself.
+        ...(envoy ? { responseHeadersToRemove: [upstreamFaultHeader] } : {}),
         routes: [
           ...rules.map(({ name, match, callers, rateLimits: own, origin }): Route => {
             const from = callers === undefined ? [] : [fromNamespace(callers, trustDomain)]

@@ -2,8 +2,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Address } from '../../base/address.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { RouteMatchSchema, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
+import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { passthroughCluster } from '../../xds/names.ts'
 import type { MeshSettings, Workload } from '../model/model.ts'
 import { corsByRoute } from './cors.ts'
@@ -60,7 +61,7 @@ const datagrams = ({ outboundDatagrams, outboundTraffic }: MeshSettings): 'allow
   outboundDatagrams ?? (outboundTraffic === 'allow-any' ? 'allow' : 'refuse')
 
 /** Resolves the host for clusters that lead to wherever a call was going; our proxy needs no filter for that. */
-const resolveAuthority = {
+export const resolveAuthority: MessageInitShape<typeof HttpFilterSchema> = {
   name: 'envoy.filters.http.dynamic_forward_proxy',
   isOptional: true,
   configType: {
@@ -69,8 +70,11 @@ const resolveAuthority = {
   },
 }
 
-function outside({ outboundTraffic, origin }: MeshSettings): MessageInitShape<typeof RouteSchema> {
-  const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } }
+/** Where hosts lead that are none of the mesh: `match` says for which requests. */
+export function outside(
+  { outboundTraffic, origin }: MeshSettings,
+  match: MessageInitShape<typeof RouteMatchSchema> = { pathSpecifier: { case: 'prefix', value: '/' } },
+): MessageInitShape<typeof RouteSchema> {
   if (outboundTraffic === 'allow-any') {
     return {
       name: 'outside',

@@ -14,7 +14,7 @@ import {
   trustBundleSecret,
 } from '../../xds/names.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
-import type { Locality, Model, Service, ServicePort, Workload } from '../model/model.ts'
+import type { Locality, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import {
   hopOf,
   inboundClusterName,
@@ -26,6 +26,15 @@ import {
 } from './clusters.ts'
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
 import { reserveEndpoints, reserveOf, withReserve } from './failover.ts'
+import {
+  envoyTableName,
+  namedPorts,
+  renderEnvoyOutbound,
+  renderEnvoyTable,
+  renderEnvoyTunnel,
+  renderTunnelCluster,
+  tunnelName,
+} from './envoy-outbound.ts'
 import { gatewayResources, type GatewayResources } from './gateway-resources.ts'
 import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
@@ -102,7 +111,9 @@ function rendering(model: Model, trust: Trust, cache: ResourceCache): Rendering 
         case 'CDS':
           return cluster(name, proxy, model, cache)
         case 'RDS':
-          return gatewayOf(proxy).table(name) ?? routes(name, proxy, model, cache)
+          return (
+            gatewayOf(proxy).table(name) ?? envoyTable(name, proxy, model, cache) ?? routes(name, proxy, model, cache)
+          )
         case 'EDS':
           return endpoints(name, proxy, model, cache)
         case 'SDS':
@@ -128,6 +139,8 @@ function listener(
 ): RenderedResource | undefined {
   const key = `LDS ${workload.namespace}/${workload.name} ${name}`
   const { outbound, capture, origin } = workload
+  const ofEnvoy = envoyListener(name, workload, mesh, cache)
+  if (ofEnvoy !== undefined) return ofEnvoy
   if (name === outboundListenerName(capture) && outbound !== undefined) {
     return cache.get(key, name, [outbound, capture, mesh], ListenerSchema, () =>
       renderOutboundListener(capture, outbound, mesh),
@@ -135,8 +148,45 @@ function listener(
   }
   const port = workload.inbound.find((one) => inboundListenerName(one) === name)
   if (port === undefined) return undefined
-  return cache.get(key, name, [port, origin, mesh.accessLog], ListenerSchema, () =>
+  return cache.get(key, name, [port, origin, workload.proxy, mesh.accessLog], ListenerSchema, () =>
     renderInboundListener(workload, port, { ...mesh, trustDomain }),
+  )
+}
+
+/** Where an Envoy takes outbound calls: other listeners than ours, since it looks no name up. */
+function envoyListener(
+  name: string,
+  { proxy, outbound, namespace, name: workload }: Workload,
+  mesh: MeshSettings,
+  cache: ResourceCache,
+): RenderedResource | undefined {
+  if (proxy !== 'envoy' || outbound === undefined) return undefined
+  if (name === tunnelName) return cache.get(`LDS ${name}`, name, [mesh], ListenerSchema, () => renderEnvoyTunnel(mesh))
+  if (name !== outboundListenerName(undefined)) return undefined
+  return cache.get(`LDS ${namespace}/${workload} ${name}`, name, [outbound, mesh], ListenerSchema, () =>
+    renderEnvoyOutbound(outbound, mesh),
+  )
+}
+
+/** All routes of the callers of one namespace, for an Envoy. */
+function envoyTable(
+  name: string,
+  { workload: { proxy, namespace } }: Proxy,
+  model: Model,
+  cache: ResourceCache,
+): RenderedResource | undefined {
+  if (proxy !== 'envoy' || name !== envoyTableName) return undefined
+  const ports = namedPorts(model, namespace)
+  const inputs = ports.flatMap(({ service, port, rules, hosts }) => [
+    rules,
+    hosts,
+    port.port,
+    port.protocol,
+    port.origin,
+    service.external === undefined,
+  ])
+  return cache.get(`RDS ${name} for ${namespace}`, name, [model.mesh, ...inputs], RouteConfigurationSchema, () =>
+    renderEnvoyTable(ports, model.mesh),
   )
 }
 
@@ -183,6 +233,10 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
   if (name === passthroughCluster) {
     if (model.mesh.outboundTraffic !== 'allow-any') return undefined
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderPassthroughCluster)
+  }
+  if (name === tunnelName) {
+    if (workload.proxy !== 'envoy') return undefined
+    return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderTunnelCluster)
   }
   const program = parseInboundClusterName(name)
   if (program !== undefined) {
@@ -266,13 +320,17 @@ function wildcard(
         ...workload.inbound.map(inboundListenerName),
         ...gateway.listeners,
         ...(workload.outbound === undefined ? [] : [outboundListenerName(workload.capture)]),
+        ...(takesTunnels(workload) ? [tunnelName] : []),
       ].toSorted()
     case 'CDS': {
       const own = new Set(workload.inbound.map(inboundClusterName))
       if (model.mesh.outboundTraffic === 'allow-any' && workload.gateway === undefined) own.add(passthroughCluster)
+      if (takesTunnels(workload)) own.add(tunnelName)
       return [...own, ...(foreign ? all.ports() : [])].toSorted()
     }
     case 'RDS':
+      // An Envoy of ours has all of them in one.
+      if (workload.proxy === 'envoy') return takesTunnels(workload) ? [envoyTableName] : []
       return foreign ? [...gateway.tables, ...all.httpPorts()].toSorted() : []
     case 'EDS':
       return foreign ? all.assignments() : []
@@ -282,6 +340,8 @@ function wildcard(
       return all.services()
   }
 }
+
+const takesTunnels = ({ proxy, outbound }: Workload): boolean => proxy === 'envoy' && outbound !== undefined
 
 /** Names of everything in a model; each list is made once, when it is first needed. */
 interface AllNames {

@@ -1,8 +1,10 @@
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
-import type { RetryPolicySchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type { HeaderMatcherSchema, RetryPolicySchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
+import { upstreamFaultHeader } from '../../xds/names.ts'
 import type { Forward, Hedging } from '../model/model.ts'
 import { duration, typed } from './parts.ts'
+import { headerMatch } from './value-match.ts'
 
 /**
  * The limit of the whole call, ms; 0: none. Without `retry` a rule promises one request to a backend, so that the backend's limit is
@@ -32,6 +34,7 @@ export function renderRetry(action: Forward): MessageInitShape<typeof RetryPolic
     numRetries: attempts,
     ...(limitMs === 0 ? {} : { perTryTimeout: duration(limitMs) }),
     retriableStatusCodes: [...codes],
+    ...(on.includes('retriable-headers') ? { retriableHeaders: markers(on) } : {}),
     retryHostPredicate: [
       {
         name: 'envoy.retry_host_predicates.previous_hosts',
@@ -49,6 +52,12 @@ const hedgingJson = ({ after, maxAttempts, anyMethod }: Hedging): JsonObject => 
   max_attempts: maxAttempts,
   ...(anyMethod ? { any_method: true } : {}),
 })
+
+/** By which a callee's proxy says what became of a request that its program did not answer. */
+const markers = (on: readonly string[]): MessageInitShape<typeof HeaderMatcherSchema>[] =>
+  ['not-processed', ...(on.includes('reset') ? ['reset'] : [])].map((value) =>
+    headerMatch({ name: upstreamFaultHeader, kind: 'exact', value }),
+  )
 
 /**
  * What Envoy's policy cannot say: causes that are repeated when the method is idempotent (its `retry_on` cannot tell methods apart),

@@ -42,9 +42,18 @@ type PathSpecifier = NonNullable<MessageInitShape<typeof RouteMatchSchema>['path
  */
 export function renderRoutes(service: Service, port: ServicePort): MessageInitShape<typeof RouteConfigurationSchema> {
   const name = servicePortName(service.namespace, service.name, port.port)
-  const http2 = isHttp2(port.protocol)
-  const called = { port: port.port, http2, mayBeSilent: http2 }
-  return renderTable(name, [{ name, domains: ['*'], rules: port.rules, origin: port.origin }], called, port.origin)
+  return renderTable(
+    name,
+    [{ name, domains: ['*'], rules: port.rules, origin: port.origin }],
+    calledAs(port),
+    port.origin,
+  )
+}
+
+/** How a service's port is called. */
+export function calledAs({ port, protocol }: Pick<ServicePort, 'port' | 'protocol'>): Called {
+  const http2 = isHttp2(protocol)
+  return { port, http2, mayBeSilent: http2 }
 }
 
 /** The rules for some hosts; without rules they are answered with 404. */
@@ -56,7 +65,7 @@ export interface HostRules {
 }
 
 /** What was called. */
-interface Called {
+export interface Called {
   readonly port: number
   /** Callers may speak HTTP/2, and so gRPC. */
   readonly http2: boolean
@@ -74,18 +83,29 @@ export const renderTable = (
   origin: Origin,
 ): MessageInitShape<typeof RouteConfigurationSchema> => ({
   name,
-  virtualHosts: hosts.map((host) => ({
-    name: host.name,
-    domains: [...host.domains],
-    routes: host.rules.map((rule) => renderRule(rule, called)),
-    metadata: weft(host.origin),
-  })),
+  virtualHosts: hosts.map((host) => renderHost(host, called)),
   ignorePortInHostMatching: true,
   validateClusters: false,
-  // Envoy would let the route have the last word; what is said of one backend is narrower.
-  ...(hosts.some(({ rules }) => rules.some(editsForOneBackend)) ? { mostSpecificHeaderMutationsWins: true } : {}),
+  ...narrowestLast(hosts),
   metadata: weft(origin),
 })
+
+/** What holds for the hosts of one service or listener. */
+export const renderHost = (
+  host: HostRules,
+  called: Called,
+): { name: string; domains: string[]; routes: Route[]; metadata: ReturnType<typeof weft> } => ({
+  name: host.name,
+  domains: [...host.domains],
+  routes: host.rules.map((rule) => renderRule(rule, called)),
+  metadata: weft(host.origin),
+})
+
+/** Envoy would let the route have the last word; what is said of one backend is narrower. */
+export const narrowestLast = (
+  hosts: readonly Pick<HostRules, 'rules'>[],
+): Pick<MessageInitShape<typeof RouteConfigurationSchema>, 'mostSpecificHeaderMutationsWins'> =>
+  hosts.some(({ rules }) => rules.some(editsForOneBackend)) ? { mostSpecificHeaderMutationsWins: true } : {}
 
 /** The limits that whoever serves the rule holds. */
 export const limitsOfRule = ({ action }: RouteRule): readonly RateLimit[] =>

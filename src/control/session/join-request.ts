@@ -14,6 +14,8 @@ export interface JoinWish {
   readonly ports: readonly WishedPort[]
   readonly outbound: Address | undefined
   readonly capture: 'namespace' | undefined
+  /** Undefined: Weft's own. */
+  readonly proxy: 'envoy' | undefined
   /** "region/zone/sub-zone"; undefined: nobody says. */
   readonly locality: string | undefined
   readonly adminAddress: string
@@ -87,6 +89,12 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     ['', 'explicit', 'namespace'].includes(request.capture),
     `capture ${quote(request.capture)} is not known (known are "explicit" and "namespace")`,
   )
+  const proxy = request.proxy === 'envoy' ? 'envoy' : undefined
+  expect(
+    ['', 'weft', 'envoy'].includes(request.proxy),
+    `proxy ${quote(request.proxy)} is not known (known are "weft" and "envoy")`,
+  )
+  expect(proxy === undefined || capture === undefined, 'Envoy takes the calls of a program that names it as its proxy')
   expect(
     request.locality === '' || parseLocality(request.locality) !== undefined,
     `locality ${quote(request.locality)} is not ${localityForm}`,
@@ -103,6 +111,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     ports,
     outbound,
     capture,
+    proxy,
     locality: request.locality || undefined,
     adminAddress: clip(request.adminAddress),
     version: clip(request.version),

@@ -15,9 +15,11 @@ const types: readonly XdsType[] = ['LDS', 'RDS', 'CDS', 'EDS', 'SDS', 'NDS']
 for (const input of inputs) {
   test(`everything that ${input} renders is taken`, async () => {
     const model = modelFromYaml(fs.readFileSync(new URL(input, folder), 'utf8'))
+    // An Envoy has listeners of its own.
+    const ours = [...model.workloads.values()].filter(({ proxy }) => proxy === undefined)
     const rendering = createRenderer().render(model, (await testAuthority()).caPem)
     let count = 0
-    for (const workload of model.workloads.values()) {
+    for (const workload of ours) {
       // A foreign proxy's set holds all that ours would ask for by name.
       for (const kind of ['weft', 'foreign'] as const) {
         const proxy = { workload, kind }
@@ -32,7 +34,7 @@ for (const input of inputs) {
         }
       }
     }
-    assert.ok(count > 0 || model.workloads.size === 0)
+    assert.ok(count > 0 || ours.length === 0)
   })
 }
 test('there is something to check', () => assert.ok(inputs.length > 0))

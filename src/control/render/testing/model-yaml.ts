@@ -162,6 +162,7 @@ function workload(given: Loose<Workload>): Workload {
     inbound: inbound.map(inboundPort),
     outbound: given.outbound as Workload['outbound'],
     capture: given.capture,
+    ...(given.proxy && { proxy: given.proxy }),
     gateway: given.gateway && {
       gateway: given.gateway.gateway ?? `${namespace}/edge`,
       host: given.gateway.host ?? '127.80.0.1',
