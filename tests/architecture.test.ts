@@ -224,6 +224,11 @@ const loadLimits: readonly LoadLimit[] = [
     why: 'one stands beside every captured program and is to stay small',
   },
   {
+    entry: 'agent/run-agent.ts',
+    never: ['control', 'proxy', 'xds/gen/envoy', '@peculiar/x509', '@grpc/grpc-js', 'yaml'],
+    why: 'one stands beside every program; messages of xDS are for the few beside an Envoy',
+  },
+  {
     entry: 'cli/weft.ts',
     never: ['control', 'proxy', 'agent', 'demo', 'xds/gen', '@peculiar/x509', '@grpc/grpc-js', 'yaml'],
     why: 'each command loads its own code when it is called, so that `weft get` answers at once',

@@ -93,7 +93,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
       '--proxy <which>',
       'weft (default), or envoy: an Envoy is the sidecar, found by --envoy-path, ENVOY_BIN or the path; calls by HTTP_PROXY',
     )
-    .option('--envoy-path <file>', 'the Envoy to start, 1.30 or newer')
+    .option('--envoy-path <file>', 'the Envoy to start, 1.40 or newer')
     .option('--inbound <[name=]host:port>', 'where the sidecar takes calls for a port; may be repeated', collect)
     .option('--advertise <host>', 'address by which other machines reach this one')
     .option('--admin <host:port>', "the sidecar's admin port (default: a free one on loopback)")

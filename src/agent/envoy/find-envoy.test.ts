@@ -20,7 +20,7 @@ test('the flag comes first, then ENVOY_BIN, then the path; what is not there is 
   for (const [options, place, form] of [
     [{ file: '/nowhere' }, env, /^--envoy-path \/nowhere is no program/],
     [{}, { ...env, ENVOY_BIN: '/nowhere' }, /^ENVOY_BIN \/nowhere is no program/],
-    [{}, { PATH: '/nowhere' }, /^there is no envoy on the path: install Envoy 1\.30/],
+    [{}, { PATH: '/nowhere' }, /^there is no envoy on the path: install Envoy 1\.40/],
   ] as const) {
     const found = findEnvoy(options, { env: place })
     assert.ok('refused' in found)

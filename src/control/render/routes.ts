@@ -69,6 +69,8 @@ export interface Called {
   readonly port: number
   /** Callers may speak HTTP/2, and so gRPC. */
   readonly http2: boolean
+  /** Redirects of a call without a port shall name none, as our own proxies see to it. */
+  readonly bare?: boolean
   /** Calls are streams that nobody cuts because no byte passes; absent: the listener decides. */
   readonly mayBeSilent?: boolean
   /** Whoever serves the routes counts their calls; absent: those who take the calls do. */
@@ -183,7 +185,7 @@ function renderPath({ kind, value }: RouteMatch['path']): PathSpecifier {
 
 function renderAction({ action, match }: RouteRule, called: Called): Action {
   if (action.kind === 'fail') return answer(action.status, action.reason)
-  if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, called.port) }
+  if (action.kind === 'redirect') return { case: 'redirect', value: renderRedirect(action, match, called) }
   const [first, ...rest] = action.backends
   // Only weights of 0: Gateway API answers 500.
   const { missingStatus = 500 } = action

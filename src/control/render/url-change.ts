@@ -17,15 +17,18 @@ const statusCodes = {
   308: ResponseCode.PERMANENT_REDIRECT,
 } as const
 
-/** To `called` unless the redirect or its scheme names another port. Source: Gateway API, HTTPRequestRedirectFilter. */
+/**
+ * To the port that was called unless the redirect or its scheme names another one. `bare`: a host that was called without a port shall
+ * stay so; Envoy writes every port that it is told. Source: Gateway API, HTTPRequestRedirectFilter; Envoy, RedirectAction.
+ */
 export function renderRedirect(
   { status, scheme, host, port: wanted, path }: Redirect,
   match: RouteMatch,
-  called: number,
+  { port: called, bare = false }: { readonly port: number; readonly bare?: boolean },
 ): MessageInitShape<typeof RedirectActionSchema> {
   const port = wanted ?? called
   // A host of ours has no port to be replaced, and the usual one of a scheme is better not written.
-  const usual = host !== undefined && port === (scheme === 'https' ? 443 : 80)
+  const usual = port === (scheme === 'https' ? 443 : 80) && (host !== undefined || (bare && called === 80))
   return {
     responseCode: statusCodes[status],
     ...(scheme === undefined ? {} : { schemeRewriteSpecifier: { case: 'schemeRedirect' as const, value: scheme } }),
