@@ -42,6 +42,18 @@ test(
     )
     assert.match((await world.weft(['check'])).out, /all is well/)
 
+    await world.apply(`
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: late }
+spec: { targetRefs: [{ kind: Service, name: web }], hedging: { after: 50ms } }
+`)
+    await until('what Envoy does not do is named', async () =>
+      /client-\S+ is Envoy, which does not do this: hedging \(TrafficPolicy default\/late spec\.hedging/.test(
+        (await world.weft(['proxies'])).out,
+      ),
+    )
+
     const slow = world.curl(client, 'http://web/slow/1000')
     await until('the slow call is under way', async () => /"seen":\[.*slow/.test((await seen(world, web.port)).body))
     assert.equal(await web.stop(), 0)

@@ -20,7 +20,7 @@ export function proxies(flags: PlaceOptions & { readonly output?: Format }, term
   })
 }
 
-/** The table and, below it, every refused resource. */
+/** The table and, below it, every refused resource, and what a proxy does not do. */
 export function proxyTable(states: readonly ProxyState[]): string {
   const shown = states.toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1))
   const rows = shown.map((state) => [
@@ -34,9 +34,13 @@ export function proxyTable(states: readonly ProxyState[]): string {
       rejected.map(({ name, reason }) => `${proxy} refused ${type} ${name}: ${reason}\n`),
     ),
   )
-  return (
-    formatTable(['PROXY', 'STATE', 'REVISION', ...types], rows) + (refused.length === 0 ? '' : `\n${refused.join('')}`)
+  const undone = shown.flatMap(({ proxy, notEnforced = [] }) =>
+    notEnforced.map(
+      ({ what, resource, field }) => `${proxy} is Envoy, which does not do this: ${what} (${resource} ${field})\n`,
+    ),
   )
+  const notes = [...refused, ...undone]
+  return formatTable(['PROXY', 'STATE', 'REVISION', ...types], rows) + (notes.length === 0 ? '' : `\n${notes.join('')}`)
 }
 
 function cell({ types: all, connected }: ProxyState, type: string): string {

@@ -105,6 +105,10 @@ export interface ProxyState {
     /** Resources whose last version was refused, with the proxy's own reason. */
     readonly rejected: readonly { readonly name: string; readonly reason: string }[]
   }[]
+  /** Whose it is; absent: Weft's own. */
+  readonly software?: 'envoy'
+  /** What policies ask for and this proxy does not do, with the resource and field that asks; absent: it does all. */
+  readonly notEnforced?: readonly { readonly what: string; readonly resource: string; readonly field: string }[]
 }
 
 /** The CLI moves it to where it is wanted: it holds the keys of the certificate authority, which never go over the network. */

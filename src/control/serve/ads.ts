@@ -11,6 +11,7 @@ import { weftNodeMetadata } from '../../xds/names.ts'
 import { typeUrls, type XdsType } from '../../xds/type-urls.ts'
 import type { ProxyState, Served } from '../api/contract.ts'
 import type { Model } from '../model/model.ts'
+import { notEnforcedByEnvoy } from '../render/envoy-limits.ts'
 import { createRenderer, type Proxy, type Rendering } from '../render/render.ts'
 import { createAdsMetrics } from './ads-metrics.ts'
 import { admit, type Admitted } from './admission.ts'
@@ -270,9 +271,10 @@ export function createAds(parts: {
         states.set(proxy, { proxy, connected: false, forMs: nowMs - goneMs, revision: servedRevision, types })
       }
       // A proxy that reconnects may have two streams for a moment: the later one speaks.
-      for (const { id, stream, sinceMs } of connected) {
+      for (const { id, stream, sinceMs, proxy } of connected) {
         const { servedRevision: revision } = stream
-        states.set(id, { proxy: id, connected: true, forMs: nowMs - sinceMs, revision, types: typeStates(stream) })
+        const state = { proxy: id, connected: true, forMs: nowMs - sinceMs, revision, types: typeStates(stream) }
+        states.set(id, { ...state, ...softwareOf(proxy, rendering.model) })
       }
       return Array.from(states.values()).toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1))
     },
@@ -307,6 +309,13 @@ export function createAds(parts: {
       }
     },
   }
+}
+
+/** Nothing for a proxy of our own. */
+function softwareOf({ workload }: Proxy, model: Model): Pick<ProxyState, 'software' | 'notEnforced'> {
+  if (workload.proxy === undefined) return {}
+  const notEnforced = notEnforcedByEnvoy(model, workload.namespace)
+  return { software: workload.proxy, ...(notEnforced.length === 0 ? {} : { notEnforced }) }
 }
 
 const serviceOf = ({ proxy: { workload } }: Connected): string => `${workload.namespace}/${workload.service}`

@@ -1,32 +1,24 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
-import { create, type JsonObject } from '@bufbuild/protobuf'
-import { status } from '@grpc/grpc-js'
 import { realEnvoy } from '../../base/testing/real-envoy.ts'
 import { systemClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { settable } from '../../base/watchable.ts'
 import { openCertificateAuthority } from '../../ca/authority.ts'
 import { createKeyAndCsr } from '../../ca/csr.ts'
-import { packAny } from '../../xds/any.ts'
-import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
-import { DiscoveryResponseSchema } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { SecretDiscoveryService } from '../../xds/gen/envoy/service/secret/v3/sds_pb.ts'
-import { agentCluster, meshAlpn, ownCertificateSecret } from '../../xds/names.ts'
-import { typeUrls } from '../../xds/type-urls.ts'
+import { meshAlpn } from '../../xds/names.ts'
 import { completeModel, type LooseModel } from '../render/testing/model-yaml.ts'
 import { createAds, type Ads } from './ads.ts'
 import { startGrpcEndpoint } from './grpc-endpoint.ts'
-import { hostedService, type HostedService } from './service.ts'
+import { agentSecrets, startEnvoy } from './testing/live-envoy.ts'
 
 const { binary: envoy, skip } = realEnvoy()
 
@@ -113,7 +105,7 @@ test(
       ads.close()
       await endpoint.close()
     })
-    const admin = await startEnvoy(t, folder, unixPath)
+    const { admin } = await startEnvoy(t, { binary: envoy, folder, unixPath })
     await until(() => synced(ads, 'LDS', 2) && synced(ads, 'CDS', 3) && synced(ads, 'EDS', 1))
     const { proxy, types } = ads.proxies()[0] ?? { proxy: '', types: [] }
     assert.equal(proxy, 'default/web-1')
@@ -147,90 +139,6 @@ test(
     await until(async () => !(await endpoints()).includes(`default/web/80::127.0.0.1:${inboundPort}::`))
   },
 )
-
-/** What the agent beside Envoy does: its workload's own certificate over SDS. */
-function agentSecrets({ keyPem, chainPem }: Identity): HostedService {
-  const secret = create(SecretSchema, {
-    name: ownCertificateSecret,
-    type: {
-      case: 'tlsCertificate',
-      value: {
-        certificateChain: { specifier: { case: 'inlineString', value: chainPem } },
-        privateKey: { specifier: { case: 'inlineString', value: keyPem } },
-      },
-    },
-  })
-  const unused = { code: status.UNIMPLEMENTED, details: 'not here' }
-  return hostedService(SecretDiscoveryService, {
-    streamSecrets(call) {
-      call.on('data', ({ responseNonce }) => {
-        if (responseNonce !== '') return
-        call.write(
-          create(DiscoveryResponseSchema, {
-            versionInfo: '1',
-            nonce: '1',
-            typeUrl: typeUrls.SDS,
-            resources: [packAny(SecretSchema, secret)],
-          }),
-        )
-      })
-      call.on('end', () => call.end())
-    },
-    deltaSecrets: (call) => void call.end(),
-    fetchSecrets: async () => unused,
-  })
-}
-
-/** Returns the admin port. */
-async function startEnvoy(t: TestContext, folder: string, unixPath: string): Promise<number> {
-  const adminFile = path.join(folder, 'admin')
-  const config = path.join(folder, 'bootstrap.json')
-  fs.writeFileSync(config, JSON.stringify(bootstrap(unixPath)))
-  const log = fs.openSync(path.join(folder, 'envoy.log'), 'w')
-  const options = ['--disable-hot-restart', '--concurrency', '1', '-l', 'warn', '--admin-address-path', adminFile]
-  const child = spawn(envoy, ['-c', config, ...options], { stdio: ['ignore', log, log] })
-  t.after(async () => {
-    if (child.exitCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  })
-  await until(() => {
-    assert.equal(child.exitCode, null, fs.readFileSync(path.join(folder, 'envoy.log'), 'utf8'))
-    return fs.existsSync(adminFile) && fs.statSync(adminFile).size > 0
-  })
-  return Number(fs.readFileSync(adminFile, 'utf8').split(':').at(-1))
-}
-
-function bootstrap(unixPath: string): JsonObject {
-  const onSocket = (name: string): JsonObject => ({
-    name,
-    type: 'STATIC',
-    typed_extension_protocol_options: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-        '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-        explicit_http_config: { http2_protocol_options: {} },
-      },
-    },
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: unixPath } } } }] }],
-    },
-  })
-  return {
-    node: { id: 'default/web-1', cluster: 'weft' },
-    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
-    dynamic_resources: {
-      lds_config: { ads: {}, resource_api_version: 'V3' },
-      cds_config: { ads: {}, resource_api_version: 'V3' },
-      ads_config: {
-        api_type: 'DELTA_GRPC',
-        transport_api_version: 'V3',
-        grpc_services: [{ envoy_grpc: { cluster_name: 'control-plane' } }],
-      },
-    },
-    static_resources: { clusters: [onSocket('control-plane'), onSocket(agentCluster)] },
-  }
-}
 
 const synced = (ads: Ads, type: string, resources: number): boolean =>
   ads.proxies()[0]?.types.some((one) => one.type === type && one.synced && one.resources === resources) ?? false
