@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net, { type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { systemClock } from './clock.ts'
 import { manualClock } from './testing/manual-clock.ts'
 import { createTimerWheel } from './timer-wheel.ts'
 import { seeded } from './random.ts'
@@ -64,7 +67,7 @@ test('a firing timer may cancel its neighbour and set itself again', () => {
   assert.deepEqual(fired, ['first', 'first', 'first'])
 })
 
-test('after a long stop of the process everything that is due fires at once', () => {
+test('after a long stop of the process everything that is due fires at once', async () => {
   let nowMs = 0
   const ticks: (() => void)[] = []
   const clock = {
@@ -77,5 +80,36 @@ test('after a long stop of the process everything that is due fires at once', ()
   for (const delayMs of [5, 500, 5_000, 6_000, 50_000]) wheel.after(delayMs, () => void fired++)
   nowMs = 100_000
   ticks[0]?.()
+  // After what the kernel has had ready.
+  assert.equal(fired, 0)
+  await new Promise<void>((resolve) => setImmediate(resolve))
   assert.equal(fired, 5)
+})
+
+test('after a pause of the whole process, what came meanwhile is heard before a deadline ends', async (t) => {
+  const wheel = createTimerWheel(systemClock)
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [peer] = (await once(server, 'connection')) as [Socket]
+  if (socket.connecting) await once(socket, 'connect')
+  t.after(() => {
+    server.close()
+    peer.destroy()
+  })
+  const order: string[] = []
+  const over = new Promise<void>((resolve) => {
+    const tell = (what: string) => (): void => {
+      order.push(what)
+      if (order.length === 2) resolve()
+    }
+    socket.once('data', tell('answer'))
+    wheel.after(50, tell('deadline'))
+  })
+  // Both are there when this process runs again, and timers are looked at first.
+  peer.end('answer')
+  const untilMs = performance.now() + 300
+  while (performance.now() < untilMs);
+  await over
+  assert.deepEqual(order, ['answer', 'deadline'])
 })

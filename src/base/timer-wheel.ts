@@ -25,6 +25,7 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
   let currentTick = 0
   let count = 0
   let ticking: Timer | undefined
+  let waitsForNews = false
 
   /** First tick that is wholly past `ms` from now on. */
   const tickAt = (ms: number): number => Math.ceil((clock.nowMs() - startMs + ms) / tickMs)
@@ -58,7 +59,7 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
 
   function arm(node: Node, delayMs: number): void {
     if (node.dueTick >= 0) unlink(node)
-    else if (count++ === 0) currentTick = Math.floor((clock.nowMs() - startMs) / tickMs)
+    else if (count++ === 0) currentTick = tickNow()
     node.dueTick = Math.max(tickAt(delayMs), currentTick + 1)
     link(node)
     ticking ??= clock.every(tickMs, turn, { background: true })
@@ -71,14 +72,27 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
     count--
   }
 
-  /** Fires what is due in the slots between the last turn and now; each slot is visited once, however long the gap was. */
+  const tickNow = (): number => Math.floor((clock.nowMs() - startMs) / tickMs)
+
   function turn(): void {
     if (count === 0) {
       ticking?.cancel()
       ticking = undefined
       return
     }
-    const nowTick = Math.floor((clock.nowMs() - startMs) / tickMs)
+    if (waitsForNews) return
+    // After a pause of ours timers come first: what the kernel has had ready meanwhile is heard before anybody is given up.
+    waitsForNews = (tickNow() - currentTick) * tickMs >= pauseMs
+    if (!waitsForNews) return fireDue()
+    setImmediate(() => {
+      waitsForNews = false
+      fireDue()
+    })
+  }
+
+  /** Fires what is due in the slots between the last time and now; each slot is visited once, however long the gap was. */
+  function fireDue(): void {
+    const nowTick = tickNow()
     const steps = Math.min(nowTick - currentTick, slotCount)
     const fromTick = nowTick - steps
     currentTick = nowTick
@@ -115,6 +129,8 @@ export function createTimerWheel(clock: Clock, tickMs = 10): TimerWheel {
 }
 
 const slotCount = 512
+/** A turn that comes so late comes after a pause of the whole process: it was busy, or had no CPU. */
+const pauseMs = 100
 
 interface Wheel {
   arm(node: Node, delayMs: number): void

@@ -3,6 +3,7 @@ import { grpcStatusOfHttp } from '../base/grpc.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
+import { inHighPriority } from './config/priority.ts'
 import { cors } from './filter/cors.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
 import { injectFaults } from './filter/inject-faults.ts'
@@ -81,14 +82,15 @@ function alongCluster(
 ): Service {
   const { retry: policy, path, clusterNotFoundStatus: status = 503 } = action
   const { config, balancerOf } = world
-  const cluster = config.clusters.get(name)
-  if (cluster === undefined) {
+  const known = config.clusters.get(name)
+  if (known === undefined) {
     const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
     return () => Promise.resolve(fault)
   }
+  const cluster = action.priority === 'high' ? inHighPriority(known) : known
   const { upstream, budgets, random, wheel, clock } = shared
   const perTryTimeoutMs = policy?.perTryTimeoutMs ?? 0
-  const budget = budgets.of(name, cluster.limits)
+  const budget = budgets.of(cluster)
   return stack(
     [
       editRequest(requestEdits),
@@ -103,7 +105,7 @@ function alongCluster(
       ? forward(cluster, shared) // there is nothing to choose from
       : select({
           cluster: name,
-          balancer: balancerOf(cluster).within(subset), // chooses the endpoint, counts it as active until the answer ends
+          balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
           furtherPicks: policy?.hostSelectionAttempts,
           send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
         }),

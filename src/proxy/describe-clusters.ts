@@ -6,12 +6,14 @@ import { poolKey } from './upstream/upstream.ts'
 /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. Plain JSON. */
 export function describeClusters({ upstream, states }: Shared, { clusters }: ProxyConfig): unknown {
   const connections = upstream.describe()
+  const high = upstream.describe('high')
   return [...clusters.values()].map((cluster) => ({
     name: cluster.name,
     discovery: cluster.discovery,
     origin: cluster.origin,
     limits: cluster.limits,
     ...connections[cluster.name],
+    ...(high[cluster.name] && { highPriority: high[cluster.name] }),
     endpoints: cluster.endpoints.map((endpoint) => {
       const address = formatAddress(endpoint.address)
       const state = states.clusters.get(cluster.name)?.endpoints.get(address)

@@ -51,7 +51,12 @@ async function world(config: ProxyConfig, answer: World['answer']): Promise<Worl
     asked,
     answer,
     resolved: undefined as never,
-    now: () => made.resolved.config.value.clusters.get('named')?.endpoints.map(({ address }) => address.host),
+    now: () =>
+      made.resolved.config.value.clusters
+        .get('named')
+        ?.endpoints.map(({ address, moreAddresses = [] }) =>
+          [address, ...moreAddresses].map(({ host }) => host).join(' or '),
+        ),
     async advance(ms) {
       clock.advance(ms)
       await turn()
@@ -96,7 +101,7 @@ test('a name that is not found: no endpoints, asked again with growing pauses; w
   assert.deepEqual(one.now(), ['192.0.2.1'])
 })
 
-test('families, and only the first address of a logical name', async () => {
+test('families, and one endpoint for a logical name', async () => {
   const both = ['192.0.2.1', '2001:db8::1', '192.0.2.2']
   const expected: readonly (readonly [Partial<DnsRules>, readonly string[]])[] = [
     [{ family: 'auto' }, ['2001:db8::1']],
@@ -104,7 +109,8 @@ test('families, and only the first address of a logical name', async () => {
     [{ family: 'v6' }, ['2001:db8::1']],
     [{ family: 'v4-preferred' }, ['192.0.2.1', '192.0.2.2']],
     [{ family: 'all' }, ['192.0.2.1', '192.0.2.2', '2001:db8::1']],
-    [{ family: 'all', use: 'first' }, ['192.0.2.1']],
+    [{ family: 'all', use: 'first' }, ['192.0.2.1 or 2001:db8::1 or 192.0.2.2']],
+    [{ family: 'v6', use: 'first' }, ['2001:db8::1']],
   ]
   for (const [more, addresses] of expected)
     assert.deepEqual((await world(named('web.example', more), both)).now(), addresses, JSON.stringify(more))

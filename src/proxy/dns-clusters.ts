@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { formatAddress } from '../base/address.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -58,7 +59,10 @@ export function resolveNames(
   /** The same object for the same addresses. */
   const build = (cluster: Cluster, dns: DnsRules): Cluster => {
     const endpoints = cluster.endpoints.flatMap((one) => expanded(one, dns))
-    const from = endpoints.map(({ address }) => `${address.host} ${address.port}`).join()
+    const from = endpoints
+      .flatMap(({ address, moreAddresses = [] }) => [address, ...moreAddresses])
+      .map(formatAddress)
+      .join()
     const before = builds.get(cluster)
     if (before?.from === from) return before.cluster
     const built = { ...cluster, endpoints }
@@ -69,7 +73,11 @@ export function resolveNames(
     const { host, port } = endpoint.address
     if (isIP(host) !== 0) return [endpoint]
     const found = names.get(keyOf(host, dns))?.addresses ?? []
-    return found.map((one) => ({ ...endpoint, address: { host: one, port } }))
+    const addresses = found.map((one) => ({ host: one, port }))
+    if (dns.use === 'all') return addresses.map((address) => ({ ...endpoint, address }))
+    const [address, ...moreAddresses] = addresses
+    if (address === undefined) return []
+    return [{ ...endpoint, address, ...(moreAddresses.length > 0 && { moreAddresses }) }]
   }
   // Nobody calls into the mesh before its names are known: until then there is no listener.
   const resolved = settable<ProxyConfig>({
@@ -178,5 +186,6 @@ function chosen(found: readonly string[], { use, family }: DnsRules): readonly s
     'v4-preferred': v4.length > 0 ? v4 : v6,
     all: found,
   }[family]
-  return use === 'first' ? wanted.slice(0, 1) : [...new Set(wanted)].toSorted()
+  const each = [...new Set(wanted)]
+  return use === 'first' ? each : each.toSorted()
 }

@@ -37,6 +37,7 @@ import { createHedgeState } from './hedge-state.ts'
 import { createSnapshots } from './snapshot.ts'
 import { countNames } from './terminal-filters.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { recordEventLoop } from './telemetry/record-event-loop.ts'
 import { createHealthMetrics } from './telemetry/record-health.ts'
 import { createOutlierMetrics } from './telemetry/record-outliers.ts'
 import { createTcpMetrics } from './telemetry/record-tcp.ts'
@@ -125,6 +126,7 @@ export function createProxy(parts: ProxyParts): Proxy {
   const names = resolveNames(parts.config, { lookup: lookupHost, clock, random, log })
   const { config } = names
   const sweeper = createSweeper(clock, sweepMs)
+  recordEventLoop(parts.metrics, sweeper)
   const secrets = createSecrets(config, identity)
   const overload = createOverload({ machine: parts.machine ?? thisMachine(), sweeper, metrics: parts.metrics, log })
   const upstreamParts: UpstreamParts = {

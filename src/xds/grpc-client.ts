@@ -115,11 +115,18 @@ function keepAlive(
   const ping = clock.every(
     pingEveryMs,
     () => {
-      const late = clock.after(pingTimeoutMs, () => gone(`no answer to a PING within ${pingTimeoutMs} ms`), {
-        background: true,
-      })
-      const sent = !session.destroyed && session.ping(() => late.cancel())
-      if (!sent) late.cancel()
+      let answered = false
+      const giveUp = (): void => {
+        if (!answered) gone(`no answer to a PING within ${pingTimeoutMs} ms`)
+      }
+      // After a pause of ours timers come first: an answer that the kernel has had ready meanwhile is heard before.
+      const late = clock.after(pingTimeoutMs, () => setImmediate(giveUp), { background: true })
+      const heard = (): void => {
+        answered = true
+        late.cancel()
+      }
+      const sent = !session.destroyed && session.ping(heard)
+      if (!sent) heard()
     },
     { background: true },
   )

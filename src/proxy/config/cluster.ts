@@ -16,6 +16,10 @@ export interface Cluster {
   /** Transports (the same keys) that say first who asks. xDS: transport socket upstream_proxy_protocol. */
   readonly proxyHeaders?: ReadonlyMap<string, 'v1' | 'v2'>
   readonly limits: Limits
+  /** Of calls of high priority, which are counted apart. Absent: those that Envoy has where nothing is said. */
+  readonly highLimits?: Limits
+  /** Set while it is called with high priority: its `limits` are those then. See priority.ts. */
+  readonly priority?: 'high'
   readonly upstreamProtocol: 'http/1.1' | 'h2'
   /** Absent: they live as long as they are used. */
   readonly connections?: ConnectionRules
@@ -41,7 +45,7 @@ export interface Cluster {
 
 /** How names are asked for; times in ms. xDS: STRICT_DNS, LOGICAL_DNS. */
 export interface DnsRules {
-  /** Every address of a name is an endpoint, or only the first one. */
+  /** Every address of a name is an endpoint; or the first one, and the others are further ways to it. */
   readonly use: 'all' | 'first'
   /** `auto`: IPv6 where there is any, else IPv4. xDS: dns_lookup_family. */
   readonly family: 'auto' | 'v4' | 'v6' | 'v4-preferred' | 'all'
@@ -175,6 +179,8 @@ interface StatisticRule {
 
 export interface Endpoint {
   readonly address: Address
+  /** The same endpoint, by other ways: the first one that can be reached is taken. xDS: additional_addresses. */
+  readonly moreAddresses?: readonly Address[]
   readonly weight: number
   readonly priority: number
   readonly health: 'healthy' | 'unhealthy' | 'draining' | 'degraded'

@@ -134,6 +134,8 @@ export type RouteAction =
       readonly splitByHash?: true
       /** Who gets copies of the calls; absent: nobody. */
       readonly mirrors?: readonly Mirror[]
+      /** Which of the clusters' limits hold; absent: the ordinary ones. xDS: priority. */
+      readonly priority?: 'high'
       /** Whole call, ms; 0: none. */
       readonly timeoutMs: number
       /** How long no byte may pass in either direction, ms; 0: for ever. Absent: as the listener says. xDS: idle_timeout. */

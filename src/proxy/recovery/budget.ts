@@ -1,4 +1,4 @@
-import type { Limits } from '../config.ts'
+import type { Cluster, Limits } from '../config.ts'
 
 /**
  * How many retries a cluster may have at once: a share of its active calls, and a few in any case. Retries that wait out their
@@ -16,25 +16,28 @@ export interface RetryBudget {
   limits: Pick<Limits, 'retryBudgetPercent' | 'minRetryConcurrency'>
 }
 
-/** By cluster name, outside configuration: counts go on when limits change. */
+/** By cluster name and priority, outside configuration: counts go on when limits change. */
 export interface RetryBudgets {
-  of(cluster: string, limits: RetryBudget['limits']): RetryBudget
+  of(cluster: Pick<Cluster, 'name' | 'priority' | 'limits'>): RetryBudget
   /** Forgets every cluster but these. */
   retain(clusters: Pick<ReadonlySet<string>, 'has'>): void
 }
 
 /** Empty at first. */
 export function createRetryBudgets(): RetryBudgets {
-  const budgets = new Map<string, RetryBudget>()
+  const ordinary = new Map<string, RetryBudget>()
+  const high = new Map<string, RetryBudget>()
   return {
-    of(cluster, limits) {
-      let budget = budgets.get(cluster)
-      if (budget === undefined) budgets.set(cluster, (budget = createRetryBudget(limits)))
+    of({ name, priority, limits }) {
+      const budgets = priority === 'high' ? high : ordinary
+      let budget = budgets.get(name)
+      if (budget === undefined) budgets.set(name, (budget = createRetryBudget(limits)))
       budget.limits = limits
       return budget
     },
     retain(clusters) {
-      for (const name of budgets.keys()) if (!clusters.has(name)) budgets.delete(name)
+      for (const budgets of [ordinary, high])
+        for (const name of budgets.keys()) if (!clusters.has(name)) budgets.delete(name)
     },
   }
 }

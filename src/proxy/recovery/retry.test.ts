@@ -8,6 +8,7 @@ import { bytesBody, type Body } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
 import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { envoyLimits } from '../config/priority.ts'
 import { createRetryBudget, createRetryBudgets } from './budget.ts'
 import { deadline } from './deadline.ts'
 import { retry } from './retry.ts'
@@ -223,14 +224,15 @@ test('what was lost with its shared connection is repeated once whatever the bud
 
 test('budgets stay when limits change, and go with their cluster', () => {
   const budgets = createRetryBudgets()
-  const limits = { retryBudgetPercent: 0, minRetryConcurrency: 1 }
-  const budget = budgets.of('a', limits)
+  const limits = { ...envoyLimits, minRetryConcurrency: 1 }
+  const budget = budgets.of({ name: 'a', limits })
   assert.ok(budget.take())
   assert.ok(!budget.take())
-  assert.equal(budgets.of('a', { ...limits, minRetryConcurrency: 2 }), budget)
+  assert.equal(budgets.of({ name: 'a', limits: { ...limits, minRetryConcurrency: 2 } }), budget)
   assert.ok(budget.take())
+  assert.ok(budgets.of({ name: 'a', limits, priority: 'high' }).take(), 'high priority has its own')
   budgets.retain(new Set(['b']))
-  assert.notEqual(budgets.of('a', limits), budget)
+  assert.notEqual(budgets.of({ name: 'a', limits }), budget)
 })
 
 test('later retries wait, and a cancelled call does not wait on', async () => {

@@ -6,6 +6,7 @@ import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
 import type { KeyPair, Secrets, TlsVersions, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
+import { connectFirst } from './connect-first.ts'
 
 /** How many sockets there may be: the process has only so many file descriptors. */
 export interface SocketRoom {
@@ -71,9 +72,16 @@ export type Connect = (
   timeoutMs: number,
   secure: UpstreamTls | undefined,
   cluster: string,
-  /** Bytes in front of everything else: a PROXY header. */
-  header?: Buffer,
+  way?: ConnectWay,
 ) => Promise<Connected | Fault>
+
+/** What is not so with most connections. */
+export interface ConnectWay {
+  /** Bytes in front of everything else: a PROXY header. */
+  readonly header?: Buffer | undefined
+  /** Other ways to the same endpoint: the first that can be reached is taken. */
+  readonly moreAddresses?: readonly Address[] | undefined
+}
 
 /** Opens TCP, and mTLS over it when `secure` says so; both within `timeoutMs`. The socket has no listeners and is paused. */
 export function createConnect(parts: ConnectParts): Connect {
@@ -81,8 +89,10 @@ export function createConnect(parts: ConnectParts): Connect {
   const connectPlain = (to: Address, timeoutMs: number, cluster: string): Promise<Connected | Fault> => {
     const dialed = parts.dial?.(cluster, to, timeoutMs)
     if (dialed !== undefined) return opened(dialed, to, timeoutMs)
-    return open(net.connect(tcpOptions(to)), undefined, to, timeoutMs, parts.clock)
+    return openTcp(to, timeoutMs)
   }
+  const openTcp = (to: Address, timeoutMs: number, signal?: AbortSignal): Promise<Connected | Fault> =>
+    open(net.connect(tcpOptions(to, signal)), undefined, to, timeoutMs, parts.clock)
   const connectTls = (
     to: Address,
     timeoutMs: number,
@@ -119,20 +129,24 @@ export function createConnect(parts: ConnectParts): Connect {
     }
     return open(socket, proof, to, timeoutMs, parts.clock)
   }
-  const connectAnyhow: Connect = async (to, timeoutMs, secure, cluster, header) => {
-    if (secure !== undefined && header === undefined) return connectTls(to, timeoutMs, secure)
+  const connectAnyhow: Connect = async (to, timeoutMs, secure, cluster, { header, moreAddresses } = {}) => {
+    if (secure !== undefined && header === undefined && moreAddresses === undefined)
+      return connectTls(to, timeoutMs, secure)
     const startedMs = parts.clock.nowMs()
-    const plain = await connectPlain(to, timeoutMs, cluster)
-    if ('kind' in plain || header === undefined) return plain
-    plain.socket.write(header)
+    const plain =
+      moreAddresses === undefined
+        ? await connectPlain(to, timeoutMs, cluster)
+        : await connectFirst([to, ...moreAddresses], { timeoutMs, clock: parts.clock, connect: openTcp })
+    if ('kind' in plain) return plain
+    if (header !== undefined) plain.socket.write(header)
     if (secure === undefined) return plain
     return connectTls(to, Math.max(1, timeoutMs - (parts.clock.nowMs() - startedMs)), secure, plain.socket)
   }
   const { room } = parts
   if (room === undefined) return connectAnyhow
-  return async (to, timeoutMs, secure, cluster, header) => {
+  return async (to, timeoutMs, secure, cluster, way) => {
     if (!room.take()) return noDescriptor
-    const connected = await connectAnyhow(to, timeoutMs, secure, cluster, header)
+    const connected = await connectAnyhow(to, timeoutMs, secure, cluster, way)
     if ('kind' in connected || connected.socket.closed) room.give()
     else connected.socket.once('close', () => room.give())
     return connected
@@ -150,11 +164,12 @@ interface Proof extends Pick<ProvenTls, 'trustPem' | 'certificate' | 'own' | 'pa
   principal?: string
 }
 
-const tcpOptions = ({ host, port }: Address): net.TcpNetConnectOpts => ({
+const tcpOptions = ({ host, port }: Address, signal?: AbortSignal): net.TcpNetConnectOpts => ({
   host,
   port,
   noDelay: true,
   allowHalfOpen: true,
+  ...(signal && { signal }),
 })
 
 /** A secure context costs a millisecond: one for each certificate, bundle and range of versions. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import type { Cluster } from '../config.ts'
+import { envoyLimits, inHighPriority } from '../config/priority.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import { collect, testCall } from '../http/http1/testing/raw.ts'
 import { makeCall } from '../http/testing/fake-call.ts'
@@ -113,6 +114,32 @@ test('past maxConnections calls wait for a connection, past maxPendingRequests t
   assert.equal(waiting[0], waiting[1], 'the same connection')
   waiting[1]?.write(reply)
   assert.equal(await second, 'ok')
+})
+
+test('calls of high priority have limits and connections of their own', async (t) => {
+  const waiting: Socket[] = []
+  const at = await program(t, (socket) => socket.on('data', () => waiting.push(socket)))
+  const upstream = startUpstream(t)
+  const limits = { ...envoyLimits, maxRequests: 1 }
+  const cluster = buildCluster('web', [at], { limits, highLimits: { ...limits, maxRequests: 2 } })
+  const high = inHighPriority(cluster)
+  const answers = [ask(upstream, cluster), ask(upstream, high), ask(upstream, high)]
+  assert.equal(await ask(upstream, cluster), 'overflow')
+  assert.equal(await ask(upstream, high), 'overflow')
+  while (waiting.length < 3) await new Promise<void>((resolve) => setImmediate(resolve))
+  assert.ok(upstream.isBusy('web'))
+  assert.deepEqual([upstream.describe()['web']?.requests, upstream.describe('high')['web']?.requests], [1, 2])
+  for (const socket of waiting) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  assert.deepEqual(await Promise.all(answers), ['ok', 'ok', 'ok'])
+  upstream.adopt(new Map())
+  const open = (): readonly unknown[] =>
+    [upstream.describe(), upstream.describe('high')].map((all) => all['web']?.connections)
+  while (open().some((count) => count !== 0)) await new Promise<void>((resolve) => setImmediate(resolve))
+  assert.equal(
+    inHighPriority(buildCluster('web', [at])).limits.maxRequests,
+    1024,
+    'as Envoy has it where nothing is said',
+  )
 })
 
 test('idle connections close after their time, and those of endpoints that are gone at once', async (t) => {

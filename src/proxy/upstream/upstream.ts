@@ -52,8 +52,8 @@ export interface Upstream {
   adopt(clusters: ReadonlyMap<string, Cluster>): void
   /** A call, a raw connection or a session is under way to this cluster. */
   isBusy(cluster: string): boolean
-  /** Counts for the dump, by cluster. */
-  describe(): Readonly<Record<string, UpstreamCounts>>
+  /** Counts for the dump, by cluster; of ordinary calls, or of those of high priority. */
+  describe(priority?: 'high'): Readonly<Record<string, UpstreamCounts>>
   close(): void
 }
 export interface UpstreamCounts {
@@ -68,15 +68,19 @@ type Pool = EndpointPool | MultiplexPool
 interface ClusterState {
   readonly counts: Counts
   readonly pools: Map<string, Pool>
+  /** The pool of each endpoint that connections may be shared to. */
+  readonly byEndpoint: WeakMap<Endpoint, Pool>
   seen: Cluster
 }
 
-/** Pools are kept by cluster name, endpoint address and transport, so that a new configuration finds them again. */
+/** Pools are kept by cluster name, priority, endpoint address and transport, so that a new configuration finds them again. */
 export function createUpstream(parts: UpstreamParts): Upstream {
   const { sweeper, secrets } = parts
   const connect = createConnect(parts)
   const clusters = new Map<string, ClusterState>()
-  const byEndpoint = new WeakMap<Endpoint, Pool>()
+  /** For calls of high priority, which share nothing with the others. */
+  const high = new Map<string, ClusterState>()
+  const priorities = [clusters, high]
   const poolParts: PoolParts = {
     connect,
     codec: parts.codec,
@@ -87,10 +91,12 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   }
 
   const stateOf = (cluster: Cluster): ClusterState => {
-    let state = clusters.get(cluster.name)
+    const states = cluster.priority === 'high' ? high : clusters
+    let state = states.get(cluster.name)
     if (state === undefined) {
-      state = { counts: { connections: 0, pending: 0, requests: 0 }, pools: new Map(), seen: cluster }
-      clusters.set(cluster.name, state)
+      const counts = { connections: 0, pending: 0, requests: 0 }
+      state = { counts, pools: new Map(), byEndpoint: new WeakMap(), seen: cluster }
+      states.set(cluster.name, state)
     }
     state.seen = cluster
     return state
@@ -100,46 +106,53 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     const key = `${poolKey(endpoint, cluster.upstreamProtocol)} for ${formatAddress(from.remote)}`
     const known = state.pools.get(key)
     if (known !== undefined) return known
-    const header = headerFor(cluster, endpoint, from)
-    const own: PoolParts = { ...poolParts, connect: (to, ms, secure, name) => connect(to, ms, secure, name, header) }
-    const pool = newPool(state, cluster, endpoint, own)
+    const pool = newPool(state, cluster, endpoint, headerFor(cluster, endpoint, from))
     state.pools.set(key, pool)
     return pool
   }
   const newPool = (
     { counts }: ClusterState,
     { upstreamProtocol }: Cluster,
-    { address }: Endpoint,
-    of: PoolParts,
-  ): Pool =>
-    upstreamProtocol === 'h2'
+    { address, moreAddresses }: Endpoint,
+    header?: Buffer,
+  ): Pool => {
+    const of: PoolParts =
+      header === undefined && moreAddresses === undefined
+        ? poolParts
+        : {
+            ...poolParts,
+            connect: (to, ms, secure, name) => connect(to, ms, secure, name, { header, moreAddresses }),
+          }
+    return upstreamProtocol === 'h2'
       ? new MultiplexPool(address, counts, of, parts.multiplexed)
       : new EndpointPool(address, counts, of)
+  }
   const poolOf = (state: ClusterState, cluster: Cluster, endpoint: Endpoint): Pool => {
     const { upstreamProtocol } = cluster
     const multiplexed = upstreamProtocol === 'h2'
-    const known = byEndpoint.get(endpoint)
+    const known = state.byEndpoint.get(endpoint)
     if (known !== undefined && !known.forgotten && known instanceof MultiplexPool === multiplexed) return known
     const key = poolKey(endpoint, upstreamProtocol)
     let pool = state.pools.get(key)
     if (pool === undefined) {
-      pool = newPool(state, cluster, endpoint, poolParts)
+      pool = newPool(state, cluster, endpoint)
       state.pools.set(key, pool)
     }
-    byEndpoint.set(endpoint, pool)
+    state.byEndpoint.set(endpoint, pool)
     return pool
   }
 
   const swept = {
     sweep(nowMs: number): void {
-      for (const [name, { counts, pools, seen }] of clusters) {
-        for (const [key, pool] of pools) {
-          if (!pool.sweep(nowMs, seen.idleTimeoutMs)) continue
-          pool.forgotten = true
-          pools.delete(key)
+      for (const states of priorities)
+        for (const [name, { counts, pools, seen }] of states) {
+          for (const [key, pool] of pools) {
+            if (!pool.sweep(nowMs, seen.idleTimeoutMs)) continue
+            pool.forgotten = true
+            pools.delete(key)
+          }
+          if (pools.size === 0 && counts.connections + counts.requests === 0) states.delete(name)
         }
-        if (pools.size === 0 && counts.connections + counts.requests === 0) clusters.delete(name)
-      }
     },
   }
   sweeper.add(swept)
@@ -177,13 +190,10 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const own = cluster.transports.get(endpoint.transport)
       const secure = own === undefined || alpn === undefined ? own : { ...own, alpn }
       counts.connections++
-      const connected = await connect(
-        endpoint.address,
-        cluster.connectTimeoutMs,
-        secure,
-        cluster.name,
-        headerFor(cluster, endpoint, from),
-      )
+      const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure, cluster.name, {
+        header: headerFor(cluster, endpoint, from),
+        moreAddresses: endpoint.moreAddresses,
+      })
       if ('kind' in connected) {
         counts.connections--
         return connected
@@ -218,28 +228,35 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       }
     },
     adopt(current) {
-      for (const [name, state] of clusters) {
-        const cluster = current.get(name)
-        if (cluster === state.seen || cluster?.discovery === 'dynamic-forward') continue
-        const wanted = new Set(cluster?.endpoints.map((endpoint) => poolKey(endpoint, cluster.upstreamProtocol)))
-        for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
-        if (cluster !== undefined) state.seen = cluster
-      }
+      for (const states of priorities)
+        for (const [name, state] of states) {
+          const cluster = current.get(name)
+          if (cluster === state.seen || cluster?.discovery === 'dynamic-forward') continue
+          const wanted = new Set(cluster?.endpoints.map((endpoint) => poolKey(endpoint, cluster.upstreamProtocol)))
+          for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
+          if (cluster !== undefined) state.seen = cluster
+        }
     },
-    isBusy(name) {
-      const state = clusters.get(name)
-      if (state === undefined) return false
-      let pooled = 0
-      for (const pool of state.pools.values()) pooled += pool.connectionCount
-      const { requests, pending, connections } = state.counts
-      return requests + pending > 0 || connections > pooled
-    },
-    describe: () => Object.fromEntries([...clusters].map(([name, state]) => [name, describeState(state)])),
+    isBusy: (name) => priorities.some((states) => isAtWork(states.get(name))),
+    describe: (priority) =>
+      Object.fromEntries(
+        [...(priority === 'high' ? high : clusters)].map(([name, state]) => [name, describeState(state)]),
+      ),
     close() {
       sweeper.remove(swept)
-      for (const { pools } of clusters.values()) for (const pool of pools.values()) pool.retire()
+      for (const states of priorities)
+        for (const { pools } of states.values()) for (const pool of pools.values()) pool.retire()
     },
   }
+}
+
+/** Something is under way, on pooled connections or on others. */
+function isAtWork(state: ClusterState | undefined): boolean {
+  if (state === undefined) return false
+  let pooled = 0
+  for (const pool of state.pools.values()) pooled += pool.connectionCount
+  const { requests, pending, connections } = state.counts
+  return requests + pending > 0 || connections > pooled
 }
 
 const headerFor = ({ proxyHeaders }: Cluster, { transport }: Endpoint, from: ProxiedFrom): Buffer | undefined => {
@@ -247,9 +264,12 @@ const headerFor = ({ proxyHeaders }: Cluster, { transport }: Endpoint, from: Pro
   return version && writeProxyHeader(version, from)
 }
 
-/** As the dump shows it: address and transport; then the protocol, unless it is HTTP/1.1. */
-export const poolKey = ({ address, transport }: Endpoint, protocol: Cluster['upstreamProtocol']): string =>
-  `${formatAddress(address)} ${transport}`.trim() + (protocol === 'h2' ? ' h2' : '')
+/** As the dump shows it: addresses and transport; then the protocol, unless it is HTTP/1.1. */
+export const poolKey = (
+  { address, moreAddresses = [], transport }: Endpoint,
+  protocol: Cluster['upstreamProtocol'],
+): string =>
+  `${[address, ...moreAddresses].map(formatAddress).join()} ${transport}`.trim() + (protocol === 'h2' ? ' h2' : '')
 
 function describeState({ counts, pools }: ClusterState): UpstreamCounts {
   const endpoints = [...pools].map(

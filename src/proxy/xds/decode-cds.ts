@@ -1,4 +1,5 @@
 import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
+import { isDeepStrictEqual } from 'node:util'
 import {
   CircuitBreakers_ThresholdsSchema,
   type CircuitBreakers_Thresholds,
@@ -8,8 +9,9 @@ import {
   ClusterSchema,
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { RoutingPriority, type TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { Cluster, DnsRules, Limits, UpstreamTls } from '../config.ts'
+import { envoyLimits } from '../config/priority.ts'
 import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeDnsRules } from './decode-dns-cluster.ts'
@@ -60,7 +62,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
         ? decodeAssignment(cluster.loadAssignment, 'load_assignment', refused, { names: discovery === 'dns' })
         : { endpoints: [] },
     ...decodeTransports(cluster, refused),
-    limits: decodeLimits(cluster, refused),
+    ...decodeLimits(cluster, refused),
     ...decodeConnections(cluster, refused),
     outlierDetection: decodeOutlierDetection(cluster.outlierDetection, refused),
     ...(healthCheck && { healthCheck }),
@@ -119,34 +121,46 @@ const thresholdFields = fieldNames(`priority max_connections max_pending_request
 /** All that Envoy knows of a single host. */
 const hostFields = fieldNames('priority max_connections')
 
-/** Envoy's limits; a count of retries is a budget without a share. Only for priority DEFAULT: routes of the other are refused. */
-function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Limits {
-  let limits: CircuitBreakers_Thresholds | undefined
-  for (const [index, one] of (circuitBreakers?.thresholds ?? []).entries()) {
+/** Envoy's limits, by priority; a count of retries is a budget without a share. */
+function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Pick<Cluster, 'limits' | 'highLimits'> {
+  const { thresholds = [], perHostThresholds = [] } = circuitBreakers ?? {}
+  for (const [index, one] of thresholds.entries()) {
     const path = `circuit_breakers.thresholds[${index}]`
     knowOnly(CircuitBreakers_ThresholdsSchema, one, thresholdFields, path, refused)
     if (one.retryBudget?.budgetInterval !== undefined)
       refused.add(join(path, 'retry_budget.budget_interval'), 'is not supported')
-    if (one.priority === 0) limits = one
   }
-  let perHost: CircuitBreakers_Thresholds | undefined
-  for (const [index, one] of (circuitBreakers?.perHostThresholds ?? []).entries()) {
-    knowOnly(
-      CircuitBreakers_ThresholdsSchema,
-      one,
-      hostFields,
-      `circuit_breakers.per_host_thresholds[${index}]`,
-      refused,
+  for (const [index, one] of perHostThresholds.entries()) {
+    const path = `circuit_breakers.per_host_thresholds[${index}]`
+    knowOnly(CircuitBreakers_ThresholdsSchema, one, hostFields, path, refused)
+  }
+  // Of several for one priority the last counts.
+  const of = (priority: RoutingPriority): Limits =>
+    limitsIn(
+      thresholds.findLast((one) => one.priority === priority),
+      perHostThresholds.findLast((one) => one.priority === priority),
     )
-    if (one.priority === 0) perHost = one
+  const high = of(RoutingPriority.HIGH)
+  return {
+    limits: of(RoutingPriority.DEFAULT),
+    ...(isDeepStrictEqual(high, envoyLimits) ? {} : { highLimits: high }),
   }
+}
+
+function limitsIn(
+  limits: CircuitBreakers_Thresholds | undefined,
+  perHost: CircuitBreakers_Thresholds | undefined,
+): Limits {
   const budget = limits?.retryBudget
   return {
-    maxConnections: limits?.maxConnections ?? 1024,
+    maxConnections: limits?.maxConnections ?? envoyLimits.maxConnections,
     ...(perHost?.maxConnections !== undefined && { maxConnectionsPerEndpoint: perHost.maxConnections }),
-    maxPendingRequests: limits?.maxPendingRequests ?? 1024,
-    maxRequests: limits?.maxRequests ?? 1024,
+    maxPendingRequests: limits?.maxPendingRequests ?? envoyLimits.maxPendingRequests,
+    maxRequests: limits?.maxRequests ?? envoyLimits.maxRequests,
     retryBudgetPercent: budget === undefined ? 0 : (budget.budgetPercent?.value ?? 20),
-    minRetryConcurrency: budget === undefined ? (limits?.maxRetries ?? 3) : (budget.minRetryConcurrency ?? 3),
+    minRetryConcurrency:
+      budget === undefined
+        ? (limits?.maxRetries ?? envoyLimits.minRetryConcurrency)
+        : (budget.minRetryConcurrency ?? 3),
   }
 }

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { packAny } from '../../xds/any.ts'
 import { Cluster_DiscoveryType, ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { RoutingPriority } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
+import { envoyLimits } from '../config/priority.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 import { ads } from './testing/resources.ts'
 
@@ -44,6 +46,18 @@ test('connections: calls, age with jitter, keep-alive, a limit for each endpoint
     keepAlive: { idleMs: 30_000, intervalMs: 75_000, probes: 9 },
   })
   assert.equal(limits.maxConnectionsPerEndpoint, 7)
+})
+
+test('connections: limits by priority, each with its own defaults; the last of several counts', () => {
+  const { HIGH } = RoutingPriority
+  const of = (circuitBreakers: object) => decode('CDS', ClusterSchema, clusterWith({ circuitBreakers }))
+  const both = of({
+    thresholds: [{ maxRequests: 1 }, { maxRequests: 2 }, { priority: HIGH, maxConnections: 3 }],
+    perHostThresholds: [{ priority: HIGH, maxConnections: 4 }],
+  })
+  assert.deepEqual(both.limits, { ...envoyLimits, maxRequests: 2 })
+  assert.deepEqual(both.highLimits, { ...envoyLimits, maxConnections: 3, maxConnectionsPerEndpoint: 4 })
+  assert.equal(of({ thresholds: [{ maxRequests: 1 }] }).highLimits, undefined)
 })
 
 test('connections: the old field for calls; 0 is no limit; nothing said is nothing', () => {

@@ -2,6 +2,7 @@ import { fromBinary, type JsonObject } from '@bufbuild/protobuf'
 import type { Locality } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import {
+  Endpoint_AdditionalAddressSchema,
   Endpoint_HealthCheckConfigSchema,
   EndpointSchema,
   LbEndpointSchema,
@@ -78,7 +79,8 @@ export function decodeAssignment(
 
 const localityFields = fieldNames('locality metadata lb_endpoints load_balancing_weight priority proximity')
 const lbEndpointFields = fieldNames('endpoint health_status metadata load_balancing_weight')
-const endpointFields = fieldNames('address hostname health_check_config observability_name')
+const endpointFields = fieldNames('address additional_addresses hostname health_check_config observability_name')
+const additionalFields = fieldNames('address')
 const probeFields = fieldNames('port_value hostname disable_active_health_check')
 
 function decodeLocality(group: LocalityLbEndpoints, path: string, names: boolean, refused: Refusals): EndpointShape[] {
@@ -105,6 +107,7 @@ function decodeEndpoint(
   const hashKey = stringIn(known, 'hash_key')
   return {
     address: (names ? namedAddress : socketAddress)(endpoint?.address, join(path, 'endpoint.address'), refused),
+    ...furtherAddresses(endpoint, join(path, 'endpoint.additional_addresses'), refused),
     weight: one.loadBalancingWeight ?? 1,
     ...place,
     health: healthOf(one.healthStatus),
@@ -115,6 +118,22 @@ function decodeEndpoint(
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},
     workload: stringIn(weftPart(one.metadata), 'workload'),
   }
+}
+
+/** Addresses of any endpoint are there once; these are of the very same one. */
+function furtherAddresses(
+  endpoint: XdsEndpoint | undefined,
+  path: string,
+  refused: Refusals,
+): Pick<Endpoint, 'moreAddresses'> {
+  const { additionalAddresses: all = [] } = endpoint ?? {}
+  if (all.length === 0) return {}
+  const moreAddresses = all.map((one, index) => {
+    const here = `${path}[${index}]`
+    knowOnly(Endpoint_AdditionalAddressSchema, one, additionalFields, here, refused)
+    return socketAddress(one.address, join(here, 'address'), refused)
+  })
+  return { moreAddresses }
 }
 
 /** Where and as whom an endpoint is asked how it is; nothing when that is as it is called. */

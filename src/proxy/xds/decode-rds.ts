@@ -1,4 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf'
+import { RoutingPriority } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { RouteConfigurationSchema, type RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import {
   DirectResponseActionSchema,
@@ -226,7 +227,7 @@ const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
   include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex append_x_forwarded_host
-  request_mirror_policies hash_policy hedge_policy metadata_match idle_timeout`)
+  request_mirror_policies hash_policy hedge_policy metadata_match idle_timeout priority`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -256,6 +257,7 @@ function decodeForward(
         decodeMirror(one, join(path, `request_mirror_policies[${index}]`), refused),
       ),
     }),
+    ...(action.priority === RoutingPriority.HIGH && { priority: 'high' }),
     ...(splitsByHash(action, path, refused) && { splitByHash: true }),
     ...(action.hashPolicy.length > 0 && {
       hashPolicies: action.hashPolicy.map((one, index) =>

@@ -53,6 +53,22 @@ test('EDS: health, weight, priority, locality, metadata', () => {
     labels: { t: 1 },
     workload: 'a/b',
   })
+  const further = decode('EDS', ClusterLoadAssignmentSchema, {
+    clusterName: 'x',
+    endpoints: [
+      {
+        lbEndpoints: [
+          {
+            hostIdentifier: {
+              case: 'endpoint',
+              value: { address: loopback(1), additionalAddresses: [{ address: loopback(2) }] },
+            },
+          },
+        ],
+      },
+    ],
+  })
+  assert.deepEqual(further.endpoints[0]?.moreAddresses, [{ host: '127.0.0.1', port: 2 }])
   const twice = { hostIdentifier: { case: 'endpoint' as const, value: { address: loopback(1) } } }
   assert.match(
     problem('EDS', ClusterLoadAssignmentSchema, { clusterName: 'x', endpoints: [{ lbEndpoints: [twice, twice] }] }),
