@@ -3,6 +3,7 @@ import { grpcStatusOfHttp } from '../base/grpc.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
+import { isMadeUp } from './config/made-up.ts'
 import { inHighPriority } from './config/priority.ts'
 import { cors } from './filter/cors.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
@@ -11,7 +12,7 @@ import { latencyName } from './hedge-state.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
-import { isGrpc, stack, type Layer, type Reply, type Service } from './http/service.ts'
+import { isGrpc, stack, type Call, type Layer, type Reply, type Service } from './http/service.ts'
 import { tellDeadline } from './recovery/carry-deadline.ts'
 import { deadline, idleLimit } from './recovery/deadline.ts'
 import { hedge } from './recovery/hedge.ts'
@@ -22,6 +23,7 @@ import { compileCallTests } from './route/header-match.ts'
 import { hashing } from './route/hash-policy.ts'
 import { isVirtualIp } from './route/names.ts'
 import { clusterOfHash, pickCluster } from './route/split.ts'
+import { originalPlace } from './original-place.ts'
 import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
 
@@ -101,7 +103,7 @@ function alongCluster(
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
       tellDeadline({ perTryTimeoutMs, grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
     ],
-    cluster.discovery === 'dynamic-forward'
+    isMadeUp(cluster)
       ? forward(cluster, shared) // there is nothing to choose from
       : select({
           cluster: name,
@@ -123,7 +125,7 @@ function mirrorTargets(
 ): readonly MirrorTarget[] {
   return mirrors.flatMap(({ cluster: name, share, markHost }) => {
     const cluster = config.clusters.get(name)
-    if (cluster === undefined || cluster.discovery === 'dynamic-forward') return []
+    if (cluster === undefined || isMadeUp(cluster)) return []
     const service = stack(
       [deadline({ timeoutMs: timeoutMs || mirrorTimeoutMs }, shared)],
       select({
@@ -141,17 +143,27 @@ const mirrorParts = ({ random, log }: Shared): MirrorParts => ({
   failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
 })
 
-/** Hosts outside of the mesh: where the connection was for, else where the call says. A virtual IP is no place to go to. */
+/** To an endpoint that follows from the call. */
 function forward(cluster: Cluster, { upstream }: Shared): Service {
+  const placeOf =
+    cluster.discovery === 'original-destination'
+      ? (call: Call) => originalPlace(cluster, call.peer, call.headers)
+      : outsidePlace
+  const nowhere: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: cluster.name }
   return (call) => {
-    const { destination } = call.peer
-    const caught = destination !== undefined && !isVirtualIp(destination.host)
-    const address = caught ? destination : authorityAddress(call.authority, 80)
+    const address = placeOf(call)
     call.trace.cluster = cluster.name
+    if (address === undefined) return Promise.resolve(nowhere)
     call.trace.endpoint = address
     call.trace.attempts++
     return upstream.send(cluster, dynamicEndpoint(address), call)
   }
+}
+
+/** Hosts outside of the mesh: where the connection was for, else where the call says. A virtual IP is no place to go to. */
+function outsidePlace({ peer: { destination }, authority }: Call): Address {
+  const caught = destination !== undefined && !isVirtualIp(destination.host)
+  return caught ? destination : authorityAddress(authority, 80)
 }
 
 /** The place that an authority names, with brackets and default port resolved. */

@@ -6,6 +6,7 @@ import type { Opening } from './detect/choose-chain.ts'
 import { readClientHello } from './detect/client-hello.ts'
 import { peek } from './detect/peek.ts'
 import { readProxyHeader } from './detect/proxy-header.ts'
+import { originalDestination } from './listener/original-destination.ts'
 
 /** A connection whose opening has been seen, or why it is not taken; "closed": it went away. */
 export type Arrival = Opening | 'closed' | { readonly refused: string; readonly detail: string }
@@ -26,14 +27,19 @@ export const socketOpening = (socket: Socket): Pick<Opening, 'source' | 'destina
 /** What is to be known of a connection before a chain is chosen, in the order of the wire: PROXY header, then TLS's ClientHello. */
 export function arrive(socket: Socket, listener: Listener, clock: Clock, then: (arrival: Arrival) => void): void {
   const { proxyProtocol } = listener
-  if (proxyProtocol === undefined) return inspect(socket, listener, { ...socketOpening(socket), ...plain }, clock, then)
+  const own: Opening = {
+    ...socketOpening(socket),
+    ...plain,
+    ...(listener.restoresDestination && restored(originalDestination(socket), socket)),
+  }
+  if (proxyProtocol === undefined) return inspect(socket, listener, own, clock, then)
   const look = (bytes: Buffer): ReturnType<typeof readProxyHeader> => readProxyHeader(bytes)
   const taken = (seen: Exclude<ReturnType<typeof look>, 'more'>): number => ('length' in seen ? seen.length : 0)
   void peek(socket, look, listener.inspectTimeoutMs, clock, taken).then((peeked) => {
     if (peeked.kind === 'closed') return then('closed')
     if (peeked.kind === 'silent')
       return proxyProtocol.optional && listener.continueOnInspectTimeout === true
-        ? then({ ...socketOpening(socket), ...plain })
+        ? then(own)
         : then(refused(`no PROXY header within ${listener.inspectTimeoutMs} ms`))
     const { seen } = peeked
     if (seen.kind === 'bad') return then(refused(`a bad PROXY header: ${seen.why}`))
@@ -41,9 +47,18 @@ export function arrive(socket: Socket, listener: Listener, clock: Clock, then: (
     if (seen.kind === 'header' && !proxyProtocol.versions.includes(seen.version))
       return then(refused(`a PROXY header of version ${seen.version}`))
     const told = seen.kind === 'header' ? seen.addresses : undefined
-    inspect(socket, listener, { ...socketOpening(socket), ...told, ...plain }, clock, then)
+    inspect(socket, listener, { ...own, ...told, ...restored(told?.destination, socket) }, clock, then)
   })
 }
+
+/** Of a connection that was for another end than the socket's. */
+const restored = (
+  destination: Address | undefined,
+  socket: Socket,
+): Pick<Opening, 'destination' | 'restored'> | undefined =>
+  destination === undefined || (destination.host === socket.localAddress && destination.port === socket.localPort)
+    ? undefined
+    : { destination, restored: destination }
 
 const refused = (detail: string): Arrival => ({ refused: 'proxy-protocol', detail })
 

@@ -16,7 +16,7 @@ export interface ClusterChoice {
   /** The URL as it goes there, rewritten where the route says so. */
   readonly authority: string
   readonly path: string
-  /** "dns": the host that the request names is looked up when it is sent. */
+  /** "dns": the host that the request names is looked up when it is sent; "original destination": it goes where its connection was for. */
   readonly loadBalancing: string
   readonly origin?: Origin | undefined
   /** Another attempt is made after so long; `afterMs` absent: too little is learnt yet. `allowed`: for this method. */
@@ -74,6 +74,8 @@ export function explainCluster(
   const settings = settingsList(cluster.settings)
   if (cluster.discovery === 'dynamic-forward')
     return { cluster: name, percent, loadBalancing: 'dns', settings, endpoints: [] }
+  if (cluster.discovery === 'original-destination')
+    return { cluster: name, percent, loadBalancing: 'original destination', settings, endpoints: [] }
   const balancer = snapshot.balancerOf(cluster).within(subset)
   const { inPanic, ...table } = balancer.table()
   const candidates = new Set(table.candidates)

@@ -5,6 +5,7 @@ import type { Balancer } from './balance/balancer.ts'
 import type { EndpointState, EndpointStates } from './balance/endpoint-state.ts'
 import { isTrusted, nextCheckMs, noteProbe, type ProbeResult } from './balance/probe.ts'
 import type { Cluster, Endpoint, HealthCheck } from './config.ts'
+import { isMadeUp } from './config/made-up.ts'
 import { probeGrpc, probeHttp } from './health/probe-http.ts'
 import { probeTcp } from './health/probe-tcp.ts'
 import type { Fault } from './http/fault.ts'
@@ -128,7 +129,7 @@ export function createHealthChecks(parts: HealthCheckParts): HealthChecks {
     adopt(clusters, prepare) {
       for (const name of sessions.keys()) if (clusters.get(name)?.healthCheck === undefined) end(name)
       for (const cluster of clusters.values())
-        if (cluster.healthCheck !== undefined && cluster.discovery !== 'dynamic-forward')
+        if (cluster.healthCheck !== undefined && !isMadeUp(cluster))
           follow(cluster, cluster.healthCheck, prepare(cluster).all)
       upstream?.adopt(probed)
     },

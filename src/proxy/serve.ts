@@ -326,12 +326,17 @@ const sameProof = (a: FilterChain, b: FilterChain): boolean =>
 
 const gone = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 
-const peerOf = ({ source, destination, serverName }: Opening, principal: string | undefined, tls: boolean): Peer => ({
+const peerOf = (
+  { source, destination, restored, serverName }: Opening,
+  principal: string | undefined,
+  tls: boolean,
+): Peer => ({
   remote: source,
   local: destination,
   principal,
   tls,
   serverName,
+  ...(restored && { restored }),
 })
 
 /** Somebody opened the proxy's own address in a browser, or forgot that it is a proxy. */

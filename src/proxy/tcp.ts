@@ -9,6 +9,7 @@ import type { Cluster, Endpoint, TcpTerminal } from './config.ts'
 import { batchBytes, takeBatch, writeBatch } from './http/batch.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
+import { originalPlace } from './original-place.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -108,6 +109,12 @@ export async function reach(
   if (cluster.discovery === 'dynamic-forward') {
     if (target === undefined) return nowhere(noEndpoint)
     const endpoint = dynamicEndpoint(target)
+    return { upstream: await shared.upstream.connectTcp(cluster, endpoint, peer), endpoint, attempts: 1 }
+  }
+  if (cluster.discovery === 'original-destination') {
+    const address = originalPlace(cluster, peer, [])
+    if (address === undefined) return nowhere(noEndpoint)
+    const endpoint = dynamicEndpoint(address)
     return { upstream: await shared.upstream.connectTcp(cluster, endpoint, peer), endpoint, attempts: 1 }
   }
   const balancer = snapshot.balancerOf(cluster)

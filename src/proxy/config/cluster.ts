@@ -7,7 +7,9 @@ export interface Cluster {
   readonly name: string
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancing
-  readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward'
+  readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward' | 'original-destination'
+  /** With discovery `original-destination`; absent: where the connection was for. */
+  readonly originalDestination?: OriginalDestination
   /** With discovery `dns`: how the names that stand for hosts in `endpoints` become addresses. */
   readonly dns?: DnsRules
   readonly endpoints: readonly Endpoint[]
@@ -41,6 +43,14 @@ export interface Cluster {
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins
+}
+
+/** Where calls go that go on to where they were going. xDS: OriginalDstLbConfig. */
+export interface OriginalDestination {
+  /** A header that says it instead, as address and port; lower case. */
+  readonly header?: string
+  /** In place of the port that they were for. */
+  readonly port?: number
 }
 
 /** How names are asked for; times in ms. xDS: STRICT_DNS, LOGICAL_DNS. */

@@ -27,6 +27,8 @@ export interface Listener {
   readonly defaultFilterChain: FilterChain | undefined
   /** Explicit mode: absolute-form requests and CONNECT, routed by the name table first (`weft.dev` metadata `routing: names`). */
   readonly routeByName: boolean
+  /** The kernel is asked where connections were for; chains are chosen by that. xDS: listener filter original_dst. */
+  readonly restoresDestination?: boolean
   /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
   readonly originalDestination?: boolean
   /** So may be datagrams, and these go on to where they were for (`weft.dev` metadata `datagrams: allow`). Absent: refused. */

@@ -6,6 +6,8 @@ import type { AddressMatch, FilterChain, FilterChainMatch, IpRange, Listener } f
 export interface Opening {
   /** Where it was for. */
   readonly destination: Address
+  /** That, where it is not the socket's own end. */
+  readonly restored?: Address | undefined
   /** Who asks. */
   readonly source: Address
   /** Who is at the other end of the wire: another one than `source` behind a proxy that says so. */

@@ -27,6 +27,8 @@ export interface Peer {
   readonly serverName?: string | undefined
   /** Where the connection was for, when it was caught on its way there. */
   readonly destination?: Address
+  /** The same at a listener that takes it as its own end: `local`, when that was told by the kernel or a PROXY header. */
+  readonly restored?: Address | undefined
 }
 
 /** What has been found out about a call on its way; for records, never for decisions further out. */

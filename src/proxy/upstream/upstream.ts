@@ -11,6 +11,7 @@ import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './co
 import { openDatagrams, type DatagramEvents, type DatagramUpstream } from './datagrams.ts'
 import { keepAlive } from './lifetime.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
+import { isMadeUp } from '../config/made-up.ts'
 import { writeProxyHeader, type ProxiedFrom } from './proxy-header.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
 
@@ -231,7 +232,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       for (const states of priorities)
         for (const [name, state] of states) {
           const cluster = current.get(name)
-          if (cluster === state.seen || cluster?.discovery === 'dynamic-forward') continue
+          if (cluster === state.seen || (cluster !== undefined && isMadeUp(cluster))) continue
           const wanted = new Set(cluster?.endpoints.map((endpoint) => poolKey(endpoint, cluster.upstreamProtocol)))
           for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
           if (cluster !== undefined) state.seen = cluster

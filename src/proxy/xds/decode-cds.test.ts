@@ -123,13 +123,31 @@ test('CDS: a static cluster has its endpoints, a forward proxy has none', () => 
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
   })
   assert.equal(forward.discovery, 'dynamic-forward')
+  const original = (value: object) =>
+    decode('CDS', ClusterSchema, {
+      name: 'x',
+      clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+      lbConfig: { case: 'originalDstLbConfig', value },
+    })
+  assert.equal(original({}).discovery, 'original-destination')
+  assert.deepEqual(original({ useHttpHeader: true }).originalDestination, { header: 'x-envoy-original-dst-host' })
+  assert.deepEqual(
+    original({ useHttpHeader: true, httpHeaderName: 'X-To', upstreamPortOverride: 81 }).originalDestination,
+    { header: 'x-to', port: 81 },
+  )
 })
 
 const cdsRefusals: readonly (readonly [string, Init<typeof ClusterSchema>, RegExp])[] = [
   [
-    'DNS',
-    { name: 'x', clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST } },
-    /type: only EDS, STATIC, STRICT_DNS and LOGICAL_DNS/,
+    'an original destination with endpoints and a choice among them',
+    {
+      name: 'x',
+      clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+      loadAssignment: {},
+      lbConfig: { case: 'originalDstLbConfig', value: { metadataKey: {}, upstreamPortOverride: 70_000 } },
+    },
+    /load_assignment: .* has no endpoints.*lb_policy: .* has CLUSTER_PROVIDED.*metadata_key: is not supported.*port_override: expected a port/,
   ],
   ['a policy for clusters of its own', { ...eds, lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }, /lb_policy: expected/],
   [

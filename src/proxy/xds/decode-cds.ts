@@ -18,6 +18,7 @@ import { decodeDnsRules } from './decode-dns-cluster.ts'
 import { decodeHealthCheck } from './decode-health-check.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
 import { decodeConnections } from './decode-connections.ts'
+import { decodeOriginalDestination } from './decode-original-destination.ts'
 import { decodeOutlierDetection } from './decode-outlier.ts'
 import { decodeProxyTransport } from './decode-proxy-transport.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
@@ -40,15 +41,16 @@ const clusterFields = fieldNames(`name health_checks alt_stat_name type cluster_
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
   wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats
-  dns_lookup_family dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter`)
+  original_dst_lb_config dns_lookup_family dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter`)
 
 const dynamicForward = 'type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig'
 
-/** One Cluster: EDS, STATIC, by DNS, or the dynamic forward proxy. */
+/** One Cluster: EDS, STATIC, by DNS, the original destination, or the dynamic forward proxy. */
 export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const cluster = fromBinary(ClusterSchema, bytes)
   knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
   const { discovery, edsName, dns } = decodeDiscovery(cluster, refused)
+  const original = discovery === 'original-destination' ? decodeOriginalDestination(cluster, refused) : undefined
   const healthCheck = decodeHealthCheck(cluster.healthChecks, refused)
   return {
     name: cluster.name,
@@ -56,6 +58,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     ...decodeBalancing(cluster, discovery, refused),
     discovery,
     ...(dns && { dns }),
+    ...(original && { originalDestination: original }),
     edsName,
     inline:
       (discovery === 'static' || discovery === 'dns') && cluster.loadAssignment !== undefined
@@ -90,7 +93,7 @@ function decodeDiscovery(
     const dns = decodeDnsRules(cluster, type === DiscoveryType.STRICT_DNS ? 'all' : 'first', refused)
     return { discovery: 'dns', edsName: undefined, dns }
   }
-  if (type !== DiscoveryType.STATIC) refused.add('type', 'only EDS, STATIC, STRICT_DNS and LOGICAL_DNS are supported')
+  if (type === DiscoveryType.ORIGINAL_DST) return { discovery: 'original-destination', edsName: undefined }
   return { discovery: 'static', edsName: undefined }
 }
 

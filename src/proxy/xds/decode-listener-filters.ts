@@ -6,27 +6,34 @@ import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const types = 'type.googleapis.com/envoy.extensions.filters.listener.'
 const tlsInspector = `${types}tls_inspector.v3.TlsInspector`
+const originalDst = `${types}original_dst.v3.OriginalDst`
 const proxyProtocol = `${types}proxy_protocol.v3.ProxyProtocol`
 
 /** What is looked at before a filter chain is chosen. The options of tls_inspector (fingerprints, buffer sizes) change nothing of that. */
 export function decodeListenerFilters(
   filters: readonly ListenerFilter[],
   refused: Refusals,
-): Pick<Listener, 'inspectTls' | 'proxyProtocol'> {
+): Pick<Listener, 'inspectTls' | 'proxyProtocol' | 'restoresDestination'> {
   let inspectTls = false
+  let restoresDestination = false
   let header: ProxyProtocolIn | undefined
   for (const [index, { name, configType, filterDisabled }] of filters.entries()) {
     const path = `listener_filters[${index}]`
     if (filterDisabled !== undefined) refused.add(`${path}.filter_disabled`, 'is not supported')
     const any = configType.case === 'typedConfig' ? configType.value : undefined
     if (any?.typeUrl === tlsInspector) inspectTls = true
+    else if (any?.typeUrl === originalDst) restoresDestination = true
     else if (any?.typeUrl === proxyProtocol) {
       if (inspectTls) refused.add(path, `${name} must stand before tls_inspector: its header comes first`)
       if (header !== undefined) refused.add(path, `${name} is there twice`)
       header = decodeProxyProtocol(any, path, refused)
     } else refused.add(path, `${name} is not supported`)
   }
-  return { inspectTls, ...(header === undefined ? {} : { proxyProtocol: header }) }
+  return {
+    inspectTls,
+    ...(restoresDestination && { restoresDestination }),
+    ...(header === undefined ? {} : { proxyProtocol: header }),
+  }
 }
 
 const fields = fieldNames('allow_requests_without_proxy_protocol disallowed_versions stat_prefix')

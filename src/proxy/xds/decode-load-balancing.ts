@@ -7,6 +7,7 @@ import {
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { stringIn } from '../../xds/structs.ts'
+import { isMadeUp } from '../config/made-up.ts'
 import type { Cluster, LoadBalancing } from '../config.ts'
 import {
   decodePolicyList,
@@ -27,8 +28,8 @@ const commonFields = fieldNames(
 const consistentFields = fieldNames('use_hostname_for_hashing')
 
 /**
- * How a cluster chooses endpoints: `load_balancing_policy` if there is one, else `lb_policy` with its own part. `dynamic-forward`
- * has no endpoints to choose from, and says so by CLUSTER_PROVIDED.
+ * How a cluster chooses endpoints: `load_balancing_policy` if there is one, else `lb_policy` with its own part. A cluster whose
+ * endpoints follow from the calls has none to choose from, and says so by CLUSTER_PROVIDED.
  */
 export function decodeBalancing(
   cluster: XdsCluster,
@@ -67,7 +68,8 @@ function decodeOldPolicy(
   discovery: Cluster['discovery'],
   refused: Refusals,
 ): LoadBalancing {
-  if (by.case !== undefined && by.case !== partOf[lbPolicy]) refused.add(by.case, 'is for another lb_policy')
+  const part = discovery === 'original-destination' ? 'originalDstLbConfig' : partOf[lbPolicy]
+  if (by.case !== undefined && by.case !== part) refused.add(by.case, 'is for another lb_policy')
   switch (lbPolicy) {
     case LbPolicy.ROUND_ROBIN:
       return {
@@ -92,7 +94,7 @@ function decodeOldPolicy(
     case LbPolicy.MAGLEV:
       return maglev(by.case === 'maglevLbConfig' ? by.value.tableSize : undefined, 'maglev_lb_config', refused)
     default:
-      if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || discovery !== 'dynamic-forward')
+      if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || !isMadeUp({ discovery }))
         refused.add('lb_policy', 'expected ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH or MAGLEV')
       return { kind: 'round-robin' }
   }
