@@ -25,6 +25,11 @@ export const ownCertificateSecret = 'weft-own-certificate'
 export const agentCluster = 'weft-agent'
 /** Metadata namespace (`filter_metadata` key) of all that xDS itself cannot say. */
 export const weftMetadata = 'weft.dev'
+/**
+ * Under it in a Resource's own metadata: names of fields (as in the .proto) that a proxy which does not know them may leave out, and tells that
+ * it did; what is not among them it refuses. So a control plane can be newer than its sidecars.
+ */
+export const mayLeaveOut = 'may_leave_out'
 /** `filter_metadata` key by which `transport_socket_matches` are chosen. Source: Envoy. */
 export const transportSocketMatchMetadata = 'envoy.transport_socket_match'
 /** `filter_metadata` key of what load balancing goes by: subsets, `hash_key`. Source: Envoy. */

@@ -2,6 +2,7 @@ import { create, type DescMessage, type MessageInitShape } from '@bufbuild/proto
 import { packAny } from '../../xds/any.ts'
 import { ResourceSchema, type Resource } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { contentVersion } from '../../xds/version.ts'
+import { leavable } from './leavable-fields.ts'
 import { sameData } from './same-data.ts'
 
 /** One resource, encoded: shared by all streams that send it. */
@@ -63,7 +64,12 @@ export function createResourceCache(): ResourceCache {
         const any = packAny(schema, create(schema, render()))
         const version = contentVersion(any.value)
         if (old?.resource.version === version) return old.resource
-        return { name, version, message: create(ResourceSchema, { name, version, resource: any }), offers: offers() }
+        return {
+          name,
+          version,
+          message: create(ResourceSchema, { name, version, resource: any, ...leavable(schema) }),
+          offers: offers(),
+        }
       }
     },
     turn() {

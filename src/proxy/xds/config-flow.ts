@@ -77,7 +77,12 @@ export function createConfigFlow(parts: {
 
   function receive(type: XdsType, response: Parameters<typeof resources.apply>[1]): Reception {
     const asked = wanted.get(type)
-    const { problems, accepted } = resources.apply(type, response, asked?.has('*') ? undefined : asked)
+    const { problems, accepted, leftOut } = resources.apply(type, response, asked?.has('*') ? undefined : asked)
+    if (leftOut.length > 0)
+      log.warn('this version does not know a part of the configuration, and serves without it', {
+        type,
+        leftOut: leftOut.join('; '),
+      })
     advance()
     const names = accepted.filter((name) => isWaiting(type, name))
     if (names.length === 0) return { problems }
@@ -187,6 +192,7 @@ export function createConfigFlow(parts: {
         listeners: [...warming.waitingListeners().keys()],
       },
       demanded: [...demands.tables(), ...demands.clusters()],
+      leftOut: resources.leftOut(),
     }),
   }
 }

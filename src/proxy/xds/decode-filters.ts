@@ -212,7 +212,11 @@ function decodeHttpFilters(
     } else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')
-    } else if (!isOptional) refused.add(at, `${name || any?.typeUrl || 'a nameless filter'} is not supported`)
+    } else {
+      const why = `${name || any?.typeUrl || 'a nameless filter'} is not supported`
+      if (isOptional) refused.leave(at, why)
+      else refused.add(at, why)
+    }
   }
   if (routed === undefined) refused.add(path, 'expected the router at the end')
   return { filters: decoded, ...routed }

@@ -1,13 +1,15 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { packAny } from '../../xds/any.ts'
 import { Cluster_DiscoveryType, ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
+import { RouteActionSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
@@ -142,4 +144,53 @@ test('no bytes whatever make the decoder throw', () => {
       decodeResource(type, { name: 'x', resource })
     }
   }
+})
+
+test('what is not known is left out where its sender allows that, and told; all else is refused', () => {
+  const route: MessageInitShape<typeof RouteActionSchema> = {
+    clusterSpecifier: { case: 'cluster', value: 'web' },
+    internalRedirectPolicy: {},
+    maxInternalRedirects: 2,
+  }
+  const table: MessageInitShape<typeof RouteConfigurationSchema> = {
+    name: 'web',
+    virtualHosts: [
+      {
+        name: 'web',
+        domains: ['*'],
+        routes: [{ match: { pathSpecifier: { case: 'prefix', value: '/' } }, action: { case: 'route', value: route } }],
+      },
+    ],
+  }
+  const resource = { name: 'web', resource: packAny(RouteConfigurationSchema, create(RouteConfigurationSchema, table)) }
+  const allowing = (...names: readonly string[]) =>
+    decodeResource('RDS', {
+      ...resource,
+      metadata: create(MetadataSchema, { filterMetadata: { 'weft.dev': { may_leave_out: [...names] } } }),
+    })
+  const at = 'virtual_hosts[0].routes[0].route.'
+  assert.deepEqual(allowing('internal_redirect_policy'), {
+    problem: `web: ${at}max_internal_redirects: is not supported`,
+  })
+  const taken = allowing('internal_redirect_policy', 'max_internal_redirects')
+  assert.ok('value' in taken)
+  assert.deepEqual(taken.leftOut.toSorted(), [
+    `${at}internal_redirect_policy: is not supported`,
+    `${at}max_internal_redirects: is not supported`,
+  ])
+  assert.equal(taken.value.name, 'web')
+})
+
+test('a field that is younger than our messages is refused, not skipped', () => {
+  const young = Buffer.concat([
+    Buffer.from(toBinary(ClusterSchema, create(ClusterSchema, { name: 'web' }))),
+    // Field 1999, a varint.
+    Buffer.from([0xf8, 0x7c, 0x01]),
+  ])
+  const any = create(AnySchema, { typeUrl: 'type.googleapis.com/envoy.config.cluster.v3.Cluster', value: young })
+  const read = decodeResource('CDS', { name: 'web', resource: any, metadata: undefined })
+  assert.match(
+    'problem' in read ? read.problem : '',
+    /#1999: is no field that this version knows \(envoy\.config\.cluster\.v3\.Cluster\)/,
+  )
 })

@@ -6,22 +6,33 @@ import { typeUrlOf } from '../../xds/any.ts'
 export interface Refusals {
   add(path: string, why: string): void
   readonly list: readonly string[]
+  /** What its sender says can be done without. */
+  leave(path: string, why: string): void
+  readonly left: readonly string[]
 }
 
 /** Empty to begin with. */
 export function refusals(): Refusals {
   const list: string[] = []
-  return { add: (path, why) => void list.push(path === '' ? why : `${path}: ${why}`), list }
+  const left: string[] = []
+  const into = (which: string[]) => (path: string, why: string) =>
+    void which.push(path === '' ? why : `${path}: ${why}`)
+  return { add: into(list), list, leave: into(left), left }
 }
 
 /** The same list, for a part at `path`. */
-export const within = (refused: Refusals, path: string): Refusals => ({
-  add: (inner, why) => refused.add(inner === '' ? path : join(path, inner), why),
-  list: refused.list,
-})
+export function within(refused: Refusals, path: string): Refusals {
+  const at = (inner: string): string => (inner === '' ? path : join(path, inner))
+  return {
+    ...refused,
+    add: (inner, why) => refused.add(at(inner), why),
+    leave: (inner, why) => refused.leave(at(inner), why),
+  }
+}
 
 /**
- * Refuses every field of `message` that is set and not among `known` (names as in the .proto): what we cannot do is said, never skipped.
+ * Refuses every field of `message` that is set and not among `known` (names as in the .proto), and those that are younger than our .proto:
+ * what we cannot do is said, never skipped.
  */
 export function knowOnly<S extends DescMessage>(
   schema: S,
@@ -32,6 +43,8 @@ export function knowOnly<S extends DescMessage>(
 ): void {
   for (const field of schema.fields)
     if (!known.has(field.name) && isFieldSet(message, field)) refused.add(join(path, field.name), 'is not supported')
+  for (const { no } of message.$unknown ?? [])
+    refused.add(join(path, `#${no}`), `is no field that this version knows (${schema.typeName})`)
 }
 
 /** A set of field names, written as in the .proto, separated by spaces. */

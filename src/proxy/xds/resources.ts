@@ -15,14 +15,16 @@ export interface Resources {
   /** Name → version of what is held: `initial_resource_versions` of the next stream. */
   versions(type: XdsType): Record<string, string>
   /**
-   * Takes what is good in a response; what is not is named in `problems`, and its last good state stays. Resources outside of `wanted`
+   * Takes what is good in a response; what is not is named in `problems`, and its last good state stays; what could be left out, in `leftOut`. Resources outside of `wanted`
    * (undefined: all) come too late and are passed over.
    */
   apply(
     type: XdsType,
     response: DeltaDiscoveryResponse,
     wanted: ReadonlySet<string> | undefined,
-  ): { readonly problems: readonly string[]; readonly accepted: readonly string[] }
+  ): { readonly problems: readonly string[]; readonly accepted: readonly string[]; readonly leftOut: readonly string[] }
+  /** What was left out of the resources that are held, because it is not known here and its sender allowed that. */
+  leftOut(): readonly string[]
   /** Forgets everything but these. True if there was something to forget. */
   retain(type: XdsType, names: ReadonlySet<string>): boolean
 }
@@ -31,6 +33,8 @@ interface Held<T extends XdsType> {
   version: string
   readonly digest: string
   readonly value: Decoded[T]
+  /** Each with the name of the resource. */
+  readonly leftOut: readonly string[]
 }
 interface Shelf<T extends XdsType> {
   readonly entries: Map<string, Held<T>>
@@ -87,6 +91,7 @@ export function createResources(
       revision = response.systemVersionInfo || revision
       return apply(type, shelves[type], response, wanted)
     },
+    leftOut: () => Object.values(shelves).flatMap(leftOutOf),
     retain(type, names) {
       const { entries, values, absent } = shelves[type]
       let forgot = false
@@ -102,13 +107,20 @@ export function createResources(
   }
 }
 
+const leftOutOf = ({
+  entries,
+}: {
+  readonly entries: ReadonlyMap<string, { readonly leftOut: readonly string[] }>
+}): readonly string[] => [...entries.values()].flatMap(({ leftOut }) => leftOut)
+
 function apply<T extends XdsType>(
   type: T,
   shelf: Shelf<T>,
   response: DeltaDiscoveryResponse,
   wanted: ReadonlySet<string> | undefined,
-): { problems: readonly string[]; accepted: readonly string[] } {
+): { problems: readonly string[]; accepted: readonly string[]; leftOut: readonly string[] } {
   const problems: string[] = []
+  const allLeftOut: string[] = []
   const accepted: string[] = []
   const named = new Set<string>()
   shelf.seen = true
@@ -129,14 +141,16 @@ function apply<T extends XdsType>(
         problems.push(decoded.problem)
         continue
       }
-      shelf.entries.set(name, { version, digest, value: decoded.value })
+      const leftOut = decoded.leftOut.map((one) => `${name}: ${one}`)
+      allLeftOut.push(...leftOut)
+      shelf.entries.set(name, { version, digest, value: decoded.value, leftOut })
       shelf.values.set(name, decoded.value)
       shelf.absent.delete(name)
     }
     accepted.push(name)
   }
   for (const name of response.removedResources) remove(type, shelf, name)
-  return { problems, accepted }
+  return { problems, accepted, leftOut: allLeftOut }
 }
 
 function remove<T extends XdsType>(type: T, { entries, values, absent, given }: Shelf<T>, name: string): void {
