@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import http from 'node:http'
 import net from 'node:net'
 import type { Clock } from '../base/clock.ts'
+import { nodeHttp } from '../base/node-http.ts'
 import { healthCheckFrame, healthStatusOf } from './grpc-health.ts'
 
 /** One question to a program: is it ready? Ports are those of its own loopback. */
@@ -94,7 +94,7 @@ function checkHttp(
 ): Promise<string | undefined> {
   const what = `GET http://${host}:${port}${path}`
   return within(parts, what, (done) => {
-    const request = http.get({ host, port, path, agent: false, headers: { 'user-agent': 'weft-readiness' } })
+    const request = nodeHttp().get({ host, port, path, agent: false, headers: { 'user-agent': 'weft-readiness' } })
     request.on('response', (response) => {
       response.on('error', () => {})
       const { statusCode = 0 } = response

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP, Server } from 'node:net'
 import type { Address } from '../../base/address.ts'
+import { nodeHttp } from '../../base/node-http.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the admin port shows. */
@@ -36,9 +37,8 @@ interface Page {
  * the address is taken. A `Host` that is a name other than "localhost" is refused: a web page must not get here by DNS rebinding.
  */
 export async function startAdmin(parts: AdminParts): Promise<AdminServer> {
-  const http = await import('node:http')
   let leaving = false
-  const server = http.createServer((request, response) => {
+  const server = nodeHttp().createServer((request, response) => {
     if (leaving) response.shouldKeepAlive = false
     answer(parts, request, response)
   })
