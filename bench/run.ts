@@ -1,11 +1,12 @@
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
+import { formatEnrolment, measureEnrolment } from './macro/enrolment.ts'
 import { formatReport, measureHttp1 } from './macro/http1.ts'
 import { formatScenario, measureScenario } from './macro/same-file/measure.ts'
 import { formatMemory, measureMemory } from './macro/same-file/memory.ts'
 import { scenarios } from './macro/same-file/scenarios.ts'
 
-const usage = `npm run bench -- ${[...Object.keys(scenarios), 'memory'].join('|')} [--json FILE] [--rounds N] [--seconds S]
+const usage = `npm run bench -- ${[...Object.keys(scenarios), 'memory', 'enrolment'].join('|')} [--json FILE] [--rounds N] [--seconds S]
 npm run bench -- http1 [--mtls] [--json FILE] [--rounds N] [--seconds S] [--connections C] [--only NAME,NAME]
 bench/README.md says what is measured and how the peers are installed.
 `
@@ -26,7 +27,7 @@ async function main(): Promise<number> {
   const isCount = (value: number | undefined): value is number => Number.isInteger(value) && (value ?? 0) > 0
   const chosen = scenarios[positionals.join()]
   if (
-    (!['http1', 'memory'].includes(positionals.join()) && chosen === undefined) ||
+    (!['http1', 'memory', 'enrolment'].includes(positionals.join()) && chosen === undefined) ||
     !isCount(rounds) ||
     !isCount(seconds) ||
     !isCount(connections)
@@ -38,6 +39,12 @@ async function main(): Promise<number> {
   if (positionals.join() === 'memory') {
     const measured = await measureMemory(say)
     process.stdout.write(`\n${formatMemory(measured)}\n`)
+    if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(measured, null, 2)}\n`)
+    return 0
+  }
+  if (positionals.join() === 'enrolment') {
+    const measured = await measureEnrolment(rounds, say)
+    process.stdout.write(`\n${formatEnrolment(measured)}\n`)
     if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(measured, null, 2)}\n`)
     return 0
   }
