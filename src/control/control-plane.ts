@@ -25,6 +25,7 @@ import { keepVirtualIps } from './inventory/keep-virtual-ips.ts'
 import { liveModel } from './live-model.ts'
 import { createAds } from './serve/ads.ts'
 import { startGrpcEndpoint } from './serve/grpc-endpoint.ts'
+import { createQuotaServer } from './serve/quota-service.ts'
 import { hostedService } from './serve/service.ts'
 import { createAgentService } from './session/agent-service.ts'
 import { createSystemTrust } from './system-trust.ts'
@@ -103,6 +104,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       log: log.named('ads'),
     })
     stops.push(() => ads.close())
+    const quota = createQuotaServer({ model: live.model, clock, log: log.named('quota') })
+    stops.push(() => quota.close())
     // The address is known once the door is open; nobody asks before.
     let xdsAddress = ''
     const sessions = await createAgentService({
@@ -130,7 +133,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       unixPath: path.join(dataDir, 'agent.sock'),
       serverCertificate: serverCertificate.current,
       clientTrustPem: ca.trustBundlePem,
-      services: [ads.service, hostedService(AgentService, sessions.handlers)],
+      services: [ads.service, quota.service, hostedService(AgentService, sessions.handlers)],
       log: log.named('grpc'),
     })
     stops.push(() => door.close())

@@ -1,7 +1,8 @@
 import type { BucketState } from '../base/keyed-buckets.ts'
 import { clientCertificateHeader } from '../xds/names.ts'
-import type { FilterChain, HttpTerminal, Origin, Route } from './config.ts'
+import type { FilterChain, HttpTerminal, Origin, Route, SharedBudget } from './config.ts'
 import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
+import type { Quotas } from './filter/quota.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import type { Call } from './http/service.ts'
@@ -15,6 +16,8 @@ export interface LimitState extends BucketState {
   readonly perSecond: number
   /** It is counted for this caller, or this value of a header, alone. */
   readonly own: boolean
+  /** The limit is a share of this, which instances have together. */
+  readonly budget?: SharedBudget
   readonly origin?: Origin | undefined
 }
 
@@ -22,6 +25,7 @@ export interface LimitState extends BucketState {
 export interface LimitParts {
   readonly snapshot: Snapshot
   readonly counts: RateCounts
+  readonly quotas: Quotas
   readonly nowMs: number
 }
 
@@ -29,7 +33,7 @@ export interface LimitParts {
 export function metLimits(
   terminal: FilterChain['terminal'],
   call: Call,
-  { snapshot, counts, nowMs }: LimitParts,
+  { snapshot, counts, quotas, nowMs }: LimitParts,
 ): { readonly limits: readonly LimitState[]; readonly over: Fault | undefined } {
   const limits: LimitState[] = []
   let over: Fault | undefined
@@ -38,9 +42,11 @@ export function metLimits(
   for (const filter of terminal.filters) {
     const limit = filter.kind === 'rate-limit' ? limitFor(filter, route) : undefined
     if (limit === undefined) continue
-    const { key, rate } = bucketFor(limit, call)
+    const { key, rate: own } = bucketFor(limit, call)
+    const rate = limit.budget === undefined ? own : quotas.of(limit).rate()
     const state = countsOf(terminal, limit, counts).peek(key, rate, nowMs)
-    limits.push({ name: limit.name, ...rate, ...state, own: key !== '', origin: limit.origin })
+    const { name, origin, budget } = limit
+    limits.push({ name, ...rate, ...state, own: key !== '', origin, ...(budget && { budget }) })
     if (!state.allowed) over ??= rateLimitFault(limit, rate, state)
   }
   return { limits, over }

@@ -24,6 +24,7 @@ import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
+import type { Quotas } from './filter/quota.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import { metLimits, type LimitState } from './explain-limits.ts'
 import { latencyName, type HedgeState } from './hedge-state.ts'
@@ -98,6 +99,7 @@ export interface ExplainParts {
   readonly ownNamespace: string
   readonly workload: string
   readonly rateCounts: RateCounts
+  readonly quotas: Quotas
   readonly gradients: Gradients
   readonly hedges: HedgeState
   readonly nowMs: () => number
@@ -231,7 +233,7 @@ async function atGateway(
   call: Call,
   parts: ExplainParts,
 ): Promise<OutboundExplanation> {
-  const { workload, rateCounts, nowMs } = parts
+  const { workload, rateCounts, quotas, nowMs } = parts
   const snapshot = parts.current()
   if ('sentence' in entry)
     return { side: 'outbound', tried: [], clusters: [], refused: { status: 0, sentence: entry.sentence } }
@@ -244,7 +246,7 @@ async function atGateway(
   }
   const route = snapshot.routerOf(table)(call)
   const tried = triedRoutes(table, route, call)
-  const { limits, over } = metLimits(terminal, call, { snapshot, counts: rateCounts, nowMs: nowMs() })
+  const { limits, over } = metLimits(terminal, call, { snapshot, counts: rateCounts, quotas, nowMs: nowMs() })
   const counted = limits.length > 0 && { limits }
   if (over !== undefined) return { ...found, tried, ...counted, clusters: [], refused: refusedBy(over) }
   if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot, parts)) }
@@ -255,7 +257,7 @@ async function atGateway(
 function explainInbound(
   request: ExplainRequest,
   { address, principal }: { address: string; principal: string },
-  { current, workload, rateCounts, gradients, nowMs }: ExplainParts,
+  { current, workload, rateCounts, quotas, gradients, nowMs }: ExplainParts,
 ): InboundExplanation {
   const tls = principal !== ''
   const call = callOf(request, { principal: tls ? principal : undefined, tls })
@@ -288,7 +290,12 @@ function explainInbound(
     const fault = compileAuthorization(authorization, { workload })(call)
     if (fault !== undefined) return { side: 'inbound', chain: chain.name, filters, refused: refusedBy(fault) }
   }
-  const { limits, over } = metLimits(chain.terminal, call, { snapshot: current(), counts: rateCounts, nowMs: nowMs() })
+  const { limits, over } = metLimits(chain.terminal, call, {
+    snapshot: current(),
+    counts: rateCounts,
+    quotas,
+    nowMs: nowMs(),
+  })
   const adaptive = adaptiveIn(chain.terminal)
   const gradient = adaptive && gradients.of(adaptive.name, adaptive.limit)
   const full = gradient !== undefined && gradient.waiting >= gradient.limit

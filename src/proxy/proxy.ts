@@ -27,6 +27,7 @@ import { untilOpen } from './listener/until-open.ts'
 import { createUnregisteredLog, datagramsSentence, unregisteredSentence } from './outside.ts'
 import { createOverload } from './overload.ts'
 import { createGradients } from './filter/gradient.ts'
+import { createQuotas, type Quotas } from './filter/quota.ts'
 import { createRateCounts } from './filter/rate-limit.ts'
 import { createRetryBudgets } from './recovery/budget.ts'
 import { createSecrets } from './secrets.ts'
@@ -35,7 +36,7 @@ import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createHedgeState } from './hedge-state.ts'
 import { createSnapshots } from './snapshot.ts'
-import { countNames } from './terminal-filters.ts'
+import { retainCounts } from './retain-counts.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { recordEventLoop } from './telemetry/record-event-loop.ts'
 import { createHealthMetrics } from './telemetry/record-health.ts'
@@ -100,6 +101,8 @@ export interface Proxy {
   takeUsed(): ReadonlySet<string>
   /** Something is under way to one of these clusters: a call, or a raw connection. */
   isBusy(clusters: readonly string[]): boolean
+  /** Its shares of budgets, and what it used of them: for whoever deals them. */
+  readonly quotas: Pick<Quotas, 'assign' | 'takeUsage'>
   /** The service that a host names in the newest configuration. */
   findService(host: string): NamedService | undefined
   /** Of a headless service, those that have addresses now. */
@@ -168,6 +171,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     budgets: createRetryBudgets(),
     hedges: createHedgeState(clock, parts.metrics),
     rateCounts: createRateCounts(),
+    quotas: createQuotas(() => clock.nowMs()),
     gradients: createGradients(
       random,
       () => clock.nowMs(),
@@ -347,6 +351,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         ownNamespace: self.namespace,
         workload: self.workload,
         rateCounts: shared.rateCounts,
+        quotas: shared.quotas,
         hedges: shared.hedges,
         gradients: shared.gradients,
         nowMs: () => clock.nowMs(),
@@ -358,25 +363,11 @@ export function createProxy(parts: ProxyParts): Proxy {
       shared.used.clear()
       return used
     },
+    quotas: shared.quotas,
     isBusy: (clusters) => clusters.some((name) => upstream.isBusy(name)),
     findService: (host) => snapshot.findService(host, self.namespace),
     instancesOf: (service) => snapshot.instancesOf(service),
   }
-}
-
-/** What filters remember goes when no listener has such a filter any more. */
-function retainCounts(config: ProxyConfig, { rateCounts, gradients }: Shared): void {
-  const limits = new Set<string>()
-  const adaptive = new Set<string>()
-  for (const { filterChains, defaultFilterChain } of config.listeners.values())
-    for (const chain of [...filterChains, defaultFilterChain]) {
-      if (chain?.terminal.kind !== 'http') continue
-      for (const name of countNames(chain.terminal, config)) limits.add(name)
-      for (const { kind } of chain.terminal.filters)
-        if (kind === 'adaptive-concurrency') adaptive.add(chain.terminal.statPrefix)
-    }
-  rateCounts.retain(limits)
-  gradients.retain(adaptive)
 }
 
 /** What changes only with another socket. */

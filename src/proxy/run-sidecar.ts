@@ -29,6 +29,7 @@ import { createLogFiles } from './telemetry/log-files.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { createConfigFlow } from './xds/config-flow.ts'
 import { connectControlPlane } from './xds/connect.ts'
+import { createQuotaClient } from './xds/quota-client.ts'
 
 /** What the process is made of. */
 export interface SidecarParts {
@@ -206,12 +207,13 @@ function start(
   const identity = settable(first)
   // The bundle of the start and the newest one by SDS: a root may be replaced while we run.
   let laterTrustPem = ''
+  const connect = (): ReturnType<typeof connectControlPlane> => {
+    const { keyPem, chainPem, trustBundlePem } = identity.value
+    const trustPem = `${trustBundlePem}\n${laterTrustPem}`
+    return connectControlPlane({ address, trustDomain, trustPem, keyPem, chainPem }, { clock, log: log.named('xds') })
+  }
   const flow = createConfigFlow({
-    connect() {
-      const { keyPem, chainPem, trustBundlePem } = identity.value
-      const trustPem = `${trustBundlePem}\n${laterTrustPem}`
-      return connectControlPlane({ address, trustDomain, trustPem, keyPem, chainPem }, { clock, log: log.named('xds') })
-    },
+    connect,
     node: { id: nodeId, cluster: service, version: parts.version },
     ...(message.used === undefined ? {} : { used: message.used }),
     clock,
@@ -242,6 +244,8 @@ function start(
     random,
     log,
   })
+
+  const quotas = createQuotaClient({ connect, nodeId, quotas: proxy.quotas, clock, log })
 
   const { standBy } = message
   if (standBy !== undefined)
@@ -329,6 +333,7 @@ function start(
     },
     close() {
       forgetting.cancel()
+      quotas.close()
       proxy.close()
       flow.close()
       metrics.close()

@@ -8,6 +8,7 @@ import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
 import type { HedgeState } from './hedge-state.ts'
 import type { Gradients } from './filter/gradient.ts'
+import type { Quotas } from './filter/quota.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
@@ -26,6 +27,7 @@ export interface Shared {
   /** Counts a call that a listener refused to keep its program from overload. */
   readonly shed: (listener: string) => void
   readonly rateCounts: RateCounts
+  readonly quotas: Quotas
   /** Counts a call that a rate limit refused. */
   readonly rateLimited: (limit: string) => void
   readonly calls: CallMetrics

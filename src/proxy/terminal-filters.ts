@@ -43,6 +43,7 @@ function layerOf(
       return rateLimit(limit, {
         buckets: countsOf(terminal, limit, shared.rateCounts),
         clock,
+        ...(limit.budget && { quota: shared.quotas.of(limit) }),
         limited: () => shared.rateLimited(limit.name),
       })
     }
@@ -65,16 +66,19 @@ export function limitFor(
   return rateLimits?.has(name) === true ? rateLimits.get(name) : limit
 }
 
-/** Under which name a limit is counted: the same for all chains of a listener, and for all routes that one limit is for. */
-const countName = ({ statPrefix }: HttpTerminal, { name, place = '' }: RateLimit): string =>
-  `${statPrefix} ${place}${name}`
+/** Under which name a limit is counted: the same for all chains of a listener, and for all routes that one limit is for. A shared budget has one count. */
+const countName = ({ statPrefix }: HttpTerminal, { name, place = '', budget }: RateLimit): string =>
+  budget === undefined ? `${statPrefix} ${place}${name}` : name
 
 /** What a limit has counted so far; one more key is for whatever has none. */
 export const countsOf = (terminal: HttpTerminal, limit: RateLimit, counts: RateCounts): KeyedBuckets =>
   counts.of(countName(terminal, limit), 1 + (limit.keyed?.maxKeys ?? 0))
 
-/** The names of all counts that a terminal may need, its routes' own among them. */
-export function countNames(terminal: HttpTerminal, { routes }: ProxyConfig): readonly string[] {
+/** What a terminal may count, its routes' limits among them, each with the name of its count. */
+export function countedLimits(
+  terminal: HttpTerminal,
+  { routes }: ProxyConfig,
+): readonly { readonly count: string; readonly limit: RateLimit }[] {
   const limiting = terminal.filters.filter((filter) => filter.kind === 'rate-limit')
   if (limiting.length === 0) return []
   const table = 'inline' in terminal.routes ? terminal.routes.inline : routes.get(terminal.routes.named)
@@ -82,6 +86,6 @@ export function countNames(terminal: HttpTerminal, { routes }: ProxyConfig): rea
     host.routes.flatMap(({ rateLimits }) => [...(rateLimits?.values() ?? [])]),
   )
   return [...limiting.map(({ limit }) => limit), ...ofRoutes].flatMap((limit) =>
-    limit === undefined ? [] : [countName(terminal, limit)],
+    limit === undefined ? [] : [{ limit, count: countName(terminal, limit) }],
   )
 }

@@ -15,6 +15,8 @@ export function parseServicePortName(name: string): { namespace: string; service
 export const gatewayNames = 'gateway/'
 /** SDS secrets with the certificates of gateways, over ADS: `secret/<namespace>/<name>`. */
 export const certificateSecret = (secret: string): string => `secret/${secret}`
+/** In a bucket id of the rate limit quota protocol: the name of the limit. */
+export const quotaLimitKey = 'limit'
 /** SDS secret with the mesh's trust bundle, over ADS. */
 export const trustBundleSecret = 'weft-trust-bundle'
 /** SDS secret with the certificate authorities that the control plane's machine believes, over ADS: for hosts outside of the mesh. */

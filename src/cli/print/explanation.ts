@@ -140,10 +140,11 @@ function calleeRows({ workload, inbound }: Explained['callees'][number]): string
   )
 }
 
-function limitRow({ name, allowed, remaining, burst, perSecond, own, origin }: LimitState): string {
-  const left = `${remaining} of ${burst} left${own ? ' for this caller' : ''}`
+function limitRow({ name, allowed, remaining, burst, perSecond, own, budget, origin }: LimitState): string {
+  const left = `${remaining} of ${Math.floor(burst)} left${own ? ' for this caller' : ''}`
+  const share = budget && `, a share of ${formatRate(budget.perSecond)} for ${budget.instances} instances`
   const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
-  return row('limit', `${allowed ? '✓' : '✗'} ${name}: ${left}, ${formatRate(perSecond)}${from}`)
+  return row('limit', `${allowed ? '✓' : '✗'} ${name}: ${left}, ${formatRate(perSecond)}${share ?? ''}${from}`)
 }
 
 function loadRow({ load }: InboundExplanation): string {

@@ -29,7 +29,7 @@ panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s, idle: 5m}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
-rateLimits: [{requests: 10}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
+rateLimits: [{requests: 10, scope: Global}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 adaptiveConcurrency: {updateInterval: 250ms}
 faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, headers: [{name: X-Test, value: a}]}
 `),
@@ -70,9 +70,9 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
       timeouts: { request: 10_000, perTry: 2000, idle: 300_000 },
       retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
       rateLimits: [
-        { requests: 10, unit: 'Second', burst: 10 },
-        { requests: 1, unit: 'Day', burst: 3, per: 'caller' },
-        { requests: 2, unit: 'Second', burst: 2, per: { header: 'x-user' } },
+        { requests: 10, unit: 'Second', burst: 10, scope: 'Global' },
+        { requests: 1, unit: 'Day', burst: 3, per: 'caller', scope: 'Local' },
+        { requests: 2, unit: 'Second', burst: 2, per: { header: 'x-user' }, scope: 'Local' },
       ],
       adaptiveConcurrency: {
         minConcurrency: 3,
@@ -123,6 +123,10 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     [
       'rateLimits: means nothing for an ExternalService ("b"): it is for the sidecar of the called program, and there is none',
     ],
+  ],
+  [
+    `${web}\nrateLimits: [{requests: 1, scope: Global, per: Caller}]`,
+    ['rateLimits[0].per: a Global limit has one count for all; remove this, or scope'],
   ],
   [
     `${web}\nhedging: {atPercentile: 10, maxAttempts: 1}`,

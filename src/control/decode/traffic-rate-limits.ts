@@ -1,5 +1,6 @@
 import {
   integer,
+  invalid,
   list,
   mismatch,
   object,
@@ -11,7 +12,7 @@ import {
 } from '../../base/decode.ts'
 import { headerName } from './header-modifier.ts'
 
-/** How many requests one instance of a service takes. */
+/** How many requests a service takes: each instance for itself, or all of them together. */
 export interface RateLimitSpec {
   /** On average. */
   readonly requests: number
@@ -20,6 +21,7 @@ export interface RateLimitSpec {
   readonly burst: number
   /** Who or what has a bucket of its own; absent: all share one. A request without the header shares one with its like. */
   readonly per?: 'caller' | { readonly header: string }
+  readonly scope: 'Local' | 'Global'
 }
 
 /** Units of time, in ms. */
@@ -40,6 +42,7 @@ interface Written {
   readonly unit: keyof typeof unitMs
   readonly burst?: number
   readonly per?: NonNullable<RateLimitSpec['per']>
+  readonly scope: RateLimitSpec['scope']
 }
 
 /** One unit: of two policies the narrower one's hold alone. Empty: none, whatever wider policies say. */
@@ -50,8 +53,13 @@ export const rateLimitsSpec: Decoder<readonly RateLimitSpec[]> = list(
       unit: withDefault(oneOf('Second', 'Minute', 'Hour', 'Day'), 'Second'),
       burst: optional(count),
       per: optional(own),
+      scope: withDefault(oneOf('Local', 'Global'), 'Local'),
     }),
-    ({ burst, ...read }) => ({ ...read, burst: burst ?? read.requests }),
+    ({ burst, ...read }, path, issues) => {
+      if (read.scope === 'Local' || read.per === undefined) return { ...read, burst: burst ?? read.requests }
+      issues.push({ path: `${path}.per`, message: 'a Global limit has one count for all; remove this, or scope' })
+      return invalid
+    },
   ),
   { max: 16 },
 )

@@ -9,12 +9,13 @@ import { originOf, problemAt } from './linked.ts'
 
 /** The limits of one policy, each under a name of its own. */
 export const linkRateLimits = (policy: TrafficPolicy): readonly RateLimit[] =>
-  (policy.spec.rateLimits ?? []).map(({ requests, unit, burst, per }, index) => ({
+  (policy.spec.rateLimits ?? []).map(({ requests, unit, burst, per, scope }, index) => ({
     name: `${policy.metadata.namespace}/${policy.metadata.name}/limit-${index}`,
     requests,
     unitMs: unitMs[unit],
     burst,
     ...(per !== undefined && { per }),
+    ...(scope === 'Global' && { instances: 1 }),
     origin: originOf(policy, `spec.rateLimits[${index}]`),
   }))
 

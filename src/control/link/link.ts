@@ -6,6 +6,7 @@ import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload }
 import { insideTls, linkBackendTls, type BackendTlsPolicies } from './link-backend-tls.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { countInstances } from './global-limits.ts'
 import { leadingRules } from './inbound-rules.ts'
 import { enforcedAt, inboundLimits, type InboundLimits } from './inbound-limits.ts'
 import { linkExternalServices } from './link-external.ts'
@@ -75,8 +76,7 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
       storeRevision: snapshot.storeRevision,
       trustDomain,
       services: new Map(services),
-      workloads: new Map(workloads),
-      ...gateways.value,
+      ...countInstances({ ...gateways.value, workloads: new Map(workloads) }),
       virtualIps: addressesWith(instances, snapshot.virtualIps),
       mesh,
     },

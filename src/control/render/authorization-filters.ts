@@ -1,9 +1,10 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import { RBACSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { AuthorizationRule, PortAuthorization, RateLimit } from '../model/model.ts'
 import { renderAuthorization } from './authorization.ts'
 import { originJson, typed } from './parts.ts'
+import { budgetJson } from './rate-limits.ts'
 
 /** What decides about requests on one port, in order. */
 export const httpAuthorization = (
@@ -14,18 +15,20 @@ export const httpAuthorization = (
     configType: { case: 'typedConfig', value: typed(RBACSchema, { rules }) },
   }))
 
-/** RBAC policies and limits have no room for metadata: their origins stand on the listener or route, by their names. */
-export function policyOrigins(
-  { deny, allow, audit }: PortAuthorization,
-  others: readonly Pick<RateLimit, 'name' | 'origin'>[] = [],
-): ReturnType<typeof originJson> {
-  return namedOrigins([...deny, ...allow, ...audit, ...others])
-}
+/** What has a name, and no room for metadata in its own message. */
+type Named = Pick<AuthorizationRule, 'name' | 'origin'>
 
-/** The same of any parts that have names. */
-export const namedOrigins = (
-  parts: readonly Pick<AuthorizationRule, 'name' | 'origin'>[],
-): ReturnType<typeof originJson> =>
-  parts.length === 0
-    ? {}
-    : { policies: Object.fromEntries(parts.map(({ name, origin }) => [name, originJson(origin)])) }
+/** RBAC policies and limits have no room for metadata: what is to be said of them stands on the listener or route, by their names. */
+export const policyOrigins = (
+  { deny, allow, audit }: PortAuthorization,
+  limits: readonly RateLimit[] = [],
+  others: readonly Named[] = [],
+): JsonObject => notes([...[...deny, ...allow, ...audit, ...others].map(noteOf), ...limits.map(noteOfLimit)])
+
+/** The same of limits alone. */
+export const limitOrigins = (limits: readonly RateLimit[]): JsonObject => notes(limits.map(noteOfLimit))
+
+type Note = readonly [name: string, note: JsonObject]
+const notes = (all: readonly Note[]): JsonObject => (all.length === 0 ? {} : { policies: Object.fromEntries(all) })
+const noteOf = ({ name, origin }: Named): Note => [name, originJson(origin)]
+const noteOfLimit = (limit: RateLimit): Note => [limit.name, { ...originJson(limit.origin), ...budgetJson(limit) }]

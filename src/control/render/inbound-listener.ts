@@ -47,7 +47,7 @@ export function renderInboundListener(
     ],
     metadata: weft(
       port.mtlsOrigin ?? workload.origin,
-      policyOrigins(port.authorization, [...(port.rateLimits ?? []), ...namedConcurrency(port.adaptiveConcurrency)]),
+      policyOrigins(port.authorization, port.rateLimits, namedConcurrency(port.adaptiveConcurrency)),
     ),
   }
 }

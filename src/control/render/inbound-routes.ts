@@ -4,7 +4,7 @@ import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { clientCertificateHeader, upstreamFaultHeader } from '../../xds/names.ts'
 import type { InboundPort, ValueMatch } from '../model/model.ts'
-import { namedOrigins } from './authorization-filters.ts'
+import { limitOrigins } from './authorization-filters.ts'
 import { inboundClusterName } from './clusters.ts'
 import { duration, weft } from './parts.ts'
 import { limitsOfRoute } from './rate-limits.ts'
@@ -32,7 +32,7 @@ export function renderInboundRoutes(
     match: { pathSpecifier: { case: 'prefix' as const, value: '/' } },
     action,
     ...(rules.length > 0 && rateLimits.length > 0
-      ? { typedPerFilterConfig: limitsOfRoute(rateLimits), metadata: weft(undefined, namedOrigins(rateLimits)) }
+      ? { typedPerFilterConfig: limitsOfRoute(rateLimits), metadata: weft(undefined, limitOrigins(rateLimits)) }
       : {}),
   }
   return {
@@ -52,7 +52,7 @@ export function renderInboundRoutes(
               match: renderMatch({ ...match, headers: [...match.headers, ...from] }),
               action,
               typedPerFilterConfig: limitsOfRoute(own),
-              metadata: weft(origin, namedOrigins(own)),
+              metadata: weft(origin, limitOrigins(own)),
             }
           }),
           anything,

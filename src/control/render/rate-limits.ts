@@ -1,4 +1,4 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import type { RateLimitSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { XRateLimitHeadersRFCVersion } from '../../xds/gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts'
@@ -75,8 +75,16 @@ const actionsFor = (per: NonNullable<RateLimit['per']>): MessageInitShape<typeof
   ],
 })
 
-const bucketOf = ({ requests, unitMs, burst }: RateLimit): MessageInitShape<typeof TokenBucketSchema> => ({
-  maxTokens: burst,
-  tokensPerFill: requests,
-  fillInterval: duration(unitMs),
-})
+/** Of a budget that instances share an equal part, without fractions of requests: what each has until it is dealt another. */
+function bucketOf({ requests, unitMs, burst, instances = 1 }: RateLimit): MessageInitShape<typeof TokenBucketSchema> {
+  const each = requests / instances
+  return {
+    maxTokens: Math.max(1, Math.floor(burst / instances)),
+    tokensPerFill: Math.max(1, Math.floor(each)),
+    fillInterval: duration(each >= 1 ? unitMs : Math.ceil(unitMs / each)),
+  }
+}
+
+/** What xDS cannot say of a limit: the whole budget, where instances share it. */
+export const budgetJson = ({ requests, unitMs, burst, instances }: RateLimit): JsonObject =>
+  instances === undefined ? {} : { budget: { per_second: (requests * 1000) / unitMs, burst, instances } }

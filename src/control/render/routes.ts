@@ -20,7 +20,7 @@ import type {
   Service,
   ServicePort,
 } from '../model/model.ts'
-import { namedOrigins } from './authorization-filters.ts'
+import { limitOrigins } from './authorization-filters.ts'
 import { corsFilter, renderCors } from './cors.ts'
 import { faultFilter, renderFaults } from './faults.ts'
 import { renderHashPolicy } from './hash-policy.ts'
@@ -124,7 +124,7 @@ function renderRule(rule: RouteRule, called: Called): Route {
     metadata: weft(
       rule.origin,
       rule.action.kind === 'forward'
-        ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings), ...namedOrigins(limits) }
+        ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings), ...limitOrigins(limits) }
         : {},
     ),
   }

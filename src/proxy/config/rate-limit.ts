@@ -7,6 +7,8 @@ export interface RateLimit {
   readonly name: string
   /** Of a route that has a count of its own; absent: all that say this name share one. */
   readonly place?: string
+  /** All of a service's instances have this together, and `rate` is an equal share of it. `weft.dev` metadata `budget`. */
+  readonly budget?: SharedBudget
   /** For whatever is told apart by nothing. */
   readonly rate: BucketRate
   /** Who has a bucket of his own; absent: nobody. */
@@ -20,6 +22,11 @@ export interface RateLimit {
   /** xDS: enable_retry_after_header. */
   readonly retryAfter: boolean
   readonly origin: Origin | undefined
+}
+
+/** What several instances share. */
+export interface SharedBudget extends BucketRate {
+  readonly instances: number
 }
 
 /** What tells requests apart. */

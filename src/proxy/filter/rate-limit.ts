@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { hexHash, xxHash64 } from '../../base/xx-hash.ts'
 import type { RateLimit } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
+import type { Quota } from './quota.ts'
 import { headerField, headerValue, joinedHeaderValue, type HeaderField } from '../http/headers.ts'
 import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
 
@@ -44,15 +45,19 @@ const longestKey = 256
 export interface RateLimitParts {
   readonly buckets: KeyedBuckets
   readonly clock: Clock
+  /** Of a budget that is shared; absent: the limit is this instance's own. */
+  readonly quota?: Quota
   /** Told of every refusal, for metrics. */
   readonly limited: () => void
 }
 
 /** Answers 429 once the caller's bucket is empty, before the program sees anything. */
-export function rateLimit(limit: RateLimit, { buckets, clock, limited }: RateLimitParts): Layer {
+export function rateLimit(limit: RateLimit, { buckets, clock, quota, limited }: RateLimitParts): Layer {
   return (next) => (call) => {
-    const { key, rate } = bucketFor(limit, call)
+    const { key, rate: own } = bucketFor(limit, call)
+    const rate = quota === undefined ? own : quota.rate()
     const state = buckets.take(key, rate, clock.nowMs())
+    quota?.noted(state.allowed)
     if (!state.allowed) {
       limited()
       return Promise.resolve(rateLimitFault(limit, rate, state))
@@ -102,7 +107,7 @@ function told(reply: Reply, { burst }: BucketRate, { remaining, waitMs }: Bucket
 
 /** Source: draft-polli-ratelimit-headers-03, as Envoy writes them: seconds until one more request may come. */
 const rateFields = (burst: number, remaining: number, waitMs: number): readonly HeaderField[] => [
-  headerField('x-ratelimit-limit', String(burst)),
+  headerField('x-ratelimit-limit', String(Math.floor(burst))),
   headerField('x-ratelimit-remaining', String(remaining)),
   headerField('x-ratelimit-reset', String(Math.ceil(waitMs / 1000))),
 ]

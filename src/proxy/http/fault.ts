@@ -179,7 +179,7 @@ export function faultSentence(fault: Fault): string {
     case 'client-gone':
       return `the client went away: ${fault.cause}`
     case 'rate-limited':
-      return `rate limit ${fault.limit} (${formatRate(fault.perSecond)}, ${fault.burst} at once) is used up; one more request may come in ${Math.ceil(fault.waitMs)} ms`
+      return `rate limit ${fault.limit} (${formatRate(fault.perSecond)}, ${Math.floor(fault.burst)} at once) is used up; one more request may come in ${Math.ceil(fault.waitMs)} ms`
     case 'program-busy':
       return `the program has ${fault.limit} calls to answer, and more would make it slower (adaptive concurrency)`
     case 'injected':

@@ -3,9 +3,10 @@ import { typeUrlOf } from '../../xds/any.ts'
 import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
-import type { Origin, RateLimit, Route } from '../config.ts'
+import type { RateLimit, Route } from '../config.ts'
 import { decodeCors } from './decode-cors.ts'
 import { decodeFaults } from './decode-faults.ts'
+import type { PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
 import { join, open, type Refusals } from './refusals.ts'
 
@@ -13,7 +14,7 @@ import { join, open, type Refusals } from './refusals.ts'
 export interface FilterConfigs {
   readonly configs: Readonly<Record<string, Any>>
   readonly place: string
-  readonly origins: ReadonlyMap<string, Origin>
+  readonly origins: ReadonlyMap<string, PolicyOrigin>
 }
 
 export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits'>

@@ -24,7 +24,6 @@ import type {
   HttpFilter,
   HttpTerminal,
   NetworkFilter,
-  Origin,
   TcpTerminal,
 } from '../config.ts'
 import { decodeAccessLog } from './decode-access-log.ts'
@@ -33,13 +32,13 @@ import { decodeAuthorization } from './decode-authorization.ts'
 import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
 import { decodeManners } from './decode-manners.ts'
-import { durationMs, mustBeAds } from './decode-parts.ts'
+import { durationMs, mustBeAds, type PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
-type Origins = ReadonlyMap<string, Origin>
+type Origins = ReadonlyMap<string, PolicyOrigin>
 const types = 'type.googleapis.com/'
 const httpManager = types + HttpConnectionManagerSchema.typeName
 const tcpProxy = types + TcpProxySchema.typeName

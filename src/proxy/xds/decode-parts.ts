@@ -12,8 +12,8 @@ import {
   type FractionalPercent,
 } from '../../xds/gen/envoy/type/v3/percent_pb.ts'
 import { weftMetadata } from '../../xds/names.ts'
-import { stringIn } from '../../xds/structs.ts'
-import type { HeaderMatch, Origin, SettingOrigins, StringMatch } from '../config.ts'
+import { numberIn, stringIn } from '../../xds/structs.ts'
+import type { HeaderMatch, Origin, SettingOrigins, SharedBudget, StringMatch } from '../config.ts'
 import { join, type Refusals } from './refusals.ts'
 
 /** Milliseconds, fractions kept; `absentMs` when the field is not there. Negative ones are refused. */
@@ -98,15 +98,25 @@ export function settingsOf(metadata: Metadata | undefined): { readonly settings?
 }
 
 /** `weft.dev` metadata `policies`: an RBAC policy or a limit has no room for its own. */
-export function policyOrigins(weft: JsonObject | undefined): ReadonlyMap<string, Origin> {
+export function policyOrigins(weft: JsonObject | undefined): ReadonlyMap<string, PolicyOrigin> {
   const policies = weft?.['policies']
   if (typeof policies !== 'object' || policies === null || Array.isArray(policies)) return new Map()
   return new Map(
     Object.entries(policies).flatMap(([name, json]) => {
       const origin = typeof json === 'object' && json !== null && !Array.isArray(json) ? originFrom(json) : undefined
-      return origin === undefined ? [] : [[name, origin] as const]
+      const budget = typeof json === 'object' && json !== null && !Array.isArray(json) ? budgetIn(json) : undefined
+      return origin === undefined ? [] : [[name, { ...origin, ...(budget && { budget }) }] as const]
     }),
   )
+}
+
+/** Where a policy comes from, and the budget that a limit shares with others. */
+export type PolicyOrigin = Origin & { readonly budget?: SharedBudget }
+
+function budgetIn({ budget }: JsonObject): SharedBudget | undefined {
+  if (typeof budget !== 'object' || budget === null || Array.isArray(budget)) return undefined
+  const [perSecond, burst, instances] = ['per_second', 'burst', 'instances'].map((key) => numberIn(budget, key))
+  return perSecond && burst && instances ? { perSecond, burst, instances } : undefined
 }
 
 /** "Over the stream on which you got this": the only source of names that we follow. */

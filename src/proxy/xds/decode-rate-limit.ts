@@ -13,8 +13,8 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import type { TokenBucket } from '../../xds/gen/envoy/type/v3/token_bucket_pb.ts'
 import { clientCertificateHeader } from '../../xds/names.ts'
-import type { KeyedLimit, Origin, RateLimit } from '../config.ts'
-import { durationMs, shareOf } from './decode-parts.ts'
+import type { KeyedLimit, RateLimit, SharedBudget } from '../config.ts'
+import { durationMs, shareOf, type PolicyOrigin } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`stat_prefix status token_bucket filter_enabled filter_enforced descriptors rate_limits
@@ -24,7 +24,7 @@ const known = fieldNames(`stat_prefix status token_bucket filter_enabled filter_
 /** Undefined: it is switched off, as it is unless it says how many requests it is for. Source: envoy LocalRateLimit. */
 export function decodeRateLimit(
   limit: LocalRateLimit,
-  origins: ReadonlyMap<string, Origin>,
+  origins: ReadonlyMap<string, PolicyOrigin>,
   path: string,
   refused: Refusals,
 ): RateLimit | undefined {
@@ -37,17 +37,25 @@ export function decodeRateLimit(
   const rate = decodeBucket(limit.tokenBucket, join(path, 'token_bucket'), refused)
   const keyed = decodeKeyed(limit, path, refused)
   if (!enabled || !enforced) return undefined
+  const { budget, ...origin } = origins.get(name) ?? {}
   return {
     name,
-    rate,
+    ...(budget && { budget }),
+    rate: budget === undefined ? rate : equalShare(budget),
     ...(keyed && { keyed }),
     status: status < 400 ? 429 : status,
     resourceExhausted: limit.rateLimitedAsResourceExhausted,
     tellsAll: limit.enableXRatelimitHeaders !== 0,
     retryAfter: limit.enableRetryAfterHeader,
-    origin: origins.get(name),
+    origin: 'resource' in origin ? origin : undefined,
   }
 }
+
+/** What each has until it is dealt another; exact, where a token bucket of Envoy is not. */
+const equalShare = ({ perSecond, burst, instances }: SharedBudget): BucketRate => ({
+  perSecond: perSecond / instances,
+  burst: Math.max(1, burst / instances),
+})
 
 /** There is no runtime here: the default value holds. */
 function switchedOn(part: RuntimeFractionalPercent | undefined, path: string, refused: Refusals): boolean {
