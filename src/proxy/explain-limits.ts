@@ -1,6 +1,8 @@
 import type { BucketState } from '../base/keyed-buckets.ts'
 import { clientCertificateHeader } from '../xds/names.ts'
+import { describing } from './ask-limiter.ts'
 import type { FilterChain, HttpTerminal, Origin, Route, SharedBudget } from './config.ts'
+import type { DescriptorEntries } from './filter/external-limit.ts'
 import { bucketFor, rateLimitFault, type RateCounts } from './filter/rate-limit.ts'
 import type { Quotas } from './filter/quota.ts'
 import type { Fault } from './http/fault.ts'
@@ -21,25 +23,47 @@ export interface LimitState extends BucketState {
   readonly origin?: Origin | undefined
 }
 
+/** What another limiter would be asked; explain does not ask it, since it would count. */
+export interface LimiterQuestion {
+  readonly domain: string
+  readonly cluster: string
+  readonly timeoutMs: number
+  readonly closed: boolean
+  readonly descriptors: readonly DescriptorEntries[]
+  readonly origin?: Origin | undefined
+}
+
 /** What limits are asked with. */
 export interface LimitParts {
   readonly snapshot: Snapshot
   readonly counts: RateCounts
   readonly quotas: Quotas
   readonly nowMs: number
+  /** Of this proxy's program. */
+  readonly service: string
 }
 
 /** Asks the very counts that calls are counted in, and takes nothing from them. `over`: how the first that has nothing left refuses. */
 export function metLimits(
   terminal: FilterChain['terminal'],
   call: Call,
-  { snapshot, counts, quotas, nowMs }: LimitParts,
-): { readonly limits: readonly LimitState[]; readonly over: Fault | undefined } {
+  { snapshot, counts, quotas, nowMs, service }: LimitParts,
+): {
+  readonly limits: readonly LimitState[]
+  readonly asks: readonly LimiterQuestion[]
+  readonly over: Fault | undefined
+} {
   const limits: LimitState[] = []
+  const asks: LimiterQuestion[] = []
   let over: Fault | undefined
-  if (terminal.kind !== 'http') return { limits, over }
+  if (terminal.kind !== 'http') return { limits, asks, over }
   const route = routeOf(terminal, call, snapshot)
   for (const filter of terminal.filters) {
+    if (filter.kind === 'external-limit') {
+      const { domain, cluster, timeoutMs, statusOnFailure, origin } = filter.limit
+      const descriptors = describing(filter.limit, route, service)(call)
+      asks.push({ domain, cluster, timeoutMs, closed: statusOnFailure !== undefined, descriptors, origin })
+    }
     const limit = filter.kind === 'rate-limit' ? limitFor(filter, route) : undefined
     if (limit === undefined) continue
     const { key, rate: own } = bucketFor(limit, call)
@@ -49,7 +73,7 @@ export function metLimits(
     limits.push({ name, ...rate, ...state, own: key !== '', origin, ...(budget && { budget }) })
     if (!state.allowed) over ??= rateLimitFault(limit, rate, state)
   }
-  return { limits, over }
+  return { limits, asks, over }
 }
 
 /** The route that the call meets there, with who it is from where the hop would write it. */

@@ -26,7 +26,7 @@ import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
 import type { Quotas } from './filter/quota.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
-import { metLimits, type LimitState } from './explain-limits.ts'
+import { metLimits, type LimiterQuestion, type LimitState } from './explain-limits.ts'
 import { latencyName, type HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
 import { askedMs } from './recovery/carry-deadline.ts'
@@ -67,6 +67,8 @@ export interface OutboundExplanation {
   readonly faults?: Omit<InjectedFaults, 'headers'>
   /** Of a gateway, which counts what its routes may take. Absent: there are none. */
   readonly limits?: readonly LimitState[]
+  /** Of other limiters. */
+  readonly asks?: readonly LimiterQuestion[]
   /** What of timeout, retries and faults came from policies. */
   readonly settings?: readonly Setting[]
   readonly clusters: readonly ClusterChoice[]
@@ -79,6 +81,8 @@ export interface InboundExplanation {
   readonly filters: readonly { readonly action: Authorization['action']; readonly tried: readonly Tried[] }[]
   /** Absent: there are none, or authorization is in the way. */
   readonly limits?: readonly LimitState[]
+  /** Of other limiters. */
+  readonly asks?: readonly LimiterQuestion[]
   /** How the program is kept from overload now; absent: it is not, or something is in the way. */
   readonly load?: {
     readonly waiting: number
@@ -98,6 +102,8 @@ export interface ExplainParts {
   readonly demand: (routeName: string) => Promise<boolean>
   readonly ownNamespace: string
   readonly workload: string
+  /** `<namespace>/<service>` of the program. */
+  readonly service: string
   readonly rateCounts: RateCounts
   readonly quotas: Quotas
   readonly gradients: Gradients
@@ -233,7 +239,7 @@ async function atGateway(
   call: Call,
   parts: ExplainParts,
 ): Promise<OutboundExplanation> {
-  const { workload, rateCounts, quotas, nowMs } = parts
+  const { workload, rateCounts, quotas, nowMs, service } = parts
   const snapshot = parts.current()
   if ('sentence' in entry)
     return { side: 'outbound', tried: [], clusters: [], refused: { status: 0, sentence: entry.sentence } }
@@ -246,8 +252,14 @@ async function atGateway(
   }
   const route = snapshot.routerOf(table)(call)
   const tried = triedRoutes(table, route, call)
-  const { limits, over } = metLimits(terminal, call, { snapshot, counts: rateCounts, quotas, nowMs: nowMs() })
-  const counted = limits.length > 0 && { limits }
+  const { limits, asks, over } = metLimits(terminal, call, {
+    snapshot,
+    counts: rateCounts,
+    quotas,
+    nowMs: nowMs(),
+    service,
+  })
+  const counted = { ...(limits.length > 0 && { limits }), ...(asks.length > 0 && { asks }) }
   if (over !== undefined) return { ...found, tried, ...counted, clusters: [], refused: refusedBy(over) }
   if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot, parts)) }
   const fault: Fault = { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }
@@ -257,7 +269,7 @@ async function atGateway(
 function explainInbound(
   request: ExplainRequest,
   { address, principal }: { address: string; principal: string },
-  { current, workload, rateCounts, quotas, gradients, nowMs }: ExplainParts,
+  { current, workload, rateCounts, quotas, gradients, nowMs, service }: ExplainParts,
 ): InboundExplanation {
   const tls = principal !== ''
   const call = callOf(request, { principal: tls ? principal : undefined, tls })
@@ -290,11 +302,12 @@ function explainInbound(
     const fault = compileAuthorization(authorization, { workload })(call)
     if (fault !== undefined) return { side: 'inbound', chain: chain.name, filters, refused: refusedBy(fault) }
   }
-  const { limits, over } = metLimits(chain.terminal, call, {
+  const { limits, asks, over } = metLimits(chain.terminal, call, {
     snapshot: current(),
     counts: rateCounts,
     quotas,
     nowMs: nowMs(),
+    service,
   })
   const adaptive = adaptiveIn(chain.terminal)
   const gradient = adaptive && gradients.of(adaptive.name, adaptive.limit)
@@ -304,6 +317,7 @@ function explainInbound(
     chain: chain.name,
     filters,
     ...(limits.length > 0 && { limits }),
+    ...(asks.length > 0 && { asks }),
     ...(gradient && {
       load: {
         waiting: gradient.waiting,

@@ -8,7 +8,7 @@ import { terminalFilters } from './terminal-filters.ts'
 /** The path of one inbound call, outermost layer first. Built once per filter chain, never per call. */
 export function inbound(parts: HttpStackParts): Service {
   const { terminal, shared } = parts
-  const { early, late } = terminalFilters(terminal, shared)
+  const { early, late } = terminalFilters(terminal, parts)
   return stack(
     [
       shared.calls.record('inbound', () => shared.self), // first in, last out: a refused caller is counted too

@@ -35,7 +35,7 @@ export interface HttpStackParts {
 /** The path of one outbound call, outermost layer first. Built once per filter chain, never per call. */
 export function outbound(parts: HttpStackParts): Service {
   const { terminal, shared } = parts
-  const { early, late } = terminalFilters(terminal, shared)
+  const { early, late } = terminalFilters(terminal, parts)
   return stack(
     [
       shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too

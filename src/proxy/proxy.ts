@@ -179,6 +179,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     ),
     shed: (listener) => shed.of(listener).add(1),
     rateLimited: (limit) => rateLimited.of(limit).add(1),
+    limiterAsked: (domain, outcome) => limiterAsked.of(domain, outcome).add(1),
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
     udp: createUdpMetrics(parts.metrics),
@@ -225,6 +226,11 @@ export function createProxy(parts: ProxyParts): Proxy {
   }
 
   const rateLimited = parts.metrics.counter('weft_rate_limited_total', 'Calls that a rate limit refused.', ['limit'])
+  const limiterAsked = parts.metrics.counter(
+    'weft_external_limits_total',
+    'Questions to external rate limiters: ok, over-limit, or failed.',
+    ['domain', 'outcome'],
+  )
   const shed = parts.metrics.counter('weft_shed_total', 'Calls refused to keep the program from overload.', [
     'listener',
   ])
@@ -350,6 +356,7 @@ export function createProxy(parts: ProxyParts): Proxy {
         demand: parts.demand,
         ownNamespace: self.namespace,
         workload: self.workload,
+        service: shared.self.service,
         rateCounts: shared.rateCounts,
         quotas: shared.quotas,
         hedges: shared.hedges,

@@ -23,6 +23,7 @@ export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: P
     if (fault.kind === 'reset') headers.push(reset)
   }
   if (fault.kind === 'rate-limited') headers.push(...refusedFields(fault))
+  if (fault.kind === 'over-limit') headers.push(...fault.fields.map(([name, value]) => headerField(name, value)))
   const sentence = faultSentence(fault)
   const web = call && grpcWebType(call)
   if (web !== undefined || (call !== undefined && isGrpc(call)))

@@ -28,6 +28,8 @@ export interface Shared {
   readonly shed: (listener: string) => void
   readonly rateCounts: RateCounts
   readonly quotas: Quotas
+  /** Counts questions to external limiters. */
+  readonly limiterAsked: (domain: string, outcome: string) => void
   /** Counts a call that a rate limit refused. */
   readonly rateLimited: (limit: string) => void
   readonly calls: CallMetrics

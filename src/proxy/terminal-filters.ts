@@ -1,25 +1,35 @@
 import type { KeyedBuckets } from '../base/keyed-buckets.ts'
 import type { HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route } from './config.ts'
+import { limiterParts } from './ask-limiter.ts'
 import { authorize } from './filter/authorize.ts'
+import { externalLimit } from './filter/external-limit.ts'
 import { grpcWeb } from './filter/grpc-web.ts'
 import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
 import { shedLoad } from './filter/shed-load.ts'
 import type { Layer } from './http/service.ts'
+import type { World } from './along-route.ts'
 import type { Shared } from './shared.ts'
 
-/** The filters of a terminal, in the order given. Routes may say something else of a rate limit: from the first one on, the route is known. */
+/** The filters of a terminal, in the order given. Routes have a word in limits: from the first one on, the route is known. */
 export interface TerminalFilters {
   readonly early: readonly Layer[]
   /** For the calls of a route, or for those that no route is for; absent: there are none. */
   readonly late?: (route: Route | undefined) => readonly (Layer | undefined)[]
 }
 
+/** What filters are built with. */
+export interface FilterParts {
+  readonly shared: Shared
+  /** The newest configuration, for questions to others. */
+  readonly current: () => World
+}
+
 /** Built once per filter chain; `late` once per route and configuration. */
-export function terminalFilters(terminal: HttpTerminal, shared: Shared): TerminalFilters {
+export function terminalFilters(terminal: HttpTerminal, { shared, current }: FilterParts): TerminalFilters {
   const { filters } = terminal
-  const first = filters.findIndex((filter) => filter.kind === 'rate-limit')
+  const first = filters.findIndex((filter) => filter.kind === 'rate-limit' || filter.kind === 'external-limit')
   const build = (part: readonly HttpFilter[], route: Route | undefined): readonly Layer[] =>
-    part.flatMap((filter) => layerOf(filter, route, terminal, shared) ?? [])
+    part.flatMap((filter) => layerOf(filter, route, terminal, { shared, current }) ?? [])
   if (first < 0) return { early: build(filters, undefined) }
   return {
     early: build(filters.slice(0, first), undefined),
@@ -31,7 +41,7 @@ function layerOf(
   filter: HttpFilter,
   route: Route | undefined,
   terminal: HttpTerminal,
-  shared: Shared,
+  { shared, current }: FilterParts,
 ): Layer | undefined {
   const { self, policyMatched, clock } = shared
   switch (filter.kind) {
@@ -47,6 +57,8 @@ function layerOf(
         limited: () => shared.rateLimited(limit.name),
       })
     }
+    case 'external-limit':
+      return externalLimit(filter.limit, limiterParts(filter.limit, route, current, shared))
     case 'adaptive-concurrency': {
       const { statPrefix } = terminal
       const gradient = shared.gradients.of(statPrefix, filter.limit)

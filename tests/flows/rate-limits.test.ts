@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
+import { freePort } from '../world/free-port.ts'
+import { startLimiter } from '../world/programs/limiter.ts'
 import { createWorld } from '../world/world.ts'
 
 const policy = (limits: string): string => `
@@ -128,4 +130,62 @@ test('rate limits of routes: the called sidecar tells their calls apart, whichev
   const there = await world.weft(['explain', '--from', 'edge', 'GET', at, '-H', 'x-user: ann'])
   assert.match(there.out, /limit +✗ default\/edge\/limit-0: 0 of 3 left/)
   assert.match(there.out, /answer +429 /)
+})
+
+const limiterAt = (port: number): string => `
+apiVersion: v1
+kind: Service
+metadata: { name: limiter }
+spec: { ports: [{ name: grpc, port: 8081, appProtocol: grpc }] }
+---
+apiVersion: weft.dev/v1alpha1
+kind: Workload
+metadata: { name: limiter-1 }
+spec: { service: limiter, serviceAccount: limiter, address: 127.0.0.1, ports: [{ name: grpc, servicePort: 8081, targetPort: ${port}, protocol: grpc }] }
+---
+`
+const asking = (failureMode: string): string => `
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: asking }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  externalRateLimit:
+    backendRef: { name: limiter, port: 8081 }
+    domain: shop
+    timeout: 200ms
+    failureMode: ${failureMode}
+    descriptors: [{ entries: [{ key: route, value: all }, { header: X-User }] }]
+`
+
+test('rate limits: a limiter that somebody else runs is asked and obeyed; without it the policy says what happens', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const [client, web] = await Promise.all([world.run('client', { port: 0 }), world.run('web')])
+  const limiter = await startLimiter(await freePort(), { limit: 2 })
+  t.after(() => limiter.stop())
+  await world.apply(limiterAt(limiter.port) + asking('Open'))
+  const as = (user: string) => world.curl(client, 'http://web/', { headers: [`x-user: ${user}`] })
+  await until('it is asked', async () => (await as('first')).headers['x-limiter'] !== undefined)
+  const [one, two, three] = [await as('ann'), await as('ann'), await as('ann')]
+  assert.deepEqual([one.status, two.status, three.status], [200, 200, 429])
+  assert.equal(two.headers['x-ratelimit-remaining']?.[0], '0')
+  assert.equal(three.headers['x-weft-fault']?.[0], 'over-limit')
+  assert.match(one.body, /"x-passed":"limiter"/, 'what the limiter adds reaches the program')
+  assert.equal((await world.curl(client, 'http://web/')).status, 200, 'nothing of this request is for it')
+  assert.ok(limiter.asked.includes('shop: route=all,x-user=ann'))
+  const asked = limiter.asked.length
+  const told = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/', '-H', 'x-user: ann'])
+  assert.match(told.out, /limiter +default\/limiter\/8081 is asked about route=all, x-user=ann \(domain shop/)
+  assert.equal(limiter.asked.length, asked, 'explain asks nobody')
+
+  limiter.stop()
+  await until('it passes without', async () => (await as('ann')).status === 200)
+  await world.apply(asking('Closed'))
+  await until('nothing passes without', async () => (await as('ann')).status === 503)
+  assert.equal((await as('ann')).headers['x-weft-fault']?.[0], 'limiter-failed')
+  const metrics = await world.curl(undefined, `${web.adminUrl}/metrics`)
+  assert.match(metrics.body, /weft_external_limits_total\{domain="shop",outcome="over-limit"\} 1/)
+  assert.match(metrics.body, /weft_external_limits_total\{domain="shop",outcome="failed"\} [1-9]/)
 })

@@ -1,7 +1,7 @@
 import { grpcStatusNames } from '../../base/grpc.ts'
 import { formatRate } from '../../base/keyed-buckets.ts'
 import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
-import type { LimitState } from '../../proxy/explain-limits.ts'
+import type { LimiterQuestion, LimitState } from '../../proxy/explain-limits.ts'
 import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain.ts'
 import type { Tried } from '../../proxy/explain-tried.ts'
 import type { ExplainRequest } from '../../proxy/explain-request.ts'
@@ -34,6 +34,7 @@ export function explanationText({ request, from, principal, outbound, callees }:
       : row('listener', `${outbound.listener.name}, chain ${outbound.listener.chain}`),
     triedRows('route', outbound.tried),
     ...(outbound.limits ?? []).map(limitRow),
+    ...(outbound.asks ?? []).map(askRow),
     ...outbound.clusters.map(clusterRows),
     limitsRow(outbound),
     faultsRow(outbound),
@@ -136,6 +137,7 @@ function calleeRows({ workload, inbound }: Explained['callees'][number]): string
     row('callee', `${workload}, ${chain}${inbound.filters.length === 0 ? ', no authorization policy' : ''}`) +
     filters.join('') +
     (inbound.limits ?? []).map(limitRow).join('') +
+    (inbound.asks ?? []).map(askRow).join('') +
     loadRow(inbound)
   )
 }
@@ -145,6 +147,17 @@ function limitRow({ name, allowed, remaining, burst, perSecond, own, budget, ori
   const share = budget && `, a share of ${formatRate(budget.perSecond)} for ${budget.instances} instances`
   const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
   return row('limit', `${allowed ? '✓' : '✗'} ${name}: ${left}, ${formatRate(perSecond)}${share ?? ''}${from}`)
+}
+
+function askRow({ domain, cluster, timeoutMs, closed, descriptors, origin }: LimiterQuestion): string {
+  const from = origin === undefined ? '' : `   (${origin.resource} ${origin.field})`
+  const asked = descriptors.map((entries) => entries.map(([key, value]) => `${key}=${value}`).join(', ')).join('; ')
+  const what = asked === '' ? 'is not asked: nothing of the request is for it' : `is asked about ${asked}`
+  const otherwise = closed ? 'refused' : 'let through'
+  return row(
+    'limiter',
+    `${cluster} ${what} (domain ${domain}; ${otherwise} without an answer in ${timeoutMs} ms)${from}`,
+  )
 }
 
 function loadRow({ load }: InboundExplanation): string {

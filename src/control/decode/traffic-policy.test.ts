@@ -129,6 +129,18 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     ['rateLimits[0].per: a Global limit has one count for all; remove this, or scope'],
   ],
   [
+    `${web}\nexternalRateLimit: {backendRef: {name: limiter, port: 8081}, domain: '', timeout: 1s, descriptors: [{entries: [{header: a, value: b}]}]}`,
+    [
+      'externalRateLimit.domain: expected 1 to 256 characters',
+      'externalRateLimit.timeout: expected 20ms to 200ms: every request waits for the answer',
+      'externalRateLimit.descriptors[0].entries[0]: expected { header } with or without key, { key, value }, or { remoteAddress: true }',
+    ],
+  ],
+  [
+    'targetRefs: [{kind: HTTPRoute, name: a}]\nexternalRateLimit: false',
+    ['externalRateLimit: means nothing for a route ("a"): it belongs to the Service that calls go to; target that'],
+  ],
+  [
     `${web}\nhedging: {atPercentile: 10, maxAttempts: 1}`,
     [
       'hedging.atPercentile: expected a number from 50 to 99.9, got 10',

@@ -2,6 +2,7 @@ import { invalid, object, optional, refine, type Decoder } from '../../base/deco
 import { orFalse, outlierDetectionSpec, type OutlierDetectionSpec } from './traffic-outlier.ts'
 import { faultsSpec, type FaultsSpec } from './traffic-faults.ts'
 import { adaptiveConcurrencySpec, type AdaptiveConcurrencySpec } from './traffic-concurrency.ts'
+import { externalRateLimitSpec, type ExternalRateLimitSpec } from './traffic-external-limit.ts'
 import { rateLimitsSpec, type RateLimitSpec } from './traffic-rate-limits.ts'
 import {
   hedgingSpec,
@@ -44,6 +45,7 @@ export interface ServiceSettings {
   readonly panicThreshold?: number
   readonly connection?: ConnectionSpec
   readonly rateLimits?: readonly RateLimitSpec[]
+  readonly externalRateLimit?: ExternalRateLimitSpec | false
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec | false
 }
 
@@ -56,7 +58,7 @@ export interface RouteSettings {
 }
 
 /** What the sidecars of the called programs do. */
-export const ofCallees = ['rateLimits', 'adaptiveConcurrency'] as const
+export const ofCallees = ['rateLimits', 'externalRateLimit', 'adaptiveConcurrency'] as const
 
 /** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
 export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
@@ -69,6 +71,7 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'failover',
   'panicThreshold',
   'connection',
+  'externalRateLimit',
   'adaptiveConcurrency',
 ]
 
@@ -94,6 +97,7 @@ const written = object<Written>({
   hedging: optional(orFalse(hedgingSpec)),
   faults: optional(faultsSpec),
   rateLimits: optional(rateLimitsSpec),
+  externalRateLimit: optional(externalRateLimitSpec),
   adaptiveConcurrency: optional(adaptiveConcurrencySpec),
 })
 

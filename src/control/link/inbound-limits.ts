@@ -4,7 +4,7 @@ import type { ServicePortSpec } from '../decode/service.ts'
 import { ofCallees } from '../decode/traffic-policy.ts'
 import type { WorkloadPort } from '../decode/workload.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { AdaptiveConcurrency, InboundPort, ServicePort } from '../model/model.ts'
+import type { AdaptiveConcurrency, ExternalLimit, InboundPort, ServicePort } from '../model/model.ts'
 import { inboundRules, type LeadingRules, type WrittenRule } from './inbound-rules.ts'
 import { targetOf } from './link-endpoints.ts'
 import { linkRateLimits } from './link-rate-limits.ts'
@@ -18,17 +18,20 @@ type Workload = ResourceOf<'Workload'>
 export type InboundLimits = (
   workload: Workload,
   port: WorkloadPort,
-) => Pick<InboundPort, 'rateLimits' | 'rules' | 'adaptiveConcurrency'>
+) => Pick<InboundPort, 'rateLimits' | 'rules' | 'externalLimit' | 'adaptiveConcurrency'>
 
 /**
  * A port of a program may serve ports of several services, and its sidecar cannot tell by which of them it was called: what is said of
- * any of them holds, a policy that is for several of them once; of several adaptive limits the first Service's. What routes say of
+ * any of them holds, a policy that is for several of them once; of several adaptive or external limits the first Service's. What routes say of
  * their rules takes the place of limits for the calls of those.
  */
 export function inboundLimits(
   snapshot: InventorySnapshot,
   policies: TrafficPolicies,
-  leading: LeadingRules,
+  {
+    leading,
+    external,
+  }: { readonly leading: LeadingRules; readonly external: ReadonlyMap<TrafficPolicy, ExternalLimit> },
 ): InboundLimits {
   const concerns = ({ spec }: TrafficPolicy): boolean => ofCallees.some((field) => spec[field] !== undefined)
   if (!resourcesOf(snapshot, 'TrafficPolicy').some(concerns)) return () => ({})
@@ -39,6 +42,7 @@ export function inboundLimits(
     const limiting = new Set<TrafficPolicy>()
     const shedding: TrafficPolicy[] = []
     const routed: WrittenRule[] = []
+    const asking: TrafficPolicy[] = []
     for (const { metadata, spec } of own) {
       for (const served of spec.ports) {
         if (targetOf(workload.spec.ports, served) !== port) continue
@@ -47,6 +51,8 @@ export function inboundLimits(
         routed.push(...(leading.get(key) ?? []))
         const limits = decisive(chain, 'rateLimits')
         if (limits !== undefined) limiting.add(limits)
+        const asks = decisive(chain, 'externalRateLimit')
+        if (asks !== undefined) asking.push(asks)
         const sheds = decisive(chain, 'adaptiveConcurrency')
         if (sheds !== undefined) shedding.push(sheds)
       }
@@ -54,10 +60,12 @@ export function inboundLimits(
     const rateLimits = [...limiting].flatMap(linkRateLimits)
     const [sheds] = shedding
     const adaptiveConcurrency = sheds && linkConcurrency(sheds)
+    const externalLimit = asking[0] && external.get(asking[0])
     const rules = inboundRules(routed, rateLimits)
     return {
       ...(rateLimits.length > 0 && { rateLimits }),
       ...(rules.length > 0 && { rules }),
+      ...(externalLimit && { externalLimit }),
       ...(adaptiveConcurrency && { adaptiveConcurrency }),
     }
   }

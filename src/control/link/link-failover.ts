@@ -1,13 +1,11 @@
 import { isHttp, isHttp2, type AppProtocol } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
-import { destinationGroups, destinationKind } from '../decode/service-ref.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Failover } from '../model/model.ts'
-import { findDestination, type Destination } from './find-destination.ts'
-import { didYouMean } from './link-backends.ts'
+import type { Destination } from './find-destination.ts'
 import { problemAt } from './linked.ts'
-import { isGranted } from './reference-grants.ts'
+import { policyBackend } from './policy-backends.ts'
 
 type Policy = ResourceOf<'TrafficPolicy'>
 
@@ -24,29 +22,13 @@ export interface FailoverPort {
 export function failoverTarget(policy: Policy, snapshot: InventorySnapshot): FailoverPort | Problem | undefined {
   const { failover } = policy.spec
   if (failover === undefined || failover === false) return undefined
-  const { backendRef: ref } = failover
-  const { namespace: own } = policy.metadata
-  const refuse = (part: string, message: string, remedy = ''): Problem =>
-    problemAt(policy, `spec.failover.backendRef.${part}`, `${message}, so it has no effect${remedy}`)
-  const kind = destinationKind(ref)
-  if (kind === undefined)
-    return refuse(
-      'kind',
-      `${JSON.stringify(ref.kind)} of group ${JSON.stringify(ref.group)} is neither a Service nor an ExternalService`,
-    )
-  const { namespace = own, name } = ref
-  const what = `${kind} ${namespace}/${name}`
-  const from = { group: 'weft.dev', kind: 'TrafficPolicy', namespace: own }
-  if (!isGranted(from, { group: destinationGroups[kind], kind, namespace, name }, snapshot))
-    return refuse('namespace', `no ReferenceGrant in ${namespace} lets TrafficPolicies of ${own} refer to ${what}`)
-  const found = findDestination(snapshot, { kind, namespace, name })
-  if (found === undefined) return refuse('name', `there is no ${what}`, didYouMean(kind, name, snapshot, namespace))
-  const port = portOf(found, ref.port)
-  if (port === undefined) {
-    const has = found.spec.ports.map((one) => one.port).join(', ')
-    return refuse('port', `${what} has no port ${ref.port} (it has ${has})`)
-  }
-  return port.unfit === undefined ? port : refuse('name', `${what} ${port.unfit}`)
+  const field = 'spec.failover.backendRef'
+  const found = policyBackend(policy, { ref: failover.backendRef, field }, snapshot)
+  if ('message' in found) return found
+  const port = portOf(found.destination, found.port)
+  const what = `${found.destination.kind} ${port?.service}`
+  if (port?.unfit === undefined) return port
+  return problemAt(policy, `${field}.name`, `${what} ${port.unfit}, so it has no effect`)
 }
 
 /** A port of a service, as failover sees it. */

@@ -6,6 +6,7 @@ import type { InboundPort, MeshSettings, Model, Service, ServicePort, Workload }
 import { insideTls, linkBackendTls, type BackendTlsPolicies } from './link-backend-tls.ts'
 import { identityOf, linkEndpoints } from './link-endpoints.ts'
 import { authorizationOf, mtlsMode, policyProblems } from './link-policies.ts'
+import { linkExternalLimits } from './external-limits.ts'
 import { countInstances } from './global-limits.ts'
 import { leadingRules } from './inbound-rules.ts'
 import { enforcedAt, inboundLimits, type InboundLimits } from './inbound-limits.ts'
@@ -60,7 +61,9 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
   const leading = leadingRules(Array.from(routes.value.values(), ({ written }) => written))
-  const limitsOf = inboundLimits(snapshot, policies.value, leading)
+  const limiters = linkExternalLimits(snapshot)
+  problems.push(...limiters.problems)
+  const limitsOf = inboundLimits(snapshot, policies.value, { leading, external: limiters.value })
   const workloads = resourcesOf(snapshot, 'Workload')
     .filter(hasSidecar)
     .map(

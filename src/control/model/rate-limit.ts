@@ -14,3 +14,26 @@ export interface RateLimit {
   readonly instances?: number
   readonly origin: Origin
 }
+
+/** A limiter that somebody else runs is asked about each request. */
+export interface ExternalLimit {
+  /** Of the policy: "default/web". */
+  readonly name: string
+  /** Points at `Model.services`. */
+  readonly service: string
+  readonly port: number
+  readonly domain: string
+  readonly timeoutMs: number
+  /** Without an answer nothing passes. */
+  readonly closed: boolean
+  /** Replies tell what is left. */
+  readonly tellsAll: boolean
+  readonly descriptors: readonly (readonly LimitEntry[])[]
+  readonly origin: Origin
+}
+
+/** What a request is called by, before the limiter. */
+export type LimitEntry =
+  | { readonly kind: 'header'; readonly key: string; readonly name: string }
+  | { readonly kind: 'text'; readonly key: string; readonly value: string }
+  | { readonly kind: 'remote-address' }

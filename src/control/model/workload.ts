@@ -4,7 +4,7 @@ import type { Locality } from '../../base/locality.ts'
 import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { PortAuthorization } from './authorization.ts'
 import type { Origin } from './origin.ts'
-import type { RateLimit } from './rate-limit.ts'
+import type { ExternalLimit, RateLimit } from './rate-limit.ts'
 import type { RouteMatch } from './route.ts'
 
 export interface Workload {
@@ -54,6 +54,8 @@ export interface InboundPort {
   readonly rateLimits?: readonly RateLimit[]
   /** First match wins; `rateLimits` holds where none matches. Absent: no route says anything of limits. */
   readonly rules?: readonly InboundRule[]
+  /** Absent: nobody is asked. */
+  readonly externalLimit?: ExternalLimit
   /** Absent: calls are taken as they come. */
   readonly adaptiveConcurrency?: AdaptiveConcurrency
 }

@@ -13,6 +13,7 @@ import { renderHttp } from './http-manager.ts'
 import { socketAddress, typed, weft } from './parts.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { namedConcurrency, renderAdaptiveConcurrency } from './adaptive-concurrency.ts'
+import { namedExternalLimit, renderExternalLimit } from './external-limit.ts'
 import { renderInboundRoutes } from './inbound-routes.ts'
 import { limitSlots, renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
@@ -47,7 +48,10 @@ export function renderInboundListener(
     ],
     metadata: weft(
       port.mtlsOrigin ?? workload.origin,
-      policyOrigins(port.authorization, port.rateLimits, namedConcurrency(port.adaptiveConcurrency)),
+      policyOrigins(port.authorization, port.rateLimits, [
+        ...namedExternalLimit(port.externalLimit),
+        ...namedConcurrency(port.adaptiveConcurrency),
+      ]),
     ),
   }
 }
@@ -113,6 +117,7 @@ function httpFilters({ port, accessLog, trustDomain, envoy }: Parts, mesh = fals
         ...(rules === undefined
           ? renderRateLimits(rateLimits)
           : limitSlots([rateLimits, ...rules.map((rule) => rule.rateLimits)])),
+        ...renderExternalLimit(port.externalLimit),
         ...renderAdaptiveConcurrency(port.adaptiveConcurrency),
         ...(port.protocol === 'grpc' ? [grpcWeb] : []),
       ],

@@ -2,6 +2,7 @@ import type { Address } from '../../base/address.ts'
 import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
+import type { ExternalLimit } from './external-limit.ts'
 import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
@@ -149,6 +150,7 @@ export type HttpFilter =
   | { readonly kind: 'authorize'; readonly rules: Authorization }
   /** `name`: by it a route says something else. No limit: nothing is counted unless a route says so. */
   | { readonly kind: 'rate-limit'; readonly name: string; readonly limit: RateLimit | undefined }
+  | { readonly kind: 'external-limit'; readonly limit: ExternalLimit }
   | { readonly kind: 'adaptive-concurrency'; readonly limit: AdaptiveConcurrency }
   /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
   | { readonly kind: 'grpc-web' }

@@ -1,4 +1,5 @@
 import type { BalancerMetadata } from './cluster.ts'
+import type { Descriptor } from './external-limit.ts'
 import type { Hedging } from './hedging.ts'
 import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
@@ -36,6 +37,8 @@ export interface Route {
   readonly faults?: InjectedFaults
   /** By the name of a listener's filter: what it counts for this route; undefined: nothing. Absent names: what the filter says itself. */
   readonly rateLimits?: ReadonlyMap<string, RateLimit | undefined>
+  /** What an external limiter is asked for its calls; absent: nothing. */
+  readonly descriptors?: readonly Descriptor[]
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins

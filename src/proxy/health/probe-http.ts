@@ -1,12 +1,10 @@
-import type { Address } from '../../base/address.ts'
 import { grpcStatus } from '../../base/grpc.ts'
 import type { ProbeResult } from '../balance/probe.ts'
 import type { GrpcProbe, HttpProbe, StatusRange } from '../config.ts'
-import { bytesBody } from '../http/body.ts'
-import { Exchange } from '../http/exchange.ts'
+import { askOnce } from './ask-once.ts'
 import { faultSentence, type Fault } from '../http/fault.ts'
 import { headerField, headerValue, type Headers } from '../http/headers.ts'
-import { grpcStatusIn, isFault, trailersOnlyStatus, type Call, type Peer, type Reply } from '../http/service.ts'
+import type { Call, Reply } from '../http/service.ts'
 import { foundInOrder } from './found-in-order.ts'
 
 /** What a check of one endpoint by HTTP needs. */
@@ -57,71 +55,6 @@ export async function probeGrpc(probe: GrpcProbe, parts: HttpProbeParts): Promis
   return isServing(answer.body)
     ? { kind: 'passed', degraded: headerValue(answer.headers, degradedHeader) !== undefined }
     : { kind: 'failed', wrong: true, why: 'it is not serving' }
-}
-
-/** What is asked. */
-export interface ProbeHead {
-  readonly method: string
-  readonly path: string
-  readonly authority: string
-  readonly headers: Headers
-  readonly limitBytes: number
-}
-/** What came of it. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Headers
-  readonly grpcStatus: number | undefined
-  readonly body: Buffer
-}
-
-const nowhere: Address = { host: '127.0.0.1', port: 0 }
-const ourselves: Peer = { remote: nowhere, local: nowhere, principal: undefined, tls: false }
-
-/** The whole answer, of its body at most so much. */
-export async function askOnce(
-  { limitBytes, ...head }: ProbeHead,
-  body: Buffer,
-  { send, nowMs, onStop }: Omit<HttpProbeParts, 'host'>,
-): Promise<Answer | Fault> {
-  const call = new Exchange(
-    { ...head, scheme: 'http', protocol: 'http/1.1', upgrade: undefined },
-    bytesBody(body),
-    ourselves,
-    nowMs(),
-  )
-  onStop((fault) => call.cancel(fault))
-  const answer = await send(call)
-  if (isFault(answer)) {
-    call.settle({ status: 0, fault: answer })
-    return answer
-  }
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let bytes = 0
-    const { status, headers } = answer
-    onStop((fault) => {
-      answer.body.cancel(fault)
-      call.settle({ status, fault })
-      resolve(fault)
-    })
-    answer.body.start({
-      data(chunk) {
-        if (bytes < limitBytes) chunks.push(chunk)
-        bytes += chunk.length
-        return true
-      },
-      end(trailers = []) {
-        call.settle({ status, fault: undefined })
-        const told = grpcStatusIn(trailers) ?? trailersOnlyStatus(answer)
-        resolve({ status, headers, grpcStatus: told, body: Buffer.concat(chunks).subarray(0, limitBytes) })
-      },
-      fail(fault) {
-        call.settle({ status, fault })
-        resolve(fault)
-      },
-    })
-  })
 }
 
 const headersOf = ({ headers }: Pick<HttpProbe, 'headers'>): Headers => {

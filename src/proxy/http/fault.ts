@@ -59,6 +59,18 @@ export type Fault =
       tellsAll: boolean
       retryAfter: boolean
     }
+  /** An external limiter says so; `fields` come with the refusal. */
+  | {
+      kind: 'over-limit'
+      side: 'self'
+      retry: 'never'
+      status: number
+      resourceExhausted: boolean
+      domain: string
+      fields: readonly (readonly [name: string, value: string])[]
+    }
+  /** Whether it is over a limit could not be found out, and without that nothing is to pass. */
+  | { kind: 'limiter-failed'; side: 'self'; retry: 'never'; status: number; domain: string; cause: string }
   /** More than `limit` calls at once would only make all of them wait. */
   | { kind: 'program-busy'; side: 'self'; retry: 'safe'; status: number; limit: number }
   /** By policy: the call was to fail. */
@@ -67,7 +79,10 @@ export type Fault =
 
 /** The status a client sees for each fault; exhaustive, or no compile. 0: nobody is left to tell, or the reply had begun. */
 export const statusOf: Record<
-  Exclude<Fault['kind'], 'bad-request' | 'no-cluster' | 'rate-limited' | 'program-busy' | 'injected'>,
+  Exclude<
+    Fault['kind'],
+    'bad-request' | 'no-cluster' | 'rate-limited' | 'over-limit' | 'limiter-failed' | 'program-busy' | 'injected'
+  >,
   number
 > = {
   'no-route': 404,
@@ -101,7 +116,8 @@ export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.
 export function faultGrpcStatus(fault: Fault): number {
   if (fault.kind === 'timeout' && fault.what === 'request') return grpcStatus.deadlineExceeded
   if (fault.kind === 'client-gone') return grpcStatus.cancelled
-  if (fault.kind === 'rate-limited' && fault.resourceExhausted) return grpcStatus.resourceExhausted
+  if ((fault.kind === 'rate-limited' || fault.kind === 'over-limit') && fault.resourceExhausted)
+    return grpcStatus.resourceExhausted
   if (fault.kind === 'injected' && fault.grpcStatus !== undefined) return fault.grpcStatus
   if (fault.kind === 'truncated') return grpcStatus.unavailable
   return grpcStatusOfHttp(faultStatus(fault))
@@ -130,6 +146,8 @@ export const flagOf: Record<Fault['kind'], string> = {
   outrun: 'DC',
   'client-gone': 'DC',
   'rate-limited': 'RL',
+  'over-limit': 'RL',
+  'limiter-failed': 'RLSE',
   'program-busy': 'UO',
   injected: 'FI',
   draining: 'DO',
@@ -180,6 +198,10 @@ export function faultSentence(fault: Fault): string {
       return `the client went away: ${fault.cause}`
     case 'rate-limited':
       return `rate limit ${fault.limit} (${formatRate(fault.perSecond)}, ${Math.floor(fault.burst)} at once) is used up; one more request may come in ${Math.ceil(fault.waitMs)} ms`
+    case 'over-limit':
+      return `the rate limiter of domain ${fault.domain} has no room for this request now`
+    case 'limiter-failed':
+      return `the rate limiter of domain ${fault.domain} does not answer: ${fault.cause}`
     case 'program-busy':
       return `the program has ${fault.limit} calls to answer, and more would make it slower (adaptive concurrency)`
     case 'injected':

@@ -6,6 +6,7 @@ import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fau
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import { RateLimitSchema as ExternalLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import {
   HttpConnectionManager_CodecType as CodecType,
@@ -29,6 +30,7 @@ import type {
 import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeAdaptiveConcurrency } from './decode-adaptive-concurrency.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
+import { decodeExternalLimit } from './decode-external-limit.ts'
 import { decodeFaults } from './decode-faults.ts'
 import { decodeEdge } from './decode-edge.ts'
 import { decodeManners } from './decode-manners.ts'
@@ -204,6 +206,10 @@ function decodeHttpFilters(
       const limit = open(any, LocalRateLimitSchema, at, refused)
       // Switched off here, a route may switch it on.
       decoded.push({ kind: 'rate-limit', name, limit: limit && decodeRateLimit(limit, origins, at, refused) })
+    } else if (any?.typeUrl === typeUrlOf(ExternalLimitSchema)) {
+      const filter = open(any, ExternalLimitSchema, at, refused)
+      if (filter !== undefined)
+        decoded.push({ kind: 'external-limit', limit: decodeExternalLimit(filter, origins.get(name), at, refused) })
     } else if (any?.typeUrl === typeUrlOf(AdaptiveConcurrencySchema)) {
       const filter = open(any, AdaptiveConcurrencySchema, at, refused)
       const limit = filter && decodeAdaptiveConcurrency(filter, origins.get(name), at, refused)

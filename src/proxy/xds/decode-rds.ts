@@ -28,6 +28,7 @@ import type {
   VirtualHost,
 } from '../config.ts'
 import { decodeDestinations, inOrder, splitsByHash, type Levels } from './decode-destinations.ts'
+import { decodeDescriptors } from './decode-descriptors.ts'
 import { decodeFilterConfigs, narrowed, type RouteFilters } from './decode-filter-configs.ts'
 import { decodeGrpcTimeout } from './decode-grpc.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
@@ -79,7 +80,7 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 }
 
 const hostFields = fieldNames(
-  `name domains routes retry_policy hedge_policy metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
+  `name domains routes retry_policy hedge_policy rate_limits metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
 )
 
 function decodeVirtualHost(
@@ -147,9 +148,27 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
     action: decodeAction(route, { host, levels, narrowerLast, match }, path, refused),
     ...narrowed(context.filters, decodeFilterConfigs(own, path, refused)),
     ...(responseEdits && { responseEdits }),
+    ...descriptorsOf(route, host, path, refused),
     origin: originOf(route.metadata),
     ...settingsOf(route.metadata),
   }
+}
+
+/** A virtual host's are asked where the route has none, or wants them too. Source: envoy RouteAction.include_vh_rate_limits. */
+function descriptorsOf(
+  { action, metadata }: XdsRoute,
+  host: XdsVirtualHost,
+  path: string,
+  refused: Refusals,
+): Pick<Route, 'descriptors'> {
+  const forward = action.case === 'route' ? action.value : undefined
+  const own = decodeDescriptors(forward?.rateLimits ?? [], metadata, join(path, 'route.rate_limits'), refused)
+  const wide = own.length === 0 || forward?.includeVhRateLimits === true ? host.rateLimits : []
+  const all = [...own, ...decodeDescriptors(wide, metadata, join(path, 'rate_limits'), refused)]
+  if (all.some(({ entries }) => entries.some(({ kind }) => kind === 'destination-cluster')))
+    if (forward?.clusterSpecifier.case === 'weightedClusters')
+      refused.add(join(path, 'route.rate_limits'), 'destination_cluster is not supported beside weighted_clusters')
+  return all.length === 0 ? {} : { descriptors: all }
 }
 
 const noOrigins: ReadonlyMap<string, Origin> = new Map()
@@ -227,7 +246,7 @@ const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
   include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex append_x_forwarded_host
-  request_mirror_policies hash_policy hedge_policy metadata_match idle_timeout priority`)
+  request_mirror_policies hash_policy hedge_policy rate_limits metadata_match idle_timeout priority`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,

@@ -8,6 +8,7 @@ import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dyn
 import { CorsPolicySchema, CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
+import { RateLimitSchema as ExternalLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -49,6 +50,7 @@ export const knownTypes: Registry = createRegistry(
   CorsPolicySchema,
   HTTPFaultSchema,
   LocalRateLimitSchema,
+  ExternalLimitSchema,
   AdaptiveConcurrencySchema,
   GrpcWebSchema,
   FileAccessLogSchema,

@@ -9,6 +9,7 @@ import type {
   External,
   BackendTls,
   ClientValidation,
+  ExternalLimit,
   Gateway,
   InboundPort,
   InboundRule,
@@ -184,6 +185,7 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
     authorization,
     rateLimits,
     rules,
+    externalLimit,
     adaptiveConcurrency,
   } = given
   return {
@@ -197,6 +199,7 @@ function inboundPort(given: Loose<InboundPort>): InboundPort {
     authorization: portAuthorization(authorization),
     ...(rateLimits && { rateLimits: rateLimits as readonly RateLimit[] }),
     ...(rules && { rules: rules.map((one) => inboundRule(one)) }),
+    ...(externalLimit && { externalLimit: externalLimit as ExternalLimit }),
     ...(adaptiveConcurrency && { adaptiveConcurrency: adaptiveConcurrency as AdaptiveConcurrency }),
   }
 }

@@ -8,6 +8,7 @@ import { ClusterConfigSchema } from '../../../xds/gen/envoy/extensions/clusters/
 import { CorsPolicySchema, CorsSchema } from '../../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
+import { RateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { LocalRateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { HTTPFaultSchema } from '../../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { GrpcWebSchema } from '../../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
@@ -49,6 +50,7 @@ const registry: Registry = createRegistry(
   GrpcWebSchema,
   HTTPFaultSchema,
   LocalRateLimitSchema,
+  RateLimitSchema,
   AdaptiveConcurrencySchema,
   HttpRbacSchema,
   RouterSchema,

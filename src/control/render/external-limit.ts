@@ -1,0 +1,73 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { ApiVersion } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import type { RateLimitSchema as DescriptorSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import {
+  RateLimitSchema,
+  RateLimit_XRateLimitHeadersRFCVersion as Version,
+} from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
+import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import type { AuthorizationRule, ExternalLimit, LimitEntry } from '../model/model.ts'
+import { duration, typed } from './parts.ts'
+import { clusterOf } from './routes.ts'
+
+type Action = NonNullable<MessageInitShape<typeof DescriptorSchema>['actions']>[number]
+
+const filterName = ({ name }: ExternalLimit): string => `weft.external_limit.${name}`
+
+/** Asks the limiter, which is a service of the mesh or one outside; nothing where none is to be asked. */
+export const renderExternalLimit = (limit: ExternalLimit | undefined): MessageInitShape<typeof HttpFilterSchema>[] =>
+  limit === undefined
+    ? []
+    : [
+        {
+          name: filterName(limit),
+          configType: {
+            case: 'typedConfig',
+            value: typed(RateLimitSchema, {
+              domain: limit.domain,
+              timeout: duration(limit.timeoutMs),
+              failureModeDeny: limit.closed,
+              ...(limit.closed ? { statusOnError: { code: 503 } } : {}),
+              rateLimitedAsResourceExhausted: true,
+              rateLimitService: {
+                grpcService: {
+                  targetSpecifier: {
+                    case: 'envoyGrpc',
+                    value: { clusterName: clusterOf(limit), authority: hostOf(limit) },
+                  },
+                },
+                transportApiVersion: ApiVersion.V3,
+              },
+              enableXRatelimitHeaders: limit.tellsAll ? Version.DRAFT_VERSION_03 : Version.OFF,
+              rateLimits: limit.descriptors.map((entries) => ({ actions: entries.map(renderEntry) })),
+            }),
+          },
+        },
+      ]
+
+/** The cluster's name is no host, and servers refuse what is none. */
+function hostOf({ service, port }: ExternalLimit): string {
+  const [namespace = '', name = ''] = service.split('/')
+  return `${name}.${namespace}:${port}`
+}
+
+function renderEntry(entry: LimitEntry): Action {
+  switch (entry.kind) {
+    case 'header':
+      return {
+        actionSpecifier: { case: 'requestHeaders', value: { headerName: entry.name, descriptorKey: entry.key } },
+      }
+    case 'text':
+      return {
+        actionSpecifier: { case: 'genericKey', value: { descriptorKey: entry.key, descriptorValue: entry.value } },
+      }
+    case 'remote-address':
+      return { actionSpecifier: { case: 'remoteAddress', value: {} } }
+  }
+}
+
+/** For the listener's metadata. */
+export const namedExternalLimit = (
+  limit: ExternalLimit | undefined,
+): readonly Pick<AuthorizationRule, 'name' | 'origin'>[] =>
+  limit === undefined ? [] : [{ name: filterName(limit), origin: limit.origin }]

@@ -1,0 +1,245 @@
+// One bootstrap, two proxies, one limiter: what is asked of it and what becomes of the requests is the same with Envoy and with ours.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import http from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { systemClock } from '../../src/base/clock.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { seeded } from '../../src/base/random.ts'
+import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
+import { startBareProxy } from '../../src/proxy/run-bare.ts'
+import { decodeBootstrap } from '../../src/proxy/xds/decode-bootstrap.ts'
+import { freePort } from '../world/free-port.ts'
+import { startLimiter } from '../world/programs/limiter.ts'
+import { until } from '../world/until.ts'
+
+const { binary, skip } = realEnvoy()
+const types = 'type.googleapis.com/envoy.extensions'
+const endpointAt = (port: number) => ({
+  endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
+})
+const cluster = (name: string, port: number, more: object = {}): object => ({
+  name,
+  load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [endpointAt(port)] }] },
+  ...more,
+})
+const http2 = {
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': `${types}.upstreams.http.v3.HttpProtocolOptions`,
+      explicit_http_config: { http2_protocol_options: {} },
+    },
+  },
+}
+const limitFilter = (name: string, limiter: string, more: object): object => ({
+  name,
+  typed_config: {
+    '@type': `${types}.filters.http.ratelimit.v3.RateLimit`,
+    domain: 'shop',
+    timeout: '0.25s',
+    rate_limit_service: { transport_api_version: 'V3', grpc_service: { envoy_grpc: { cluster_name: limiter } } },
+    ...more,
+  },
+})
+const route = (prefix: string, rate_limits: readonly object[], more: object = {}): object => ({
+  match: { prefix },
+  route: { cluster: 'program', rate_limits, ...more },
+})
+const header = { request_headers: { header_name: 'x-user', descriptor_key: 'user' } }
+const optional = { request_headers: { header_name: 'x-plan', descriptor_key: 'plan', skip_if_absent: true } }
+const key = { generic_key: { descriptor_value: 'search' } }
+
+const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>): object => ({
+  node: { id: 'me', cluster: 'callers' },
+  static_resources: {
+    clusters: [
+      cluster('program', program ?? 0),
+      cluster('limiter', limiter ?? 0, http2),
+      cluster('nobody', nobody ?? 0, http2),
+    ],
+    listeners: [
+      {
+        name: 'l',
+        address: { socket_address: { address: '127.0.0.1', port_value: proxy } },
+        filter_chains: [
+          {
+            filters: [
+              {
+                name: 'http',
+                typed_config: {
+                  '@type': `${types}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+                  stat_prefix: 's',
+                  http_filters: [
+                    limitFilter('first', 'limiter', { enable_x_ratelimit_headers: 'DRAFT_VERSION_03' }),
+                    limitFilter('open', 'nobody', { stage: 1 }),
+                    limitFilter('closed', 'nobody', {
+                      stage: 2,
+                      failure_mode_deny: true,
+                      status_on_error: { code: 'BadGateway' },
+                    }),
+                    { name: 'router', typed_config: { '@type': `${types}.filters.http.router.v3.Router` } },
+                  ],
+                  route_config: {
+                    virtual_hosts: [
+                      {
+                        name: 'v',
+                        domains: ['*'],
+                        rate_limits: [
+                          { actions: [{ generic_key: { descriptor_key: 'host', descriptor_value: 'v' } }] },
+                        ],
+                        routes: [
+                          route('/user', [{ actions: [key, header, optional] }]),
+                          route('/both', [{ actions: [{ remote_address: {} }] }, { actions: [header] }], {
+                            include_vh_rate_limits: true,
+                          }),
+                          route('/clusters', [{ actions: [{ source_cluster: {} }, { destination_cluster: {} }] }]),
+                          route('/if', [
+                            {
+                              actions: [
+                                {
+                                  header_value_match: {
+                                    descriptor_value: 'beta',
+                                    headers: [{ name: 'x-beta', string_match: { exact: 'yes' } }],
+                                  },
+                                },
+                              ],
+                            },
+                            {
+                              actions: [
+                                {
+                                  header_value_match: {
+                                    descriptor_key: 'not',
+                                    descriptor_value: 'beta',
+                                    expect_match: false,
+                                    headers: [{ name: 'x-beta', present_match: true }],
+                                  },
+                                },
+                              ],
+                            },
+                          ]),
+                          { ...route('/open', [{ stage: 1, actions: [key] }]) },
+                          { ...route('/closed', [{ stage: 2, actions: [key] }]) },
+                          { match: { prefix: '/' }, route: { cluster: 'program' } },
+                        ],
+                      },
+                    ],
+                  },
+                },
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+})
+
+interface Answer {
+  readonly status: number
+  readonly told: readonly unknown[]
+  readonly passed: unknown
+}
+
+const ask = (port: number, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    http
+      .get({ port, host: '127.0.0.1', path, headers, agent: false }, (response) => {
+        const { headers: got } = response
+        const names = [
+          'x-envoy-ratelimited',
+          'x-ratelimit-limit',
+          'x-ratelimit-remaining',
+          'x-ratelimit-reset',
+          'x-limiter',
+        ]
+        let text = ''
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            told: names.map((name) => got[name]),
+            passed: response.statusCode === 200 ? text : undefined,
+          }),
+        )
+      })
+      .on('error', reject)
+  })
+
+const requests: readonly (readonly [path: string, headers?: Readonly<Record<string, string>>])[] = [
+  ['/user', { 'x-user': 'ann' }],
+  ['/user', { 'x-user': 'ann', 'x-plan': 'gold' }],
+  ['/user', { 'x-user': 'ann' }],
+  ['/user', { 'x-user': 'ann' }],
+  ['/user'],
+  ['/both', { 'x-user': 'bob' }],
+  ['/both'],
+  ['/clusters'],
+  ['/if', { 'x-beta': 'yes' }],
+  ['/if', { 'x-beta': 'no' }],
+  ['/if'],
+  ['/user', { 'x-user': 'slow' }],
+  ['/open'],
+  ['/closed'],
+  ['/other'],
+]
+
+test('an external limiter: asked the same and obeyed the same as by Envoy', { skip }, async (t) => {
+  const program = http.createServer((request, response) => response.end(String(request.headers['x-passed'])))
+  program.listen(0, '127.0.0.1')
+  await once(program, 'listening')
+  t.after(() => program.close())
+  const address = program.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const limiter = await startLimiter(0, { limit: 2, slow: { value: 'slow', ms: 1000 } })
+  t.after(() => limiter.stop())
+  const ports = { limiter: limiter.port, nobody: await freePort(), program: address.port }
+  const results: { answers: readonly Answer[]; asked: readonly string[] }[] = []
+  for (const start of [startEnvoy, startOurs]) {
+    const proxy = await freePort()
+    await start(t, bootstrap({ proxy, ...ports }), () => ask(proxy, '/other'))
+    limiter.reset()
+    limiter.asked.length = 0
+    const answers: Answer[] = []
+    for (const [path, headers] of requests) answers.push(await ask(proxy, path, headers))
+    results.push({ answers, asked: [...limiter.asked] })
+  }
+  const [theirs, ours] = results
+  assert.deepEqual(ours?.asked, theirs?.asked)
+  for (const [index, answer] of (theirs?.answers ?? []).entries())
+    assert.deepEqual(ours?.answers[index], answer, JSON.stringify(requests[index]))
+  assert.deepEqual(
+    theirs?.answers.map(({ status }) => status),
+    [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429],
+  )
+})
+
+async function startOurs(t: TestContext, config: object): Promise<void> {
+  const decoded = decodeBootstrap(config, { readFile: () => 'no files here', env: {} })
+  assert.ok('value' in decoded, JSON.stringify(decoded))
+  const proxy = startBareProxy(decoded.value, {
+    version: '0.0.0-test',
+    admin: { host: '127.0.0.1', port: 0 },
+    stdout() {},
+    stderr() {},
+    clock: systemClock,
+    random: seeded(1),
+    log: silentLog,
+  })
+  t.after(() => proxy.drain(0))
+  await proxy.started
+}
+
+async function startEnvoy(t: TestContext, config: object, ready: () => Promise<unknown>): Promise<void> {
+  const child = spawn(
+    binary,
+    ['--config-yaml', JSON.stringify(config), '--concurrency', '1', '--use-dynamic-base-id', '-l', 'error'],
+    { stdio: 'ignore' },
+  )
+  const gone = once(child, 'exit')
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await gone
+  })
+  await until('Envoy answers', async () => (await ready()) !== undefined)
+}
