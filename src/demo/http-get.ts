@@ -1,4 +1,4 @@
-import http from 'node:http'
+import { nodeHttp } from '../base/node-http.ts'
 
 /** Somebody's answer; status 0 when there was none, and the text says why. */
 export interface Got {
@@ -16,9 +16,9 @@ export interface GetOptions {
 /** One GET on a connection of its own, through no proxy. Never rejects. */
 export function httpGet(url: string, { socketPath, timeoutMs = 5000, headers = {} }: GetOptions = {}): Promise<Got> {
   return new Promise((resolve) => {
-    const agent = new http.Agent()
+    const agent = new (nodeHttp().Agent)()
     const where = socketPath === undefined ? {} : { socketPath }
-    const request = http.get(url, { ...where, agent, headers, timeout: timeoutMs }, (response) => {
+    const request = nodeHttp().get(url, { ...where, agent, headers, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => void chunks.push(chunk))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))

@@ -5,6 +5,7 @@
 //   GET /            calls everyone in CALLS and tells what they said; 502 when one of them failed
 //   GET /call/NAME   calls one of CALLS or ON_DEMAND and passes its status and body on
 //   GET /stats       what came in and, with LOAD_URL and LOAD_RATE, what the load that it makes has met
+// oxlint-disable-next-line no-restricted-imports -- an ordinary program, as anybody writes it
 import http from 'node:http'
 import { setInterval, setTimeout } from 'node:timers'
 

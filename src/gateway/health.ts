@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import http from 'node:http'
 import { formatAddress, type Address } from '../base/address.ts'
+import { nodeHttp } from '../base/node-http.ts'
 import { refused, type Refused } from '../agent/options.ts'
 
 /** Says to load balancers whether an instance serves: `GET /healthz/ready` is 200 or 503. */
@@ -19,7 +19,7 @@ const healthPort = 15_021
  */
 export async function startHealth(host: string): Promise<Health | Refused> {
   let ready = false
-  const server = http.createServer((request, reply) => {
+  const server = nodeHttp().createServer((request, reply) => {
     const known = request.url === '/healthz/ready'
     reply.statusCode = known ? (ready ? 200 : 503) : 404
     reply.end(known ? (ready ? 'ready\n' : 'not ready\n') : 'there is /healthz/ready here\n')

@@ -1,5 +1,5 @@
-import http from 'node:http'
 import { text } from 'node:stream/consumers'
+import { nodeHttp } from '../../base/node-http.ts'
 import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 
@@ -19,7 +19,7 @@ const timeoutMs = 3000
 export function envoyAdmin({ host, port }: Address, clock: Clock): EnvoyAdmin {
   const ask = (method: string, path: string): Promise<string | undefined> =>
     new Promise((resolve) => {
-      const request = http.request({ host, port, path, method, agent: false }, (reply) => {
+      const request = nodeHttp().request({ host, port, path, method, agent: false }, (reply) => {
         void text(reply).then(
           (body) => resolve(reply.statusCode === 200 ? body : undefined),
           () => resolve(undefined),

@@ -1,4 +1,5 @@
-import http from 'node:http'
+import type http from 'node:http'
+import { nodeHttp } from '../../base/node-http.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { Place } from './place.ts'
 
@@ -82,8 +83,8 @@ function request(
     }
     const outgoing =
       where instanceof URL
-        ? http.request(where, options, answered)
-        : http.request({ ...where, ...options, path }, answered)
+        ? nodeHttp().request(where, options, answered)
+        : nodeHttp().request({ ...where, ...options, path }, answered)
     outgoing.on('error', (error) => resolve(unreachable(place, error)))
     outgoing.end(body)
   })

@@ -1,9 +1,10 @@
 import fs from 'node:fs'
-import http from 'node:http'
+import type http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { formatAddress, type Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
+import { nodeHttp } from '../../base/node-http.ts'
 import { guard, type GuardOptions } from './guard.ts'
 import type { ApiParts } from './parts.ts'
 import { readBody } from './read-body.ts'
@@ -40,7 +41,7 @@ export async function startApi({ listen, parts, clock, log, ...guardOptions }: A
   try {
     for (const place of listen) {
       const overTcp = 'address' in place
-      const server = http.createServer((request, response) => {
+      const server = nodeHttp().createServer((request, response) => {
         answer(request, response, overTcp ? guardOptions : undefined).catch((error: unknown) => {
           log.error('a request failed', { path: request.url?.slice(0, 200), reason: reasonOf(error) })
           send(response, refuse(500, 'something broke here; the log of the control plane says what'))
