@@ -12,21 +12,22 @@ export function joinWish(
   options: AgentOptions,
   { listeners, instance }: { listeners: Listeners; instance: string },
 ): JoinWish {
-  const { inbound, outbound, admin } = listeners
+  const { inbound, datagrams, outbound, admin } = listeners
+  const ports = [...inbound.map(({ port, socket }) => ({ port, address: socket.address })), ...datagrams]
   const { service, namespace, serviceAccount = service, labels, locality = '', version } = options
   return {
     namespace,
     service,
     serviceAccount,
     labels: { ...labels },
-    ports: inbound.map(({ port, socket }) => ({
+    ports: ports.map(({ port, address }) => ({
       $typeName: 'weft.agent.v1.Port',
       name: port.name ?? '',
       servicePort: port.servicePort,
       targetPort: port.targetPort,
       protocol: port.protocol ?? '',
-      inboundHost: socket.address.host,
-      inboundPort: socket.address.port,
+      inboundHost: address.host,
+      inboundPort: address.port,
     })),
     outboundHost: outbound.address.host,
     outboundPort: outbound.address.port,

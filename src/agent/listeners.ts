@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { isUdp } from '../base/app-protocol.ts'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { CaptureSockets } from './capture/host/host-capture.ts'
 import { capturePorts } from './capture/namespace/messages.ts'
@@ -8,8 +9,10 @@ import { bindSocket, type HeldSocket } from './sockets.ts'
 
 /** Every socket of one workload: the agent holds them, the sidecar accepts on them. */
 export interface Listeners {
-  /** In the order of the declared ports. */
+  /** In the order of the declared ports, without those of UDP. */
   readonly inbound: readonly { readonly port: ProgramPort; readonly socket: HeldSocket }[]
+  /** Ports of UDP, where the program itself is reached. */
+  readonly datagrams: readonly { readonly port: ProgramPort; readonly address: Address }[]
   /** Takes the program's outbound calls. */
   readonly outbound: HeldSocket
   /** Takes the program's DNS over TCP; undefined: it asks elsewhere. */
@@ -36,7 +39,12 @@ export function bindListeners(
   namespace?: Pick<Namespace, 'outbound' | 'dns' | 'datagrams' | 'carrier'>,
   host?: CaptureSockets,
 ): Listeners | Refused {
-  const chosen = chooseInbound(ports, inbound, inboundHost)
+  // The sidecar has no part in datagrams.
+  const chosen = chooseInbound(
+    ports.filter(({ protocol }) => !isUdp(protocol)),
+    inbound,
+    inboundHost,
+  )
   if ('refused' in chosen) return chosen
   const held: HeldSocket[] = []
   const close = (): void => held.forEach((socket) => socket.close())
@@ -71,6 +79,9 @@ export function bindListeners(
     caught === undefined ? [] : [caught.outbound, caught.dns, ...(host?.also ?? []), ...caught.datagrams, ...carrier]
   return {
     inbound: pairs,
+    datagrams: ports
+      .filter(({ protocol }) => isUdp(protocol))
+      .map((port) => ({ port, address: { host: inboundHost, port: port.targetPort } })),
     outbound: outboundSocket,
     dns: caught?.dns,
     isolated: namespace !== undefined,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isUdp } from '../base/app-protocol.ts'
 import { answerQuestion, defaultFinishMs } from './answer-question.ts'
 import { openHostCapture, type CaptureSockets } from './capture/host/host-capture.ts'
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
@@ -181,11 +182,16 @@ async function checkProgram(
   const found = findCommand(command[0], env)
   if ('refused' in found) return found
   const seen = new Set<number>()
-  for (const { servicePort, targetPort } of ports) {
+  for (const { servicePort, targetPort, protocol } of ports) {
     if (seen.has(servicePort)) return refused(`port ${servicePort} is declared twice`, 2)
     seen.add(servicePort)
     // Else another program's answers would pass for this one's readiness.
-    if (namespace === undefined && (await answersOn(targetPort, clock)))
+    if (isUdp(protocol) && namespace !== undefined)
+      return refused(
+        `port ${servicePort} takes datagrams, which do not come into a network namespace of the program's own; use --capture explicit`,
+        2,
+      )
+    if (namespace === undefined && !isUdp(protocol) && (await answersOn(targetPort, clock)))
       return refused(`port ${targetPort} is in use by another program`)
   }
   return undefined

@@ -1,3 +1,4 @@
+import { isUdp } from '../base/app-protocol.ts'
 import { formatAddress } from '../base/address.ts'
 import { programEnvironment } from './capture/environment.ts'
 import { explicitEnvironment } from './capture/explicit.ts'
@@ -107,7 +108,9 @@ function checksOf(
 ): readonly (() => Promise<string | undefined>)[] {
   const { checks, timeoutMs } = readiness
   const wanted: readonly ReadinessCheck[] =
-    checks.length > 0 ? checks : ports.map(({ targetPort }) => ({ kind: 'tcp', port: targetPort }))
+    checks.length > 0
+      ? checks
+      : ports.filter(({ protocol }) => !isUdp(protocol)).map(({ targetPort }) => ({ kind: 'tcp', port: targetPort }))
   return wanted.map((check) =>
     inside === undefined
       ? () => performCheck(check, { clock, timeoutMs, env, prefix: [] })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'node:test'
 import { manualClock } from '../base/testing/manual-clock.ts'
-import { createSocketDesk, type DeskState } from './socket-desk.ts'
+import { createSocketDesk, formatSocket, type DeskState } from './socket-desk.ts'
 import type { HeldSocket } from './sockets.ts'
 
 /** Takes note of what it is lent. */
@@ -66,5 +67,45 @@ test('what is in use is told, and tried again every second', async () => {
   clock.advance(1000)
   assert.deepEqual(lent, [port])
   assert.deepEqual(states.at(-1)?.missing, [])
+  desk.close()
+})
+
+test('a UDP socket and a TCP one of the same port are two', async () => {
+  const states: DeskState[] = []
+  const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) })
+  const port = await freePort()
+  const at = { host: '127.0.0.1', port }
+  const lent = await new Promise<HeldSocket>((resolve) => {
+    desk.want({ ...at, udp: true }, resolve)
+  })
+  desk.want(at, () => {})
+  assert.deepEqual(lent.address, at)
+  assert.deepEqual(states.at(-1)?.open.map(formatSocket), [`127.0.0.1:${port}/udp`, `127.0.0.1:${port}`])
+
+  const other = dgram.createSocket('udp4')
+  const failed = once(other, 'error') as Promise<[NodeJS.ErrnoException]>
+  other.bind(port, '127.0.0.1')
+  assert.equal((await failed)[0].code, 'EADDRINUSE')
+  desk.release({ ...at, udp: true })
+  assert.deepEqual(states.at(-1)?.open, [at])
+
+  desk.close()
+})
+
+test('a UDP socket that cannot be bound is told, and tried again', async () => {
+  const clock = manualClock()
+  const taken = dgram.createSocket('udp4')
+  taken.bind(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address()
+  const missing = Promise.withResolvers<string>()
+  const lent = Promise.withResolvers<HeldSocket>()
+  const desk = createSocketDesk({ clock, changed: ({ missing: [first] }) => first && missing.resolve(first.reason) })
+  desk.want({ host: '127.0.0.1', port, udp: true }, lent.resolve)
+  assert.equal(await missing.promise, `listener 127.0.0.1:${port}/udp: the port is in use`)
+  taken.close()
+  await once(taken, 'close')
+  clock.advance(1000)
+  assert.equal((await lent.promise).address.port, port)
   desk.close()
 })

@@ -1,29 +1,33 @@
-import { formatAddress, type Address } from '../base/address.ts'
+import { formatAddress } from '../base/address.ts'
 import type { Clock, Timer } from '../base/clock.ts'
-import { bindSocket, type HeldSocket } from './sockets.ts'
+import type { WantedSocket } from '../proxy/sidecar-messages.ts'
+import { bindDatagrams, bindSocket, type HeldSocket } from './sockets.ts'
 
-/** Opens the listening sockets that a sidecar asks for, and closes them when it does not want them any more. */
+/** Opens the sockets that a sidecar asks for, and closes them when it does not want them any more. */
 export interface SocketDesk {
   /** Another sidecar begins: sockets that it asks for too stay open all the while. */
   launched(): void
   /** It has asked for all that it wants: what only the one before wanted is closed. */
   settled(): void
   /** Lends a socket, as soon as it can be had. */
-  want(address: Address, lend: (socket: HeldSocket) => void): void
-  release(address: Address): void
+  want(address: WantedSocket, lend: (socket: HeldSocket) => void): void
+  release(address: WantedSocket): void
   close(): void
 }
 
 /** What has become of the wishes. */
 export interface DeskState {
-  readonly open: readonly Address[]
-  readonly missing: readonly { readonly address: Address; readonly reason: string }[]
+  readonly open: readonly WantedSocket[]
+  readonly missing: readonly { readonly address: WantedSocket; readonly reason: string }[]
 }
+
+/** "127.0.0.1:80", "127.0.0.1:53/udp". */
+export const formatSocket = (address: WantedSocket): string => `${formatAddress(address)}${address.udp ? '/udp' : ''}`
 
 const retryMs = 1000
 
 interface Wish {
-  readonly address: Address
+  readonly address: WantedSocket
   lend: (socket: HeldSocket) => void
   socket: HeldSocket | undefined
   reason: string
@@ -49,7 +53,14 @@ export function createSocketDesk({
     })
   }
   const bind = (wish: Wish): void => {
-    const bound = bindSocket(wish.address, 'listener')
+    const { host, port, udp } = wish.address
+    if (udp === true) void bindDatagrams({ host, port }, 'listener', 'listener').then((one) => settle(wish, one))
+    else settle(wish, bindSocket({ host, port }, 'listener'))
+  }
+  const settle = (wish: Wish, bound: ReturnType<typeof bindSocket>): void => {
+    // A UDP socket takes a moment to bind: meanwhile nobody may want it any more.
+    const dropped = wishes.get(formatSocket(wish.address)) !== wish
+    if (dropped) return void ('refused' in bound || bound.close())
     if ('refused' in bound) {
       wish.reason = bound.refused
       wish.retry = clock.after(retryMs, () => bind(wish), { background: true })
@@ -75,7 +86,7 @@ export function createSocketDesk({
       if (old.length > 0) tell()
     },
     want(address, lend) {
-      const key = formatAddress(address)
+      const key = formatSocket(address)
       const known = wishes.get(key)
       if (known !== undefined) {
         known.lend = lend
@@ -88,7 +99,7 @@ export function createSocketDesk({
       bind(wish)
     },
     release(address) {
-      drop(formatAddress(address))
+      drop(formatSocket(address))
       tell()
     },
     close() {

@@ -3,6 +3,7 @@ import { getSystemErrorMap } from 'node:util'
 import type { ChildProcess } from 'node:child_process'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { ToSidecar } from '../proxy/sidecar-messages.ts'
+import { boundUdp } from './capture/namespace/inside-sockets.ts'
 import { refused, type Refused } from './options.ts'
 
 /**
@@ -57,9 +58,29 @@ export function heldSocket(handle: unknown, address: Address): HeldSocket | unde
 
 /** The same for UDP: for DNS, or, with `relay`, for frames that come from that port. */
 export function heldDatagrams(handle: unknown, family: 4 | 6, relay?: number): HeldSocket | undefined {
-  if (!isHandle(handle)) return undefined
-  const message: ToSidecar = { kind: 'datagrams', family, ...(relay === undefined ? {} : { relay }) }
-  const address = { host: family === 4 ? '127.0.0.1' : '::1', port: 0 }
+  return isHandle(handle) ? holdDatagrams(handle, family, relay === undefined ? {} : { relay }) : undefined
+}
+
+/** Binds UDP; refused as TCP is. `captured`: it is for DNS, whatever the address; else it is known by its address. */
+export async function bindDatagrams(
+  address: Address,
+  what: string,
+  use: 'captured' | 'listener',
+): Promise<HeldSocket | Refused> {
+  const bound = await boundUdp(address.host, address.port)
+  if ('handle' in bound && isHandle(bound.handle))
+    return holdDatagrams(bound.handle, net.isIPv6(address.host) ? 6 : 4, use === 'captured' ? {} : { address })
+  const code = 'error' in bound ? bound.error : ''
+  return refused(`${what} ${formatAddress(address)}/udp: ${reasons[code] ?? code}`)
+}
+
+function holdDatagrams(
+  handle: { close(): void },
+  family: 4 | 6,
+  known: { readonly address?: Address; readonly relay?: number },
+): HeldSocket {
+  const message: ToSidecar = { kind: 'datagrams', family, ...known }
+  const address = known.address ?? { host: family === 4 ? '127.0.0.1' : '::1', port: 0 }
   // A handle goes as it is; the types know only sockets, which would be read here.
   return { address, lend: (child) => void child.send(message, handle as never, () => {}), close: () => handle.close() }
 }

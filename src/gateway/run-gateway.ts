@@ -8,7 +8,7 @@ import { refused, type AgentParts, type Refused } from '../agent/options.ts'
 import { inboundHost, untilReached } from '../agent/reach.ts'
 import { drainMs } from '../agent/run-program.ts'
 import { ownSidecarScript, superviseSidecar } from '../agent/sidecar-process.ts'
-import { createSocketDesk, type DeskState } from '../agent/socket-desk.ts'
+import { createSocketDesk, formatSocket, type DeskState } from '../agent/socket-desk.ts'
 import { bindSocket, type HeldSocket } from '../agent/sockets.ts'
 import { listenForStop, type StopSignals } from '../agent/stop-signals.ts'
 import { formatAddress } from '../base/address.ts'
@@ -210,7 +210,7 @@ function sayer(gateway: string, say: AgentParts['say']): (state: DeskState) => v
       return `${command}: ${reason}${remedy}`
     })
     if (lines.length === 0 && open.length > 0)
-      lines.push(`${command}: ${gateway} listens on ${open.map(formatAddress).toSorted().join(', ')}`)
+      lines.push(`${command}: ${gateway} listens on ${open.map(formatSocket).toSorted().join(', ')}`)
     const now = lines.join('\n')
     if (now !== before && now !== '') say(now)
     before = now

@@ -21,7 +21,9 @@ function frame(source: string, destination: string, port: number): Buffer {
 }
 
 async function start(t: TestContext, carriesDatagrams: boolean) {
-  const [helper, stranger, socket] = await Promise.all([loopback, loopback, loopback].map(bindDatagrams))
+  const [helper, stranger, socket] = await Promise.all(
+    [loopback, loopback, loopback].map(async (at) => (await bindDatagrams(at)).socket),
+  )
   assert.ok(helper !== undefined && stranger !== undefined && socket !== undefined)
   t.after(() => [helper, stranger].forEach((one) => one.close()))
   const told: boolean[] = []

@@ -1,5 +1,6 @@
 import { Server, type Socket } from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
+import type { WantedSocket } from './sidecar-messages.ts'
 
 /**
  * Listening sockets that the agent made and handed over. Node accepts on them from the moment they arrive, so whoever comes before the
@@ -34,9 +35,9 @@ interface Held {
 /** Whoever owns the sockets. */
 export interface SocketOwner {
   /** Asks for one, which comes by `HandedOver.add` when it can be had. */
-  want(address: Address): void
+  want(address: WantedSocket): void
   /** It is not wanted any more. */
-  release(address: Address): void
+  release(address: WantedSocket): void
 }
 
 /** Empty. */

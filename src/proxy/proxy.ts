@@ -1,4 +1,3 @@
-import { Socket as Datagrams } from 'node:dgram'
 import type { Server } from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
@@ -20,7 +19,7 @@ import type { ExplainRequest } from './explain-request.ts'
 import { probe, type ProbeRequest, type ProbeResult } from './probe.ts'
 import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
-import { bindDatagrams } from './listener/datagrams.ts'
+import { bindDatagrams, type Datagrams } from './listener/datagrams.ts'
 import { createHealthChecks } from './health-checks.ts'
 import { listenOn, type ListenerHandle } from './listener/listener.ts'
 import { untilOpen } from './listener/until-open.ts'
@@ -58,7 +57,7 @@ export interface ProxyParts extends CapturedParts {
   /** A listening socket for this address: handed over, or newly bound. An abort says that it is not wanted any more. */
   readonly listen: (address: Address, signal: AbortSignal) => Promise<Server>
   /** The same for datagrams. Absent: newly bound. */
-  readonly listenUdp?: (address: Address) => Promise<Datagrams>
+  readonly listenUdp?: (address: Address, signal: AbortSignal) => Promise<Datagrams>
   readonly self: {
     /** `<namespace>/<name>`. */
     readonly workload: string
@@ -291,7 +290,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     const opening =
       'serve' in service
         ? () => parts.listen(listener.address, unwanted.signal)
-        : () => (parts.listenUdp ?? bindDatagrams)(listener.address)
+        : () => (parts.listenUdp ?? bindDatagrams)(listener.address, unwanted.signal)
     const socket = await untilOpen<Server | Datagrams>(opening, {
       clock,
       signal: AbortSignal.any([unwanted.signal, stopping.signal]),
@@ -299,7 +298,8 @@ export function createProxy(parts: ProxyParts): Proxy {
         log.error('cannot listen, tries again', { listener: name, address: formatAddress(listener.address), error }),
     })
     if (socket === undefined) return
-    if (open.get(name) !== one || stopping.signal.aborted) return void socket.close()
+    if (open.get(name) !== one || stopping.signal.aborted)
+      return void ('socket' in socket ? socket.socket : socket).close()
     const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
     one.handle = handleOf(name, service, socket, failed)
     checkReady()
@@ -310,8 +310,8 @@ export function createProxy(parts: ProxyParts): Proxy {
     socket: Server | Datagrams,
     failed: (error: Error) => void,
   ): ListenerHandle | undefined => {
-    if (!('serve' in service)) return socket instanceof Datagrams ? service.attach(socket, failed) : undefined
-    if (socket instanceof Datagrams) return undefined
+    if (!('serve' in service)) return 'socket' in socket ? service.attach(socket, failed) : undefined
+    if ('socket' in socket) return undefined
     return listenOn(socket, {
       accepted: (one, tracked) => service.serve(one, tracked),
       room: { admit: overload.admit, left: overload.left, refused: () => serveParts.refused(name, 'overload') },

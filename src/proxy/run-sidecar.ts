@@ -15,11 +15,12 @@ import { createAnswerCache } from './dns/answer-cache.ts'
 import { createForward } from './dns/forward.ts'
 import { answerFromNames, type MeshNames } from './dns/mesh-names.ts'
 import { hostResolvers } from './dns/resolvers.ts'
-import { createHandedOver } from './handed-over.ts'
+import { createHandedOver, type SocketOwner } from './handed-over.ts'
 import type { DatagramCarrier } from './carried-datagrams.ts'
 import { createInside, type Inside } from './inside.ts'
 import { datagramsFrom } from './listener/handles.ts'
 import { originalDestination } from './listener/original-destination.ts'
+import { createOrderedDatagrams } from './ordered-datagrams.ts'
 import type { NamedService } from './config.ts'
 import { createProxy } from './proxy.ts'
 import { certsAnswer, plainJson } from './sidecar-answers.ts'
@@ -79,10 +80,12 @@ const reportEveryMs = 5000
 
 /** Does nothing until it hears `start`. */
 export function createSidecar(parts: SidecarParts): Sidecar {
-  const sockets = createHandedOver({
+  const owner: SocketOwner = {
     want: (address) => parts.tell({ kind: 'listen', address }),
     release: (address) => parts.tell({ kind: 'release', address }),
-  })
+  }
+  const sockets = createHandedOver(owner)
+  const ordered = createOrderedDatagrams(owner)
   const datagrams: (() => ReceivingDatagrams | undefined)[] = []
   const carrier = Promise.withResolvers<DatagramCarrier>()
   const undeclared = new Server()
@@ -100,6 +103,7 @@ export function createSidecar(parts: SidecarParts): Sidecar {
   }
   const drain = (deadlineMs: number, patient = false): void => {
     sockets.close()
+    ordered.close()
     if (running === undefined) return over()
     // Each further time: another deadline, of which the first to come counts.
     const late = parts.clock.after(deadlineMs + drainSlackMs, over)
@@ -129,15 +133,15 @@ export function createSidecar(parts: SidecarParts): Sidecar {
           if (handle instanceof Server) takeSocket(message, handle)
           return
         case 'datagrams': {
-          const { family, relay } = message
+          const { family, address, relay } = message
+          const receive = (): ReceivingDatagrams | undefined => datagramsFrom(handle, family)
           if (relay !== undefined) {
             void released.promise.then(() => {
-              const received = datagramsFrom(handle, family)
+              const received = receive()
               if (received !== undefined) carrier.resolve({ ...received, relay })
             })
-            return
-          }
-          datagrams.push(() => datagramsFrom(handle, family))
+          } else if (address === undefined) datagrams.push(receive)
+          else ordered.add(address, receive)
           return
         }
         case 'connected':
@@ -149,8 +153,19 @@ export function createSidecar(parts: SidecarParts): Sidecar {
             await released.promise
             return socketsOnDemand && signal !== undefined ? sockets.order(address, signal) : sockets.take(address)
           }
-          const started =
-            running ?? start(message, { listen, datagrams, carrier: carrier.promise, undeclared, inside }, parts)
+          const listenUdp: Given['listenUdp'] = async (address, signal) => {
+            await released.promise
+            return ordered.order(address, signal)
+          }
+          const given: Given = {
+            listen,
+            ...(socketsOnDemand && { listenUdp }),
+            datagrams,
+            carrier: carrier.promise,
+            undeclared,
+            inside,
+          }
+          const started = running ?? start(message, given, parts)
           if ('failed' in started) {
             parts.tell({ kind: 'failed', sentence: started.failed })
             return parts.exit(1)
@@ -181,6 +196,8 @@ export function createSidecar(parts: SidecarParts): Sidecar {
 interface Given {
   /** With a signal for sockets that come and go. */
   readonly listen: (address: Address, signal?: AbortSignal) => Promise<Server>
+  /** Absent: listeners for datagrams bind their own. */
+  readonly listenUdp?: (address: Address, signal: AbortSignal) => Promise<ReceivingDatagrams>
   /** Each begins to receive when it is called. */
   readonly datagrams: readonly (() => ReceivingDatagrams | undefined)[]
   /** For the program's other datagrams; never, where there is none. */
@@ -192,7 +209,7 @@ interface Given {
 
 function start(
   message: Start,
-  { listen, datagrams, carrier, undeclared, inside }: Given,
+  { listen, listenUdp, datagrams, carrier, undeclared, inside }: Given,
   parts: SidecarParts,
 ): Running | { readonly failed: string } {
   const { nodeId, xdsAddress, identity: first, workload, namespace, service, adminAddress, logLevel } = message
@@ -233,6 +250,7 @@ function start(
     demand: (routeName) => flow.demand(routeName),
     identity,
     listen,
+    ...(listenUdp && { listenUdp }),
     self: { workload: workload.includes('/') ? workload : `${namespace}/${workload}`, namespace, service, spiffeId },
     ...(message.connectInside === true ? { connectInside: (port, timeoutMs) => inside.connect(port, timeoutMs) } : {}),
     carrier,

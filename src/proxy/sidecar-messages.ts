@@ -12,6 +12,11 @@ export interface IdentityMaterial {
   readonly notAfterMs: number
 }
 
+/** A socket that the agent is asked for: TCP that listens, or UDP. */
+export interface WantedSocket extends Address {
+  readonly udp?: true
+}
+
 /** What an agent tells its sidecar over Node's IPC channel. A closed channel means that the agent is gone: the sidecar exits. */
 export type ToSidecar =
   /**
@@ -26,10 +31,11 @@ export type ToSidecar =
       readonly caught?: readonly { readonly port: number; readonly address: Address }[]
     }
   /**
-   * A bound UDP socket for DNS comes along, as Node's own handle; sent before `start`, or before `take-over`. `relay`: it is for the
-   * program's other datagrams, which come in frames from this port of the same host.
+   * A bound UDP socket comes along, as Node's own handle. `address`: it is the one that was asked for. `relay`: it is for the program's
+   * other datagrams, which come in frames from this port of the same host. Neither: for DNS. The last two are sent before `start`, or
+   * before `take-over`.
    */
-  | { readonly kind: 'datagrams'; readonly family: 4 | 6; readonly relay?: number }
+  | { readonly kind: 'datagrams'; readonly family: 4 | 6; readonly relay?: number; readonly address?: Address }
   | {
       readonly kind: 'start'
       readonly nodeId: string
@@ -86,10 +92,10 @@ export type FromSidecar =
   /** What was counted since the last time, while it is drained patiently. */
   | { readonly kind: 'figures'; readonly figures: Figures }
   | { readonly kind: 'answer'; readonly id: number; readonly json: unknown }
-  /** Asks for a listening socket: a `listener` message brings it, when it can be had. */
-  | { readonly kind: 'listen'; readonly address: Address }
+  /** Asks for a socket: a `listener` (for UDP a `datagrams`) message brings it, when it can be had. */
+  | { readonly kind: 'listen'; readonly address: WantedSocket }
   /** No listener has this socket any more, or waits for it. */
-  | { readonly kind: 'release'; readonly address: Address }
+  | { readonly kind: 'release'; readonly address: WantedSocket }
   /** Whether the program's datagrams that are not DNS are to be taken; as often as that changes, first before `ready`. */
   | { readonly kind: 'datagrams'; readonly allow: boolean }
   /** Asks for a connection to the program's port. */

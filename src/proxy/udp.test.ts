@@ -11,7 +11,7 @@ import { eventually, ownDatagramAddress, startProxy, type TestProxy } from './te
 const loopback = { host: '127.0.0.1', port: 0 }
 
 async function bound(t: TestContext): Promise<{ socket: Socket; at: Address }> {
-  const socket = await bindDatagrams(loopback)
+  const { socket } = await bindDatagrams(loopback)
   t.after(() => closeOnce(socket))
   return { socket, at: { host: '127.0.0.1', port: socket.address().port } }
 }
@@ -34,7 +34,7 @@ const buildUdp = (address: Address, more: Partial<UdpProxy> = {}): Listener => (
   direction: 'unspecified',
   udp: {
     statPrefix: 'udp',
-    cluster: 'one',
+    clusters: [{ cluster: 'one', weight: 1 }],
     idleTimeoutMs: 60_000,
     hash: undefined,
     accessLog: { path: '/dev/stdout' },
@@ -155,6 +155,31 @@ test('no more sessions than the cluster allows, and none without an endpoint', a
   const empty = await start(t, [buildCluster('one', [])])
   second.socket.send('hi', empty.address.port, '127.0.0.1')
   await eventually(() => empty.metrics.exposition().includes(dropped('no-endpoint', 1)))
+})
+
+test('sources are spread over clusters by weight; a cluster that is not there drops its share; one that goes away loses its sessions', async (t) => {
+  const [a, b] = [await echo(t, 'a'), await echo(t, 'b')]
+  const clusters = [buildCluster('a', [a.at]), buildCluster('b', [b.at])]
+  const split = (weights: Readonly<Record<string, number>>): Pick<UdpProxy, 'clusters'> => ({
+    clusters: Object.entries(weights).map(([cluster, weight]) => ({ cluster, weight })),
+  })
+  const world = await start(t, clusters, split({ a: 1, b: 1 }))
+  const clients = await Promise.all(Array.from({ length: 40 }, () => bound(t)))
+  const answers = await Promise.all(clients.map((client) => ask(client, world.address, 'hi')))
+  const ofA = answers.filter((one) => one === 'a: hi').length
+  assert.ok(ofA > 5 && ofA < 35, `${ofA} of 40 by a`)
+  assert.deepEqual(await Promise.all(clients.map((client) => ask(client, world.address, 'hi'))), answers)
+
+  const moved = buildUdp(world.address, split({ a: 0, b: 1 }))
+  world.config.set(buildConfig({ listeners: [moved], clusters }))
+  const now = await Promise.all(clients.map((client) => ask(client, world.address, 'hi')))
+  assert.deepEqual(new Set(now), new Set(['b: hi']))
+
+  const gone = buildUdp(world.address, split({ nobody: 1 }))
+  world.config.set(buildConfig({ listeners: [gone], clusters }))
+  clients[0]?.socket.send('hi', world.address.port, '127.0.0.1')
+  const dropped = 'weft_udp_dropped_datagrams_total{destination_service="nobody",reason="no-cluster"} 1'
+  await eventually(() => world.metrics.exposition().includes(dropped))
 })
 
 test('datagrams of any size and content pass whole', async (t) => {

@@ -5,7 +5,9 @@ import { xxHash64, type Hash64 } from '../base/xx-hash.ts'
 import { healthOf, type EndpointState } from './balance/endpoint-state.ts'
 import type { Cluster, Listener, UdpProxy } from './config.ts'
 import type { Fault } from './http/fault.ts'
+import type { Datagrams } from './listener/datagrams.ts'
 import type { ListenerHandle } from './listener/listener.ts'
+import { pickCluster } from './route/split.ts'
 import type { ServeParts } from './serve.ts'
 import { connectionLogLine } from './telemetry/connection-log.ts'
 import { serviceOf } from './telemetry/record.ts'
@@ -17,7 +19,7 @@ export interface UdpService {
   /** Sessions to another cluster than the new one end with their next datagram. */
   update(listener: Listener): void
   /** Takes what the socket receives. */
-  attach(socket: Socket, failed: (error: Error) => void): ListenerHandle
+  attach(datagrams: Datagrams, failed: (error: Error) => void): ListenerHandle
 }
 
 /** The datagrams of one source, and where they go. */
@@ -39,7 +41,7 @@ interface Session {
 const drainIdleMs = 1_000
 
 /**
- * Sends what comes to an endpoint of the cluster, and its answers back. A source is a session and keeps its endpoint while that may be
+ * Sends what comes to an endpoint of one of the clusters, and its answers back. A source is a session and keeps its endpoint while that may be
  * used; past the cluster's limit of connections, and without an endpoint, datagrams are dropped and counted.
  */
 export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 'shared' | 'current'>): UdpService {
@@ -83,9 +85,10 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     key: string,
     { address: host, port }: RemoteInfo,
     udp: UdpProxy,
+    name: string,
   ): Session | UdpDrop => {
     const snapshot = current()
-    const cluster = snapshot.config.clusters.get(udp.cluster)
+    const cluster = snapshot.config.clusters.get(name)
     if (cluster === undefined) return 'no-cluster'
     const balancer = snapshot.balancerOf(cluster)
     const state = balancer.pick([], undefined, hashOf(udp, host))
@@ -105,7 +108,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
       },
     })
     if ('kind' in upstream) return 'overflow'
-    const counters = counted(udp.cluster)
+    const counters = counted(name)
     const startedMs = clock.nowMs()
     const source = { host, port }
     const movedMs = sweeper.nowMs
@@ -118,9 +121,10 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
   /** May it go on where it goes? */
   const holds = (session: Session, udp: UdpProxy): boolean => {
     const { state } = session
-    if (session.cluster.name !== udp.cluster) return false
+    const { name } = session.cluster
+    if (!udp.clusters.some((one) => one.cluster === name && one.weight > 0)) return false
     const snapshot = current()
-    const cluster = snapshot.config.clusters.get(udp.cluster)
+    const cluster = snapshot.config.clusters.get(name)
     if (cluster === undefined) return false
     if (cluster !== session.cluster) {
       if (!snapshot.balancerOf(cluster).all.includes(state)) return false
@@ -139,9 +143,10 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     }
     if (session === undefined) {
       if (draining) return
-      session = begin(socket, key, from, udp)
+      const { cluster } = pickCluster(udp.clusters, shared.random)
+      session = begin(socket, key, from, udp, cluster)
+      if (typeof session === 'string') return counted(cluster).dropped(session)
     }
-    if (typeof session === 'string') return counted(udp.cluster).dropped(session)
     session.movedMs = sweeper.nowMs
     if (!session.upstream.send(datagram)) return session.counters.dropped('queue-full')
     session.received += datagram.length
@@ -162,7 +167,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     update(next) {
       listener = next
     },
-    attach(socket, failed) {
+    attach({ socket, stop }, failed) {
       sweeper.add(idle)
       socket.on('error', failed)
       socket.on('message', (datagram, from) => take(socket, datagram, from))
@@ -179,7 +184,9 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
         get open() {
           return sessions.size
         },
-        drain(deadlineMs) {
+        drain(deadlineMs, patient) {
+          // Another process takes what comes from now on; answers may leave still.
+          if (patient === true) stop()
           drained ??= new Promise<void>((resolve) => {
             draining = true
             const timer = clock.after(deadlineMs, endAll)

@@ -81,6 +81,9 @@ export interface Request {
   }
   /** Of raw TCP and TLS: lines, each of which gets one as its answer. */
   readonly send?: readonly string[]
+  /** Of a datagram, as text or in hexadecimal. */
+  readonly payload?: string
+  readonly payloadHex?: string
   readonly serverName?: string
   readonly trust?: CertificateName
   /** Of a WebSocket: what is sent, each to be echoed. */
@@ -118,6 +121,8 @@ export interface Expectation {
   readonly answered?: boolean
   readonly backendIsTLS?: boolean
   readonly framesEchoed?: boolean
+  /** The answer begins as the question did: with its id. */
+  readonly dnsAnswerWithSameId?: boolean
   /** A request header of the backend's that holds its name. */
   readonly backendRequestHeaderNamesBackend?: string
   /** Who got a copy; of a distribution within these numbers. */

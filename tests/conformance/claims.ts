@@ -8,7 +8,7 @@ export const groups: Readonly<Record<string, true | string>> = {
   'gateway-grpc': true,
   'gateway-tls': true,
   'gateway-tcp': true,
-  'gateway-udp': 'there is no UDPRoute yet',
+  'gateway-udp': true,
 }
 
 /** Features of the Gateway API: claimed, or why not. A feature that is not here is not claimed. */
@@ -73,6 +73,7 @@ export const features: Readonly<Record<string, true | string>> = {
   TLSRouteModeTerminate: true,
   TLSRouteModeMixed: true,
   TCPRoute: true,
+  UDPRoute: true,
 }
 
 /** Cases that do not apply although their features are claimed, each with the reason. */

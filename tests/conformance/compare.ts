@@ -72,11 +72,16 @@ function redirectDifference({ headers }: CurlReply, asked: string, { redirect }:
   )
 }
 
-/** Whether the backend was asked over TLS, and for which name. */
-function tlsDifference(reply: CurlReply, { backendIsTLS, backendRequest }: Expectation): string | undefined {
+/** Whether the backend was asked over TLS, and for which name; whether it has answered the question that was asked. */
+function tlsDifference(
+  reply: CurlReply,
+  { backendIsTLS, backendRequest, dnsAnswerWithSameId }: Expectation,
+): string | undefined {
   const [seen = ''] = reply.headers['is-tls'] ?? []
+  const [id] = reply.headers['same-id'] ?? []
   const { tls } = (echoOf(reply) ?? {}) as { tls?: { serverName?: string } }
   return (
+    differs('DNS answer with the same id', String(id), dnsAnswerWithSameId === undefined ? undefined : 'true') ??
     differs('TLS at the backend', seen, backendIsTLS === undefined ? undefined : String(backendIsTLS)) ??
     differs('server name at the backend', tls?.serverName ?? '', backendRequest?.sni)
   )

@@ -37,7 +37,7 @@ test('conformance: a wrong answer fails its case by name, with the difference, a
     fs.writeFileSync(path.join(folder, `cases/${name}.json`), JSON.stringify(one))
   }
   const [request, ...others] = good.steps
-  write({ ...good, name: 'Gate', group: 'gateway-udp' })
+  write({ ...good, name: 'Gate', group: 'gateway-none' })
   // A sample has one try only, so that the test need not wait for a step's whole time.
   write({
     ...good,
@@ -46,7 +46,7 @@ test('conformance: a wrong answer fails its case by name, with the difference, a
   })
   const { status, out } = await runToEnd([process.execPath, runner, folder], { ...place, withinMs: 90_000 })
   assert.equal(status, 1, out)
-  assert.match(out, /^gateway-udp Gate: not claimed: there is no UDPRoute yet$/m)
+  assert.match(out, /^gateway-none Gate: not claimed: the group gateway-none is not known$/m)
   assert.match(out, /^mesh-http Wrong: FAIL .*: an answer: status 200, expected 418/m)
   assert.match(out, /^0 passed, 1 failed, 1 skipped$/m)
 })

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import type { CurlReply } from '../world/curl.ts'
 import type { Step } from './case.ts'
+import { sendDatagram } from './datagrams.ts'
 import { callGrpc } from './grpc.ts'
 import { callLines, type LineCall } from './lines.ts'
 import { certificatePath, readResource, type Stage } from './stage.ts'
@@ -85,6 +86,11 @@ async function sendToGateway({ via, request }: Step, stage: Stage, times: number
     const replies: CurlReply[] = []
     for (let n = 0; n < times; n++) replies.push(await callLines(lineCall(stage, request, { host: address, port })))
     return { url: `${protocol}://${address}:${port}`, replies }
+  }
+  if (protocol === 'udp') {
+    const replies: CurlReply[] = []
+    for (let n = 0; n < times; n++) replies.push(await sendDatagram(request, { host: address, port }))
+    return { url: `udp://${address}:${port}`, replies }
   }
   const version = versions[protocol]
   if (version === undefined) throw new Error(`the runner does not speak ${protocol}`)

@@ -215,9 +215,11 @@ const portVariables: Readonly<Record<string, { readonly name: string; readonly t
   grpcs: { name: 'GRPCS_PORT', tls: true },
   tcp: { name: 'TCP_PORT' },
   tls: { name: 'TLS_PORT', tls: true },
+  udp: { name: 'UDP_PORT' },
+  dns: { name: 'DNS_PORT' },
 }
 /** How an instance says what its port speaks. */
-const declared: Readonly<Record<string, string>> = { h2c: 'http2', https: 'tcp', grpcs: 'tcp', tls: 'tcp' }
+const declared: Readonly<Record<string, string>> = { h2c: 'http2', https: 'tcp', grpcs: 'tcp', tls: 'tcp', dns: 'udp' }
 
 async function startPod(stage: Stage, backend: Backend, index: number): Promise<Pod> {
   const { namespace, name, podLabels, tls } = backend

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import path from 'node:path'
 import { test } from 'node:test'
 import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
-import { createWorld, type World } from '../world/world.ts'
+import { createWorld, type Workload, type World } from '../world/world.ts'
 
+const datagramsProgram = path.join(import.meta.dirname, '../world/programs/datagrams.mjs')
 const gatewayWith = (listeners: string, more = ''): string =>
   `apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: { name: edge }\nspec: { gatewayClassName: weft, ${more}listeners: [${listeners}] }\n---\n`
 const http = '{ name: http, port: 80, protocol: HTTP }'
@@ -100,4 +104,65 @@ test('gateway: an address that cannot be bound is told, and bound when it can be
   assert.match(message, /none ready yet|192\.0\.2\.77/)
   await world.apply(gatewayWith(http, 'addresses: [{ value: 127.0.0.1 }], '.replace('127.0.0.1', edge.address)))
   await world.curlUntil(undefined, `http://${edge.address}/`, 404, { headers: ['Host: nobody.example'] })
+})
+
+const dnsGateway = gatewayWith('{ name: udp, port: 5300, protocol: UDP }')
+const dnsRoute = (backends: string): string =>
+  `apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: UDPRoute\nmetadata: { name: talk }\nspec: { parentRefs: [{ name: edge }], rules: [{ backendRefs: [${backends}] }] }\n---\n`
+
+/** One datagram from a source of its own; undefined: no answer came. */
+async function talk({ address }: { address: string }, text: string): Promise<string | undefined> {
+  const socket = dgram.createSocket('udp4')
+  try {
+    socket.send(text, 5300, address)
+    const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(2000) })) as [Buffer]
+    return answer.toString()
+  } catch {
+    return undefined
+  } finally {
+    socket.close()
+  }
+}
+
+test('gateway: datagrams go to programs by weight, through a change of the proxy too; a policy about senders closes', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const speaker = async (name: string): Promise<Workload> => {
+    const port = await freePort()
+    return world.run(name, {
+      port: 0,
+      args: ['--port', `talk:53=${port}/udp`],
+      command: (report) => [process.execPath, datagramsProgram, name, String(port), report],
+    })
+  }
+  const [edge] = await Promise.all([world.gateway('edge'), speaker('one'), speaker('two')])
+  await world.apply(dnsGateway + dnsRoute('{ name: one, port: 53 }, { name: two, port: 53 }'))
+  await until('it answers', async () => (await talk(edge, 'hi')) !== undefined)
+  assert.match(edge.child.err, /listens on \S+:5300\/udp/)
+  const spread = (): Promise<readonly (string | undefined)[]> =>
+    Promise.all(Array.from({ length: 30 }, () => talk(edge, 'hi')))
+  assert.deepEqual(new Set(await spread()), new Set(['one: hi', 'two: hi']))
+
+  const upgraded = await world.weft(['upgrade', edge.name])
+  assert.equal(upgraded.status, 0, upgraded.err)
+  assert.ok(
+    (await spread()).every((answer) => answer !== undefined),
+    'the new process has the socket, and the old one lets go',
+  )
+
+  await world.apply(dnsRoute('{ name: two, port: 53 }, { name: nobody, port: 53, weight: 0 }'))
+  await until('only two answers', async () => (await spread()).every((answer) => answer === 'two: hi'))
+  const metrics = await world.curl(undefined, `${edge.adminUrl}/metrics`)
+  assert.match(metrics.body, /weft_udp_sessions_total\{destination_service="default\/two"\} \d+/)
+  const { out: route } = await world.weft(['describe', 'udproute', 'talk'])
+  assert.match(route, /there is no Service default\/nobody/)
+
+  const selector = 'selector: { matchLabels: { gateway.networking.k8s.io/gateway-name: edge } }'
+  await world.apply(
+    `apiVersion: weft.dev/v1alpha1\nkind: AuthorizationPolicy\nmetadata: { name: known }\nspec: { ${selector}, rules: [{ from: [{ source: { namespaces: [default] } }] }] }\n`,
+  )
+  const { out: policy } = await world.weft(['describe', 'authorizationpolicy', 'known'])
+  assert.match(policy, /UDP listeners of Gateway default\/edge drop\s+everything/)
+  await until('nothing comes through', async () => (await talk(edge, 'hi')) === undefined)
 })

@@ -28,7 +28,7 @@ test('--port is [NAME:][SERVICEPORT=]PORT[/PROTOCOL]', () => {
 
 test('what makes no sense is named, all of it', () => {
   const said = problems({
-    port: ['x', '0', '99999', '80/udp', '80', '80=81'],
+    port: ['x', '0', '99999', '80/mqtt', '80', '80=81'],
     label: ['novalue'],
     capture: 'root',
     inbound: ['other=127.0.0.1:1', 'nowhere'],
@@ -37,7 +37,7 @@ test('what makes no sense is named, all of it', () => {
   })
   assert.match(said, /not "x"/)
   assert.match(said, /from 1 to 65535/)
-  assert.match(said, /http, http2, grpc or tcp, not "udp"/)
+  assert.match(said, /http, http2, grpc, tcp or udp, not "mqtt"/)
   assert.match(said, /service port 80 is given twice/)
   assert.match(said, /KEY=VALUE, not "novalue"/)
   assert.match(said, /auto, namespace, host or explicit, not "root"/)

@@ -128,7 +128,7 @@ function readPort(text: string): ProgramPort | Wrong {
   const service = servicePort === undefined ? target : Number(servicePort)
   if (![target, service].every(isPort)) return wrong(`--port ${text}: a port is a number from 1 to 65535`)
   if (protocol !== undefined && !isAppProtocol(protocol))
-    return wrong(`--port ${text}: the protocol is http, http2, grpc or tcp, not ${quote(protocol)}`)
+    return wrong(`--port ${text}: the protocol is http, http2, grpc, tcp or udp, not ${quote(protocol)}`)
   return {
     ...(name === undefined ? {} : { name }),
     servicePort: service,

@@ -36,7 +36,7 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     'a kind like none',
     'apiVersion: v1\nkind: Pod\nmetadata: {name: web}',
     [
-      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, ReferenceGrant, BackendTLSPolicy, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
+      'a.yaml:2: Pod default/web: kind: there is no kind "Pod"; known are Namespace, Service, Workload, EndpointSlice, ExternalService, GatewayClass, Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute, ReferenceGrant, BackendTLSPolicy, PeerAuthentication, AuthorizationPolicy, Secret, ConfigMap, TrafficPolicy, MeshConfig, VirtualIP',
     ],
   ],
   [
@@ -128,12 +128,12 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
   ],
   [
     'several at once, each with its line',
-    'apiVersion: v1\nkind: Service\nmetadata:\n  name: Web_1\n  labels:\n    app: a b\nspec:\n  ports:\n    - port: 0\n    - port: 81\n      protocol: UDP',
+    'apiVersion: v1\nkind: Service\nmetadata:\n  name: Web_1\n  labels:\n    app: a b\nspec:\n  ports:\n    - port: 0\n    - port: 81\n      protocol: SCTP',
     [
       'a.yaml:4: Service default/Web_1: metadata.name: expected a name of lower-case letters, digits, "-" and ".", got "Web_1"',
       'a.yaml:6: Service default/Web_1: metadata.labels.app: expected a label value of at most 63 letters, digits, "-", "_" and ".", got "a b"',
       'a.yaml:9: Service default/Web_1: spec.ports[0].port: expected a whole number from 1 to 65535, got 0',
-      'a.yaml:11: Service default/Web_1: spec.ports[1].protocol: expected one of "TCP", got "UDP"',
+      'a.yaml:11: Service default/Web_1: spec.ports[1].protocol: expected one of "TCP", "UDP", got "SCTP"',
     ],
   ],
   [

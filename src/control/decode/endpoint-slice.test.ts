@@ -23,10 +23,10 @@ test('an EndpointSlice says what is wrong with it', () => {
     'a.yaml:5: EndpointSlice default/db: endpoints[1].addresses[0]: expected an IPv4 address, got "::1"',
   ])
   assert.deepEqual(
-    problemsOf('addressType: IPv4\nendpoints: [{addresses: [db.example]}]\nports: [{port: 1, protocol: UDP}]'),
+    problemsOf('addressType: IPv4\nendpoints: [{addresses: [db.example]}]\nports: [{port: 1, protocol: SCTP}]'),
     [
       'a.yaml:5: EndpointSlice default/db: endpoints[0].addresses[0]: expected an IP address, got "db.example"',
-      'a.yaml:6: EndpointSlice default/db: ports[0].protocol: expected one of "TCP", got "UDP"',
+      'a.yaml:6: EndpointSlice default/db: ports[0].protocol: expected one of "TCP", "UDP", got "SCTP"',
     ],
   )
 })

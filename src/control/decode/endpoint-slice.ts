@@ -91,14 +91,14 @@ function stateOf({ ready = true, serving = ready, terminating = false }: Conditi
 interface WrittenPort {
   readonly name: string
   readonly port: number
-  readonly protocol: 'TCP'
+  readonly protocol: 'TCP' | 'UDP'
   readonly appProtocol?: unknown
 }
 const port: Decoder<SlicePort> = refine(
   object<WrittenPort>({
     name: withDefault(string(), ''),
     port: portNumber,
-    protocol: withDefault(oneOf('TCP'), 'TCP'),
+    protocol: withDefault(oneOf('TCP', 'UDP'), 'TCP'),
     // The Service says it.
     appProtocol: optional(anything),
   }),

@@ -14,7 +14,7 @@ import {
   type Decoder,
   type Issue,
 } from '../../base/decode.ts'
-import { appProtocols, type AppProtocol } from '../../base/app-protocol.ts'
+import { connectedProtocols, type AppProtocol } from '../../base/app-protocol.ts'
 import { parseIp } from '../../base/ip-prefix.ts'
 import type { Locality } from '../../base/locality.ts'
 import { externalTlsSpec, type ExternalTlsSpec } from './external-tls.ts'
@@ -78,7 +78,7 @@ const port: Decoder<ReadPort> = refine(
     name: optional(label),
     port: portNumber,
     targetPort: optional(portNumber),
-    protocol: oneOf(...appProtocols, 'https', 'tls'),
+    protocol: oneOf(...connectedProtocols, 'https', 'tls'),
     tls: optional(externalTlsSpec),
   }),
   ({ name, port: number, targetPort = number, protocol, tls }, path, issues) => {

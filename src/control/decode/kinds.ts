@@ -143,6 +143,14 @@ const table: { readonly [K in Kind]: Row<K> } = {
     namespaced: true,
     spec: streamRouteSpec,
   },
+  UDPRoute: {
+    kind: 'UDPRoute',
+    apiVersions: ['gateway.networking.k8s.io/v1alpha2', 'gateway.networking.k8s.io/v1'],
+    plural: 'udproutes',
+    shortNames: [],
+    namespaced: true,
+    spec: streamRouteSpec,
+  },
   ReferenceGrant: {
     kind: 'ReferenceGrant',
     apiVersions: gatewayApi,

@@ -35,6 +35,7 @@ export interface Specs {
   GRPCRoute: GrpcRouteSpec
   TLSRoute: TlsRouteSpec
   TCPRoute: StreamRouteSpec
+  UDPRoute: StreamRouteSpec
   ReferenceGrant: ReferenceGrantSpec
   BackendTLSPolicy: BackendTlsPolicySpec
   PeerAuthentication: PeerAuthenticationSpec
@@ -63,8 +64,8 @@ export type Resource = { [K in Kind]: ResourceOf<K> }[Kind]
 /** A route whose rules are about calls, of any kind. */
 export type RouteResource = ResourceOf<'HTTPRoute'> | ResourceOf<'GRPCRoute'>
 
-/** A route of bytes, whatever they say. */
-export type StreamRouteResource = ResourceOf<'TLSRoute'> | ResourceOf<'TCPRoute'>
+/** A route of bytes or datagrams, whatever they say. */
+export type StreamRouteResource = ResourceOf<'TLSRoute'> | ResourceOf<'TCPRoute'> | ResourceOf<'UDPRoute'>
 
 /** A route of any kind. */
 export type AnyRouteResource = RouteResource | StreamRouteResource

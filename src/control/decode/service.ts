@@ -43,7 +43,7 @@ interface WrittenPort {
   readonly name?: string
   readonly port: number
   readonly targetPort?: number | string
-  readonly protocol: 'TCP'
+  readonly protocol: 'TCP' | 'UDP'
   readonly appProtocol?: string
   readonly nodePort?: number
 }
@@ -67,7 +67,7 @@ const writtenPort = object<WrittenPort>({
   name: optional(label),
   port: portNumber,
   targetPort: optional(targetPort),
-  protocol: withDefault(oneOf('TCP'), 'TCP'),
+  protocol: withDefault(oneOf('TCP', 'UDP'), 'TCP'),
   appProtocol: optional(string()),
   nodePort: optional(integer({ min: 0, max: 65_535 })),
 })
@@ -82,6 +82,7 @@ function protocolOf(
   issues: Issue[],
 ): Pick<ServicePortSpec, 'protocol' | 'insideTls'> | typeof invalid {
   const { appProtocol, name } = port
+  if (port.protocol === 'UDP') return { protocol: 'udp' }
   const insideTls = insideOwnTls(appProtocol ?? prefixOf(name))
   if (insideTls !== undefined) return { protocol: 'tcp', insideTls }
   if (appProtocol === undefined) return { protocol: protocolOfName(name) ?? 'http' }

@@ -1,3 +1,4 @@
+import { isUdp } from '../../base/app-protocol.ts'
 import type { StoredDocument } from '../collect/store.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { ServicePortSpec } from '../decode/service.ts'
@@ -59,7 +60,11 @@ function inferService(workloads: readonly ResourceOf<'Workload'>[]): Entry {
     apiVersion: 'v1',
     kind: 'Service',
     metadata,
-    spec: { ports: inOrder.map(({ protocol, ...port }) => ({ ...port, protocol: 'TCP', appProtocol: protocol })) },
+    spec: {
+      ports: inOrder.map(({ protocol, ...port }) =>
+        isUdp(protocol) ? { ...port, protocol: 'UDP' } : { ...port, protocol: 'TCP', appProtocol: protocol },
+      ),
+    },
   }
   return { resource, document, owner: { kind: 'registered' } }
 }

@@ -19,16 +19,17 @@ const protocols: Readonly<Record<string, Known>> = {
   HTTPS: { protocol: 'https', kinds: ['HTTPRoute', 'GRPCRoute'] },
   TLS: { protocol: 'tls', kinds: ['TLSRoute'] },
   TCP: { protocol: 'tcp', kinds: ['TCPRoute'] },
+  UDP: { protocol: 'udp', kinds: ['UDPRoute'] },
 }
 
 interface Known {
   readonly protocol: ListenerProtocol
   readonly kinds: readonly Kind[]
 }
-type ListenerProtocol = 'http' | 'https' | 'tls' | 'tcp'
+type ListenerProtocol = 'http' | 'https' | 'tls' | 'tcp' | 'udp'
 
 /** Those of one such may share a port. The TLS server name tells listeners apart whether or not TLS ends there. */
-const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp' } as const
+const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp', udp: 'udp' } as const
 
 /** A listener as it was written, and what could be made of it. */
 export interface Listener {
@@ -85,7 +86,8 @@ function linkListener(
     const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
     problems.push(conditionAt(owner, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
   }
-  const rival = known && before.find((one) => one.serves && one.spec.port === spec.port && clashes(one, spec, known))
+  const place = { port: spec.port, udp: known?.protocol === 'udp' }
+  const rival = known && before.find((one) => one.serves && isAt(one, place) && clashes(one, spec, known))
   if (known !== undefined && rival !== undefined) problems.push(conflict(owner, spec, field, rival, known))
   return {
     value: {
@@ -107,6 +109,12 @@ function linkListener(
     problems,
   }
 }
+
+/** Whether a listener has this socket: a port of TCP and one of UDP have nothing to do with one another. */
+export const isAt = (
+  { spec, protocol }: Listener,
+  { port, udp }: { readonly port: number; readonly udp: boolean },
+): boolean => spec.port === port && (protocol === 'udp') === udp
 
 /** What a listener is called at its Gateway. */
 export const listenerName = ({ kind, metadata }: Owner, { name }: ListenerSpec): string =>

@@ -1,17 +1,17 @@
-import { isHttp, isHttp2, type AppProtocol } from '../../base/app-protocol.ts'
+import { isHttp, isHttp2, isUdp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { HealthChecksSpec } from '../decode/traffic-health.ts'
 import type { TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type { HealthChecks, HealthProbe } from '../model/model.ts'
 import type { Destination } from './find-destination.ts'
 
-/** What a policy says of checks for a port of this protocol: none by HTTP where bytes are passed, none by gRPC where HTTP/2 is not spoken. */
+/** What a policy says of checks for a port of this protocol: none where nothing is connected to, none by HTTP where bytes are passed, none by gRPC where HTTP/2 is not spoken. */
 export const checksFor =
   (protocol: AppProtocol) =>
   ({ healthChecks }: Pick<TrafficPolicySpec, 'healthChecks'>): HealthChecksSpec | false | undefined =>
     healthChecks === undefined || healthChecks === false || fits(healthChecks, protocol) ? healthChecks : undefined
 
 const fits = ({ http, grpc }: HealthChecksSpec, protocol: AppProtocol): boolean =>
-  http === undefined ? grpc === undefined || isHttp2(protocol) : isHttp(protocol)
+  !isUdp(protocol) && (http === undefined ? grpc === undefined || isHttp2(protocol) : isHttp(protocol))
 
 /** Names become the model's. */
 export const linkHealthChecks = (said: HealthChecksSpec): HealthChecks => ({

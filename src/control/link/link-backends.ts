@@ -1,5 +1,5 @@
 import { nearest } from '../../base/decode.ts'
-import { isHttp } from '../../base/app-protocol.ts'
+import { isHttp, isUdp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { BackendRef, HttpRouteRule } from '../decode/http-route.ts'
 import type { AnyRouteResource as AnyRoute, RouteResource as Route } from '../decode/resource-types.ts'
@@ -88,7 +88,14 @@ export function resolve(
   const ports = service.spec.ports.map((port) => port.port)
   const port = service.spec.ports.find((one) => one.port === ref.port)
   if (port === undefined) return refuse('port', `${what} has no port ${ref.port} (it has ${ports.join(', ')})`)
-  // Bytes may go to any port.
+  if (isUdp(port.protocol) !== (route.kind === 'UDPRoute'))
+    return refuse(
+      'port',
+      `port ${ref.port} of ${what} is ${port.protocol}`,
+      route.kind === 'UDPRoute' ? '; if it takes datagrams, declare protocol: UDP' : '; only UDPRoutes lead there',
+      'UnsupportedProtocol',
+    )
+  // Bytes may go to any port of connections.
   if ((route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') && !isHttp(port.protocol))
     return refuse(
       'port',

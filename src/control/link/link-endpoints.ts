@@ -1,3 +1,4 @@
+import { isUdp } from '../../base/app-protocol.ts'
 import { formatAddress } from '../../base/address.ts'
 import type { Problem } from '../../base/problem.ts'
 import { formatSpiffeId } from '../../base/spiffe-id.ts'
@@ -52,6 +53,8 @@ export function linkEndpoints(
     if (target === undefined) continue
     if (target.protocol !== port.spec.protocol && !port.tls)
       problems.push(protocolsDiffer(service, port, workload, target))
+    // Nobody there hears what is sent.
+    if (isUdp(target.protocol) !== isUdp(port.spec.protocol)) continue
     const address = target.inbound ?? { host: workload.spec.address ?? '', port: target.targetPort }
     const offers = target.inbound !== undefined && mtlsMode(workload, target.targetPort, snapshot).mode !== 'disable'
     const mtls = offers && !port.tls
@@ -105,7 +108,7 @@ function protocolsDiffer(
   target: WorkloadPort,
 ): Problem {
   const theirs = `workload ${metadata.namespace}/${metadata.name} serves its port ${target.name} as ${target.protocol}`
-  const message = `the port is ${spec.protocol}, but ${theirs}; declare appProtocol: ${target.protocol} here, or ${spec.protocol} there (weft run --port ${target.targetPort}/${spec.protocol})`
+  const message = `the port is ${spec.protocol}, but ${theirs}; declare ${isUdp(target.protocol) ? 'protocol: UDP' : `appProtocol: ${target.protocol}`} here, or ${spec.protocol} there (weft run --port ${target.targetPort}/${spec.protocol})`
   return problemAt(service, `spec.ports[${index}]`, message)
 }
 

@@ -1,4 +1,4 @@
-import { isHttp, isHttp2, type AppProtocol } from '../../base/app-protocol.ts'
+import { isHttp, isHttp2, isUdp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
@@ -60,7 +60,9 @@ export const failoverOf = (port: FailoverPort, to: FailoverPort): Failover | und
     : undefined
 
 const isAlike = (a: FailoverPort, b: FailoverPort): boolean =>
-  isHttp(a.protocol) === isHttp(b.protocol) && isHttp2(a.protocol) === isHttp2(b.protocol)
+  isHttp(a.protocol) === isHttp(b.protocol) &&
+  isUdp(a.protocol) === isUdp(b.protocol) &&
+  isHttp2(a.protocol) === isHttp2(b.protocol)
 
 /** Why a policy's failover does nothing for any of these ports; undefined: for one of them it does. */
 export function failsOverNowhere(

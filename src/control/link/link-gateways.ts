@@ -10,9 +10,10 @@ import type {
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Certificate, Gateway, GatewayListener, StreamListener } from '../model/model.ts'
 import { attach } from './attach-routes.ts'
+import { datagramProblems } from './datagram-policies.ts'
 import { clientCertificate, readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
-import { linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
+import { isAt, linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
 import { withRateLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
@@ -57,6 +58,7 @@ export function linkGateways(attaching: Attaching): Linked<LinkedGateways> {
     return linked.value
   })
   const byName = new Map(gateways.map((one) => [`${one.namespace}/${one.name}`, one]))
+  problems.push(...datagramProblems(byName, snapshot))
   return { value: { gateways: byName, certificates: certificatesOf(gateways, snapshot) }, problems }
 }
 
@@ -87,8 +89,8 @@ function attachRoutes(
         for (const { listener, hostnames } of found) {
           let there = attached.get(listener)
           if (there === undefined) attached.set(listener, (there = { calls: new Map(), streams: new Map() }))
-          if (route.kind === 'TLSRoute' || route.kind === 'TCPRoute') there.streams.set(route, hostnames)
-          else there.calls.set(route, hostnames)
+          if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') there.calls.set(route, hostnames)
+          else there.streams.set(route, hostnames)
         }
     })
   }
@@ -134,7 +136,7 @@ function linkGateway(
     }),
     streams: serving.flatMap((one): StreamListener[] => {
       const { protocol } = one
-      if (protocol !== 'tls' && protocol !== 'tcp') return []
+      if (protocol !== 'tls' && protocol !== 'tcp' && protocol !== 'udp') return []
       const narrower = narrowerThan(one, serving).map(({ hostname }) => hostname)
       const hosts = streamHosts(one.name, narrower, attached.get(one)?.streams ?? new Map(), attaching.streams)
       problems.push(...hosts.problems)
@@ -173,7 +175,9 @@ const countOf = (there: There | undefined): number => (there === undefined ? 0 :
 const narrowerThan = (listener: Listener, all: readonly Listener[]): readonly Listener[] =>
   all.filter(
     (other) =>
-      other !== listener && other.spec.port === listener.spec.port && coversHost(listener.hostname, other.hostname),
+      other !== listener &&
+      isAt(other, { port: listener.spec.port, udp: listener.protocol === 'udp' }) &&
+      coversHost(listener.hostname, other.hostname),
   )
 
 /**

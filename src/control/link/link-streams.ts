@@ -10,18 +10,21 @@ import { byAge, conditionAt, nameOf, originOf, problemAt, type Linked } from './
 /** Where the bytes of every route go, oldest route first: the same wherever it attaches. */
 export type StreamSplits = ReadonlyMap<Route, StreamSplit>
 
-/** Every TLSRoute and TCPRoute. */
+/** Every TLSRoute, TCPRoute and UDPRoute. */
 export function linkStreams(snapshot: InventorySnapshot): Linked<StreamSplits> {
   const problems: Problem[] = []
   const routes = [
     ...resourcesOf(snapshot, 'TLSRoute').toSorted(byAge),
     ...resourcesOf(snapshot, 'TCPRoute').toSorted(byAge),
+    ...resourcesOf(snapshot, 'UDPRoute').toSorted(byAge),
   ]
   return { value: new Map(routes.map((route) => [route, splitOf(route, snapshot, problems)])), problems }
 }
 
 function splitOf(route: Route, snapshot: InventorySnapshot, problems: Problem[]): StreamSplit {
   const field = 'spec.rules[0]'
+  const said =
+    route.kind === 'UDPRoute' ? { what: 'datagrams', lost: 'is dropped' } : { what: 'connections', lost: 'is closed' }
   route.spec.parentRefs.forEach(({ kind }, index) => {
     if (namesListeners(kind)) return
     const message = `${route.kind}s attach to Gateways only so far, so the route has no effect there; remove it`
@@ -30,12 +33,14 @@ function splitOf(route: Route, snapshot: InventorySnapshot, problems: Problem[])
   })
   const backends = (route.spec.rules[0]?.backendRefs ?? []).flatMap((ref, index): StreamSplit['backends'] => {
     const at = `${field}.backendRefs[${index}]`
-    const share = ref.weight > 0 ? '; its share of the connections is closed' : ''
+    const share = ref.weight > 0 ? `; its share of the ${said.what} ${said.lost}` : ''
     const service = resolve(route, ref, { field: at, share }, snapshot, problems)
     return ref.weight === 0 ? [] : [{ weight: ref.weight, service, port: ref.port, origin: originOf(route, at) }]
   })
   if (backends.length === 0)
-    problems.push(problemAt(route, field, 'all backendRefs have weight 0, so every connection is closed'))
+    problems.push(
+      problemAt(route, field, `all backendRefs have weight 0, so all ${said.what} ${said.lost.replace('is', 'are')}`),
+    )
   const { namespace, name } = route.metadata
   return { name: `${namespace}/${name}/rule-0`, backends, origin: originOf(route, field) }
 }

@@ -46,12 +46,12 @@ export interface ClientValidation {
   readonly origin: Origin
 }
 
-/** A listener for bytes. Several of TLS may share a port, with those for HTTPS too: they are told apart by the TLS server name. */
+/** A listener for bytes or datagrams. Several of TLS may share a port, with those for HTTPS too: they are told apart by the TLS server name. */
 export interface StreamListener {
   readonly name: string
   readonly port: number
-  readonly protocol: 'tls' | 'tcp'
-  /** As in `GatewayListener.hostname`; "*" for TCP. */
+  readonly protocol: 'tls' | 'tcp' | 'udp'
+  /** As in `GatewayListener.hostname`; "*" for TCP and UDP. */
   readonly hostname: string
   /** Of `Model.certificates`: TLS ends here with these. Empty: it passes through, or there is none. */
   readonly certificates: readonly string[]
@@ -68,7 +68,7 @@ export interface StreamHost {
   readonly split: StreamSplit
 }
 
-/** A connection goes to one of the backends, by weight. */
+/** A connection, or all datagrams of one source, goes to one of the backends, by weight. */
 export interface StreamSplit {
   /** "default/mail/rule-0". */
   readonly name: string

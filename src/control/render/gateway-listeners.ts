@@ -3,8 +3,9 @@ import type { Address } from '../../base/address.ts'
 import type { FilterChainSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { gatewayNames } from '../../xds/names.ts'
-import type { Gateway, GatewayInstance, GatewayListener, RouteRule } from '../model/model.ts'
+import type { Gateway, GatewayInstance, GatewayListener, RouteRule, StreamListener } from '../model/model.ts'
 import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
+import { renderDatagrams } from './gateway-datagrams.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
 import { faultsByRoute } from './faults.ts'
@@ -22,6 +23,7 @@ export interface GatewaySocket {
   readonly name: string
   /** As the Gateway says it. */
   readonly port: number
+  readonly udp: boolean
   readonly address: Address
 }
 
@@ -30,23 +32,32 @@ export function gatewaySockets(
   { listeners, streams, addresses }: Gateway,
   { host, portMap }: GatewayInstance,
 ): readonly GatewaySocket[] {
-  const ports = Array.from(new Set([...listeners, ...streams].map(({ port }) => port)))
+  const all = [...listeners, ...streams]
   const hosts = addresses.length === 0 ? [host] : addresses
-  return ports.flatMap((port) =>
-    hosts.map((one) => ({
-      name: `${gatewayNames}${port}${hosts.length === 1 ? '' : `/${one}`}`,
-      port,
-      address: { host: one, port: portMap.get(port) ?? port },
-    })),
-  )
+  const sockets = (udp: boolean): readonly GatewaySocket[] =>
+    Array.from(new Set(all.filter((one) => (one.protocol === 'udp') === udp).map(({ port }) => port))).flatMap((port) =>
+      hosts.map((one) => ({
+        name: `${gatewayNames}${port}${hosts.length === 1 ? '' : `/${one}`}${udp ? '/udp' : ''}`,
+        port,
+        udp,
+        address: { host: one, port: portMap.get(port) ?? port },
+      })),
+    )
+  return [...sockets(false), ...sockets(true)]
 }
 
 /** Plain HTTP is told apart by the host that a request names, HTTPS and TLS already by the TLS server name. */
 export function renderGatewayListener(
   gateway: Gateway,
-  { name, port, address }: GatewaySocket,
+  { name, port, udp, address }: GatewaySocket,
   { authorization, accessLog }: Pick<GatewayInstance, 'authorization'> & { readonly accessLog: boolean },
 ): MessageInitShape<typeof ListenerSchema> {
+  const { listeners, streams: all } = gateway
+  if (udp)
+    return renderDatagrams(
+      all.filter((one) => isThere(one, port, true)),
+      { name, address, authorization, accessLog },
+    )
   const tables = gatewayTables(gateway).filter((table) => table.port === port)
   const chains = tables.flatMap((table): readonly FilterChain[] => {
     const [first] = table.listeners
@@ -66,10 +77,10 @@ export function renderGatewayListener(
     ]
     return first === undefined ? [] : [chainFor(first, filters)]
   })
-  const streams = gateway.streams.filter((one) => one.port === port)
+  const streams = all.filter((one) => isThere(one, port, false))
   const parts = { port, authorization, accessLog }
   const raw = streams.flatMap((one) => streamChains(one, parts))
-  const secured = [...gateway.listeners, ...streams].some(
+  const secured = [...listeners, ...streams].some(
     (one) => one.port === port && (one.protocol === 'https' || one.protocol === 'tls'),
   )
   return {
@@ -83,6 +94,9 @@ export function renderGatewayListener(
 
 const rulesOf = ({ listeners }: GatewayTable): readonly RouteRule[] =>
   listeners.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules))
+
+const isThere = ({ port, protocol }: StreamListener, wanted: number, udp: boolean): boolean =>
+  port === wanted && (protocol === 'udp') === udp
 
 function chainFor(listener: GatewayListener, filters: NonNullable<FilterChain['filters']>): FilterChain {
   const { name, protocol, hostname } = listener

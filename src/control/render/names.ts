@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { isHttp } from '../../base/app-protocol.ts'
+import { isHttp, isUdp } from '../../base/app-protocol.ts'
 import type { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
 import type { Service } from '../model/model.ts'
 
@@ -14,11 +14,14 @@ export const renderServiceEntry = (
 ): MessageInitShape<typeof ServiceEntrySchema> => ({
   namespace,
   name,
-  ports: ports.map(({ port, protocol, name: portName }) => ({
-    name: portName,
-    port,
-    protocol: isHttp(protocol) ? 'http' : 'tcp',
-  })),
+  // Sidecars have no way for datagrams: to them such a port is not there.
+  ports: ports
+    .filter(({ protocol }) => !isUdp(protocol))
+    .map(({ port, protocol, name: portName }) => ({
+      name: portName,
+      port,
+      protocol: isHttp(protocol) ? 'http' : 'tcp',
+    })),
   virtualIp: virtualIp ?? '',
   hosts: [...(external?.hosts ?? [])],
 })

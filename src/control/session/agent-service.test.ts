@@ -364,14 +364,14 @@ test('every bad port is named at once', async (t) => {
   }
   const ports = [
     { ...port, servicePort: 80, protocol: 'http' },
-    { ...port, servicePort: 80, protocol: 'udp' },
+    { ...port, servicePort: 80, protocol: 'mqtt' },
     { ...port, servicePort: 81, protocol: '', inboundHost: 'localhost' },
     { ...port, name: 'b', servicePort: 70_000, protocol: '', inboundHost: '0.0.0.0' },
   ]
   const refusal = await connect(t, local).unary(grpcMethod(join), await request({ ports }))
   assert.ok('error' in refusal)
   assert.deepEqual(refusal.error.message.split('; '), [
-    'port 80: protocol "udp" is not known (known are http, http2, grpc, tcp)',
+    'port 80: protocol "mqtt" is not known (known are http, http2, grpc, tcp, udp)',
     'port 80 is declared twice',
     'two ports are called "a"',
     'port 81: the sidecar\'s address: "localhost" is no IP address',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isUdp } from '../../base/app-protocol.ts'
 import type { Document } from '../decode/resource.ts'
 import type { JoinWish } from './join-request.ts'
 
@@ -50,7 +51,8 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
       ports: ports.map(({ protocol, inbound, ...port }) => ({
         ...port,
         ...(protocol === undefined ? {} : { protocol }),
-        inbound: { address: inbound.host, port: inbound.port },
+        // Datagrams go to the program itself.
+        ...(isUdp(protocol) ? {} : { inbound: { address: inbound.host, port: inbound.port } }),
       })),
       ...(outbound === undefined ? {} : { outbound: { address: outbound.host, port: outbound.port } }),
       ...(capture === undefined ? {} : { capture }),

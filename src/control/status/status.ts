@@ -44,6 +44,7 @@ function ownStatus(resource: Entry['resource'], problems: readonly Problem[], co
     case 'GRPCRoute':
     case 'TLSRoute':
     case 'TCPRoute':
+    case 'UDPRoute':
       return routeStatus(resource, problems, (ref) => isOursToJudge(ref, resource.metadata.namespace, snapshot))
     case 'GatewayClass':
       return resource.spec.controllerName === controllerName ? { conditions: [condition('Accepted')] } : {}

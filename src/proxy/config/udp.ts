@@ -1,9 +1,11 @@
 import type { AccessLog } from './access-log.ts'
+import type { WeightedCluster } from './route.ts'
 
-/** Datagrams to one cluster; those of one source are a session, which stays with its endpoint. xDS: UdpProxyConfig. */
+/** Datagrams of one source are a session, which goes to one of the clusters by weight and stays with its endpoint. xDS: UdpProxyConfig. */
 export interface UdpProxy {
   readonly statPrefix: string
-  readonly cluster: string
+  /** At least one. Several: our control plane says so in `weft.dev` metadata, since udp_proxy knows one only. */
+  readonly clusters: readonly WeightedCluster[]
   /** A session without a datagram in either direction ends after so long, ms. */
   readonly idleTimeoutMs: number
   /** What a session is known by where the cluster's balancing asks for that; undefined: by nothing. */

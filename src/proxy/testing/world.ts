@@ -54,7 +54,7 @@ export async function ownAddress(t: TestContext): Promise<Address> {
 
 /** The same for datagrams. */
 export async function ownDatagramAddress(t: TestContext): Promise<Address> {
-  const socket = await bindDatagrams({ host: '127.0.0.1', port: 0 })
+  const { socket } = await bindDatagrams({ host: '127.0.0.1', port: 0 })
   const address = hold({ host: '127.0.0.1', port: socket.address().port }, socket)
   // As long as no proxy has taken it.
   t.after(() => held.delete(keyOf(address)) && socket.close())
@@ -86,10 +86,10 @@ async function listenOn(address: Address): Promise<net.Server> {
   return server
 }
 
-async function receiveOn(address: Address): Promise<Datagrams> {
+async function receiveOn(address: Address): ReturnType<typeof bindDatagrams> {
   const there = held.get(keyOf(address))
   held.delete(keyOf(address))
-  return there instanceof Datagrams ? there : bindDatagrams(address)
+  return there instanceof Datagrams ? { socket: there, stop() {} } : bindDatagrams(address)
 }
 
 export interface TestProxy {

@@ -29,7 +29,7 @@ test('datagrams to a cluster, with the defaults of the .proto', () => {
   assert.deepEqual(listener.address, { host: '127.0.0.1', port: 53 })
   assert.deepEqual(listener.udp, {
     statPrefix: '',
-    cluster: 'dns',
+    clusters: [{ cluster: 'dns', weight: 1 }],
     idleTimeoutMs: 60_000,
     hash: undefined,
     accessLog: undefined,
@@ -56,11 +56,23 @@ test('the newer form of a route, hash and log', () => {
   )
   assert.deepEqual(listener.udp, {
     statPrefix: 'dns',
-    cluster: 'dns',
+    clusters: [{ cluster: 'dns', weight: 1 }],
     idleTimeoutMs: 5000,
     hash: 'source-ip',
     accessLog: { path: '/dev/stdout' },
   })
+})
+
+test('several clusters stand in our metadata, since udp_proxy knows one only', () => {
+  const split = [
+    { cluster: 'a', weight: 3 },
+    { cluster: 'b', weight: 1 },
+  ]
+  const listener = decode('LDS', ListenerSchema, {
+    ...udp(typed('udp', UdpProxyConfigSchema, { routeSpecifier: toCluster })),
+    metadata: { filterMetadata: { 'weft.dev': { split } } },
+  } as never)
+  assert.deepEqual(listener.udp?.clusters, split)
 })
 
 const refusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegExp])[] = [

@@ -1,3 +1,4 @@
+import type { JsonValue } from '@bufbuild/protobuf'
 import type { Listener as XdsListener } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { UdpListenerConfigSchema } from '../../xds/gen/envoy/config/listener/v3/udp_listener_config_pb.ts'
@@ -8,7 +9,9 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy_pb.ts'
 import { MatcherSchema, type Matcher } from '../../xds/gen/xds/type/matcher/v3/matcher_pb.ts'
 import { typeUrlOf } from '../../xds/any.ts'
-import type { UdpProxy } from '../config.ts'
+import { weftMetadata } from '../../xds/names.ts'
+import { numberIn, stringIn } from '../../xds/structs.ts'
+import type { UdpProxy, WeightedCluster } from '../config.ts'
 import { decodeAccessLog } from './decode-access-log.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
@@ -33,10 +36,21 @@ export function decodeUdp(listener: XdsListener, refused: Refusals): UdpProxy {
     return nothing
   }
   const proxy = open(any, UdpProxyConfigSchema, path, refused)
-  return proxy === undefined ? nothing : decodeProxy(proxy, path, refused)
+  if (proxy === undefined) return nothing
+  const decoded = decodeProxy(proxy, path, refused)
+  const split = decodeSplit(listener.metadata?.filterMetadata[weftMetadata]?.['split'])
+  return split.length === 0 ? decoded : { ...decoded, clusters: split }
 }
 
-const nothing: UdpProxy = { statPrefix: '', cluster: '', idleTimeoutMs: 0, hash: undefined, accessLog: undefined }
+/** `weft.dev` metadata `split`: `[{ cluster, weight }]`. */
+const decodeSplit = (split: JsonValue | undefined): readonly WeightedCluster[] =>
+  (Array.isArray(split) ? split : []).flatMap((one): readonly WeightedCluster[] => {
+    const json = typeof one === 'object' && one !== null && !Array.isArray(one) ? one : undefined
+    const [cluster, weight] = [stringIn(json, 'cluster'), numberIn(json, 'weight')]
+    return cluster === undefined || weight === undefined ? [] : [{ cluster, weight }]
+  })
+
+const nothing: UdpProxy = { statPrefix: '', clusters: [], idleTimeoutMs: 0, hash: undefined, accessLog: undefined }
 
 const proxyFields = fieldNames('stat_prefix cluster matcher idle_timeout hash_policies access_log')
 
@@ -46,7 +60,7 @@ function decodeProxy(proxy: UdpProxyConfig, path: string, refused: Refusals): Ud
   if (idleTimeoutMs === 0) refused.add(join(path, 'idle_timeout'), 'expected more than 0: nothing else ends a session')
   return {
     statPrefix: proxy.statPrefix,
-    cluster: decodeRoute(proxy, path, refused),
+    clusters: [{ cluster: decodeRoute(proxy, path, refused), weight: 1 }],
     idleTimeoutMs,
     hash: decodeHash(proxy, path, refused),
     accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),

@@ -23,7 +23,7 @@ export interface ListenerNeeds {
 
 /** Each name once. */
 export function needsOfListener({ filterChains, defaultFilterChain, udp }: Listener): ListenerNeeds {
-  const clusters = new Set<string>(udp === undefined ? [] : [udp.cluster])
+  const clusters = new Set<string>(udp?.clusters.map(({ cluster }) => cluster))
   const tables = new Set<string>()
   const secrets = new Set<string>()
   for (const { terminal, tls } of defaultFilterChain === undefined

@@ -1,6 +1,5 @@
 import { refused, type Refused } from '../../options.ts'
-import { bindSocket, heldDatagrams, type HeldSocket } from '../../sockets.ts'
-import { boundUdp } from '../namespace/inside-sockets.ts'
+import { bindDatagrams, bindSocket, type HeldSocket } from '../../sockets.ts'
 import { capturePorts } from '../namespace/messages.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import { installed } from './nft.ts'
@@ -46,18 +45,19 @@ export async function openHostCapture(
     }
   if ('refused' in outbound || 'refused' in dns) return refused('no capture sockets')
   const also = [bind('::1', capturePorts.outbound, outbound), bind('::1', capturePorts.dns, dns)]
-  const udp = [
-    heldDatagrams(await boundUdp('127.0.0.1', capturePorts.dns), 4),
-    heldDatagrams(await boundUdp('::1', capturePorts.dns), 6),
+  const bound = [
+    await bindDatagrams({ host: '127.0.0.1', port: capturePorts.dns }, 'DNS', 'captured'),
+    await bindDatagrams({ host: '::1', port: capturePorts.dns }, 'DNS', 'captured'),
   ]
+  const datagrams = bound.filter((one): one is HeldSocket => !('refused' in one))
   return {
     outbound,
     dns,
-    datagrams: udp.filter((one) => one !== undefined),
+    datagrams,
     also: also.filter((one): one is HeldSocket => !('refused' in one)),
     inbound: found.rules.inboundPorts === 'all' || found.rules.inboundPorts.length > 0,
     close() {
-      for (const socket of [...held, ...udp]) socket?.close()
+      for (const socket of [...held, ...datagrams]) socket.close()
     },
   }
 }

@@ -139,8 +139,8 @@ async function handOut(): Promise<void> {
   send({ kind: 'socket', which: 'outbound' }, boundTcp(capturePorts.outbound))
   send({ kind: 'socket', which: 'dns-tcp' }, boundTcp(capturePorts.dns))
   for (const [which, host, port] of udp) {
-    const handle = await boundUdp(host, port)
-    if (handle !== undefined) send({ kind: 'socket', which }, handle)
+    const bound = await boundUdp(host, port)
+    if ('handle' in bound) send({ kind: 'socket', which }, bound.handle)
   }
   send({ kind: 'ready', ...(uncarried === undefined ? {} : { uncarried }) })
 }

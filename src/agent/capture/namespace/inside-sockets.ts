@@ -16,20 +16,23 @@ export function boundTcp(port: number): object {
   return handle
 }
 
-/** A UDP socket bound to one loopback address, so that answers come from where the rules expect them. Undefined: no such address here. */
-export async function boundUdp(host: string, port: number): Promise<object | undefined> {
+/** A UDP socket bound to one address, so that answers come from where they are expected: its handle, or why there is none ("EADDRINUSE"). */
+export async function boundUdp(
+  host: string,
+  port: number,
+): Promise<{ readonly handle: object } | { readonly error: string }> {
   const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4')
   try {
     socket.bind({ address: host, port, exclusive: true })
     await once(socket, 'listening')
-  } catch {
+  } catch (error) {
     socket.close()
-    return undefined
+    return { error: error instanceof Error && 'code' in error ? String(error.code) : String(error) }
   }
   const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
   const inner = state && (socket as unknown as Record<symbol, { handle?: { recvStop(): void } }>)[state]
   inner?.handle?.recvStop()
-  return inner?.handle
+  return inner?.handle === undefined ? { error: 'this Node keeps its sockets elsewhere' } : { handle: inner.handle }
 }
 
 /** Opens a connection that nothing is read from here; its handle, or why there is none. The connection ends when `done` is called. */

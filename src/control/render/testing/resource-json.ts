@@ -18,6 +18,7 @@ import { TlsInspectorSchema } from '../../../xds/gen/envoy/extensions/filters/li
 import { HttpConnectionManagerSchema } from '../../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { UdpProxyConfigSchema } from '../../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy_pb.ts'
 import { PreviousHostsPredicateSchema } from '../../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
 import { RawBufferSchema } from '../../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { SecretSchema } from '../../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
@@ -58,6 +59,7 @@ const registry: Registry = createRegistry(
   HttpConnectionManagerSchema,
   NetworkRbacSchema,
   TcpProxySchema,
+  UdpProxyConfigSchema,
   PreviousHostsPredicateSchema,
   RawBufferSchema,
   DownstreamTlsContextSchema,
