@@ -10,6 +10,7 @@ import { httpVersion, looksLikeHttp1, protocolOf, serverFirstPorts, silenceMs } 
 import { faultSentence } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
+import { rawPlan } from './raw-route.ts'
 import { isVirtualIp } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
 import type { Shared } from './shared.ts'
@@ -45,10 +46,12 @@ export function serveCaptured(
     if (short !== undefined) return parts.refuse(short.kind, faultSentence(short))
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     tracked.become({ drain() {}, destroy: () => void socket.destroy() })
-    if (name !== undefined) shared.used.add(name)
-    if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
-    const clusters = [{ cluster: name ?? passthroughCluster, weight: 1 }]
-    const plan = { ...tunnelPlan, clusters, accessLog: parts.terminal.accessLog }
+    const where =
+      name === undefined
+        ? { ...tunnelPlan, clusters: [{ cluster: passthroughCluster, weight: 1 }] }
+        : await rawPlan(name, socket, parts)
+    if (where === undefined) return parts.refuse('no-route', `no route of ${name} is for this connection`)
+    const plan = { ...where, accessLog: parts.terminal.accessLog }
     await serveTcp(socket, { direction: 'outbound', peer, plan, target: destination, snapshot: current(), shared })
   }
   /** `named`: the host that the client says it is for. */

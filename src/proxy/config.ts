@@ -43,6 +43,8 @@ export interface ProxyConfig {
 export interface NamedPort {
   readonly port: number
   readonly protocol: 'http' | 'tcp'
+  /** Of TCP: connections go by the route table of the port, by their TLS server name. Absent: to the port's own cluster. */
+  readonly routed?: true
   /** By which SRV records name it; absent: it has none. */
   readonly name?: string
 }

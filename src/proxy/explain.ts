@@ -19,6 +19,7 @@ import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
+import { explainRaw } from './explain-raw.ts'
 import { gatewayEntry } from './explain-gateway.ts'
 import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
@@ -29,6 +30,7 @@ import type { RateCounts } from './filter/rate-limit.ts'
 import { metLimits, type LimiterQuestion, type LimitState } from './explain-limits.ts'
 import { latencyName, type HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
+import { namedPort } from './raw-route.ts'
 import { askedMs } from './recovery/carry-deadline.ts'
 import { limitMs } from './recovery/deadline.ts'
 import { hedgeAfterMs } from './recovery/hedge.ts'
@@ -131,10 +133,16 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
   if (call === undefined) return { side: 'outbound', tried: [], clusters: [], refused: ambiguousPath }
   const entry = gatewayEntry(request, current().config)
   if (entry !== undefined) return atGateway(entry, call, parts)
-  if (request.scheme === 'https') return { side: 'outbound', tried: [], clusters: [], refused: encrypted }
-  call.deadlineMs = askedMs(call.headers) // a sidecar believes its program
-  const { host, port } = authorityAddress(call.authority, 80)
+  const tls = request.scheme === 'https'
+  const { host, port } = authorityAddress(call.authority, tls ? 443 : 80)
   const service = current().nameOf(host, port, ownNamespace)
+  if (service !== undefined && namedPort(service, current())?.protocol === 'tcp') {
+    await demand(service)
+    const raw = explainRaw(service, { authority: call.authority, path: call.path, tls }, current())
+    return { side: 'outbound', service, ...raw }
+  }
+  if (tls) return { side: 'outbound', tried: [], clusters: [], refused: encrypted }
+  call.deadlineMs = askedMs(call.headers) // a sidecar believes its program
   if (service === undefined) {
     const fault = wrongPort(host, port, ownNamespace, current().config)
     if (fault !== undefined) return stopped(fault)

@@ -11,6 +11,7 @@ import type { Peer } from './http/service.ts'
 import type { Tracked } from './listener/listener.ts'
 import { isOwnListener, wrongPort } from './outbound.ts'
 import { allowsOthers } from './outside.ts'
+import { namedPort, rawPlan } from './raw-route.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { shortage } from './overload.ts'
@@ -46,13 +47,15 @@ export function tunnels(peer: Peer, tracked: Tracked, parts: TunnelParts): Conne
       const raw = async (name: string | undefined): Promise<void> => {
         // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
         tracked.become({ drain() {}, destroy: () => void socket.destroy() })
-        if (name !== undefined) shared.used.add(name)
-        if (name !== undefined && !current().config.clusters.has(name)) await parts.demand(name)
-        const cluster = name ?? passthroughCluster
+        const plan =
+          name === undefined
+            ? { ...tunnelPlan, clusters: [{ cluster: passthroughCluster, weight: 1 }] }
+            : await rawPlan(name, socket, parts)
+        if (plan === undefined) return void socket.destroy()
         return serveTcp(socket, {
           direction: 'outbound',
           peer,
-          plan: { ...tunnelPlan, clusters: [{ cluster, weight: 1 }], accessLog: parts.terminal.accessLog },
+          plan: { ...plan, accessLog: parts.terminal.accessLog },
           target: { host, port },
           snapshot: current(),
           shared,
@@ -107,7 +110,5 @@ export function httpVersion(bytes: Buffer): 1 | 2 | 'raw' | 'more' {
 }
 
 /** How a service port of the mesh (`<namespace>/<service>/<port>`) is declared. */
-export function protocolOf(name: string, { config }: Snapshot): 'http' | 'tcp' | undefined {
-  const [namespace, service, port] = name.split('/')
-  return config.names.get(`${namespace}/${service}`)?.ports.find((one) => String(one.port) === port)?.protocol
-}
+export const protocolOf = (name: string, snapshot: Snapshot): 'http' | 'tcp' | undefined =>
+  namedPort(name, snapshot)?.protocol

@@ -107,8 +107,14 @@ export function resolve(
 }
 
 /** What to write so that a route of this kind can use a port. */
-export const declareAs = (kind: Route['kind']): string =>
-  kind === 'GRPCRoute' ? 'if it speaks gRPC, declare appProtocol: grpc' : 'if it speaks HTTP, declare appProtocol: http'
+export const declareAs = (kind: AnyRoute['kind']): string => declarations[kind]
+const declarations: Readonly<Record<AnyRoute['kind'], string>> = {
+  HTTPRoute: 'if it speaks HTTP, declare appProtocol: http',
+  GRPCRoute: 'if it speaks gRPC, declare appProtocol: grpc',
+  TLSRoute: 'if its bytes are to be passed on as they are, declare appProtocol: tcp',
+  TCPRoute: 'if its bytes are to be passed on as they are, declare appProtocol: tcp',
+  UDPRoute: 'if it takes datagrams, declare protocol: UDP',
+}
 
 /** What a route is about it need not be permitted to use: its callers may call that service without it. */
 function mayRefer(route: AnyRoute, to: DestinationRef, snapshot: InventorySnapshot): boolean {

@@ -138,7 +138,12 @@ function linkGateway(
       const { protocol } = one
       if (protocol !== 'tls' && protocol !== 'tcp' && protocol !== 'udp') return []
       const narrower = narrowerThan(one, serving).map(({ hostname }) => hostname)
-      const hosts = streamHosts(one.name, narrower, attached.get(one)?.streams ?? new Map(), attaching.streams)
+      const hosts = streamHosts(
+        `listener ${one.name}`,
+        narrower,
+        attached.get(one)?.streams ?? new Map(),
+        attaching.streams,
+      )
       problems.push(...hosts.problems)
       return [{ ...linkListener(one), protocol, hosts: hosts.value }]
     }),

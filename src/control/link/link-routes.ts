@@ -1,17 +1,16 @@
-import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
+import { isHttp } from '../../base/app-protocol.ts'
 import type { Problem } from '../../base/problem.ts'
 import { namesListeners } from '../decode/parent-ref.ts'
 import type { RouteResource as Route } from '../decode/resource-types.ts'
-import type { ServicePortSpec } from '../decode/service.ts'
-import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { RouteRule, ServicePort } from '../model/model.ts'
-import { findDestination, type Destination } from './find-destination.ts'
-import { declareAs, didYouMean } from './link-backends.ts'
+import type { Destination } from './find-destination.ts'
 import type { WrittenRule } from './inbound-rules.ts'
 import { limitsProblem, withRateLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import type { NamedRule } from './named-rule.ts'
+import { parentPorts, type Parent } from './parent-ports.ts'
 import { mergeRecovery } from './merge-settings.ts'
+import type { PortStreams } from './link-service-streams.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
 import { conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
@@ -21,6 +20,8 @@ export interface PortRoutes {
   readonly producer: readonly RouteRule[]
   /** By namespace: of routes there, which take the place of the others for callers from there. */
   readonly consumers: ReadonlyMap<string, readonly RouteRule[]>
+  /** Of a port for raw bytes, in the place of both. */
+  readonly streams?: PortStreams
   /** All of them, for those who take the calls. */
   readonly written: readonly WrittenRule[]
 }
@@ -33,9 +34,9 @@ export function portRules(
   { ofPort }: TrafficPolicies,
   /** The name in whose place everything goes to itself. */
   name: string = service.metadata.name,
-): Pick<ServicePort, 'rules' | 'consumerRules'> {
+): Pick<ServicePort, 'rules' | 'consumerRules' | 'streams' | 'consumerStreams'> {
   const { port = 0, protocol = 'tcp' } = service.spec.ports[index] ?? {}
-  if (!isHttp(protocol)) return { rules: [] }
+  if (!isHttp(protocol)) return { rules: [], ...rawStreams(own?.streams) }
   const none = own === undefined || own.producer.length === 0
   const key = `${service.metadata.namespace}/${service.metadata.name}/${port}`
   const itself = (): RouteRule => mergeRecovery(toItself(service, name, port, index), ofPort(key), ofPort)
@@ -108,8 +109,6 @@ export function linkRoutes({
   }
 }
 
-const noParent = { type: 'Accepted', reason: 'NoMatchingParent' } as const
-
 /** What routes say of one port, by the namespace of the callers that it is for. */
 interface Written {
   readonly rules: Map<string, readonly NamedRule[]>
@@ -133,64 +132,12 @@ function outranked(route: Route, { field, only }: Parent, other: Route, port: st
   return only ? conditionAt(route, field, conflicted, message) : problemAt(route, field, message)
 }
 
-/** The `parentRef` by which a route came to a port. */
-interface Parent {
-  readonly field: string
-  /** It means no other port. */
-  readonly only: boolean
-}
-
-/** A port that is there, and speaks something else. */
-const otherProtocol = ({ kind }: Route, { port, protocol }: ServicePortSpec, service: string): string =>
-  `port ${port} of ${service} is ${protocol}, so ${kind}s have no effect there; ${declareAs(kind)}`
-
-/** The service ports that a route attaches to, each with what says so; what it cannot attach to is a problem. */
-function parentPorts(route: Route, snapshot: InventorySnapshot, problems: Problem[]): ReadonlyMap<string, Parent> {
-  const ports = new Map<string, Parent>()
-  route.spec.parentRefs.forEach((ref, index) => {
-    const { kind } = ref
-    if (namesListeners(kind)) return
-    const field = `spec.parentRefs[${index}]`
-    const namespace = ref.namespace ?? route.metadata.namespace
-    const service = findDestination(snapshot, { kind, namespace, name: ref.name })
-    if (service === undefined) {
-      problems.push(
-        conditionAt(
-          route,
-          `${field}.name`,
-          noParent,
-          `there is no ${kind} ${namespace}/${ref.name}, so the route has no effect there${didYouMean(kind, ref.name, snapshot, namespace)}`,
-        ),
-      )
-      return
-    }
-    const fits = route.kind === 'GRPCRoute' ? isHttp2 : isHttp
-    const http = service.spec.ports.filter((port) => fits(port.protocol))
-    const other = service.spec.ports.find((port) => port.port === ref.port && !fits(port.protocol))
-    if (other !== undefined) {
-      problems.push(
-        conditionAt(route, `${field}.port`, noParent, otherProtocol(route, other, `${kind} ${namespace}/${ref.name}`)),
-      )
-      return
-    }
-    const named = http.filter((port) => ref.sectionName === undefined || port.name === ref.sectionName)
-    const chosen = named.filter((port) => ref.port === undefined || port.port === ref.port)
-    if (chosen.length === 0) {
-      const wrongName = named.length === 0 && ref.sectionName !== undefined
-      const wanted = wrongName ? ` named ${ref.sectionName}` : ref.port === undefined ? '' : ` ${ref.port}`
-      const offered = (wrongName ? http : named).map((port) => (wrongName ? port.name : port.port)).join(', ')
-      const undeclared = route.kind === 'GRPCRoute' ? ' (a port is one by appProtocol: grpc)' : ''
-      problems.push(
-        conditionAt(
-          route,
-          `${field}.${wrongName ? 'sectionName' : ref.port === undefined ? 'name' : 'port'}`,
-          noParent,
-          `${kind} ${namespace}/${ref.name} has no ${route.kind === 'GRPCRoute' ? 'gRPC' : 'HTTP'} port${wanted}${offered === '' ? '' : `; it has ${offered}`}${undeclared}`,
-        ),
-      )
-    }
-    const parent = { field: `${field}.name`, only: chosen.length === 1 }
-    for (const port of chosen) ports.set(`${namespace}/${ref.name}/${port.port}`, parent)
-  })
-  return ports
+/** Without routes of its own a raw port leads to its own endpoints. */
+function rawStreams(streams: PortStreams | undefined): Pick<ServicePort, 'streams' | 'consumerStreams'> {
+  if (streams === undefined) return {}
+  const { producer, consumers } = streams
+  return {
+    ...(producer.length > 0 && { streams: producer }),
+    ...(consumers.size > 0 && { consumerStreams: consumers }),
+  }
 }

@@ -1,11 +1,10 @@
 import type { Problem } from '../../base/problem.ts'
-import { namesListeners } from '../decode/parent-ref.ts'
 import type { StreamRouteResource as Route } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { StreamHost, StreamSplit } from '../model/model.ts'
 import { coversHost } from './hostnames.ts'
 import { resolve } from './link-backends.ts'
-import { byAge, conditionAt, nameOf, originOf, problemAt, type Linked } from './linked.ts'
+import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
 
 /** Where the bytes of every route go, oldest route first: the same wherever it attaches. */
 export type StreamSplits = ReadonlyMap<Route, StreamSplit>
@@ -25,12 +24,6 @@ function splitOf(route: Route, snapshot: InventorySnapshot, problems: Problem[])
   const field = 'spec.rules[0]'
   const said =
     route.kind === 'UDPRoute' ? { what: 'datagrams', lost: 'is dropped' } : { what: 'connections', lost: 'is closed' }
-  route.spec.parentRefs.forEach(({ kind }, index) => {
-    if (namesListeners(kind)) return
-    const message = `${route.kind}s attach to Gateways only so far, so the route has no effect there; remove it`
-    const condition = { type: 'Accepted', reason: 'UnsupportedValue' }
-    problems.push(conditionAt(route, `spec.parentRefs[${index}].kind`, condition, message))
-  })
   const backends = (route.spec.rules[0]?.backendRefs ?? []).flatMap((ref, index): StreamSplit['backends'] => {
     const at = `${field}.backendRefs[${index}]`
     const share = ref.weight > 0 ? `; its share of the ${said.what} ${said.lost}` : ''
@@ -45,7 +38,7 @@ function splitOf(route: Route, snapshot: InventorySnapshot, problems: Problem[])
   return { name: `${namespace}/${name}/rule-0`, backends, origin: originOf(route, field) }
 }
 
-/** The routes of a listener, each with the hosts that it has there. */
+/** The routes of a listener or a service's port, each with the hosts that it has there. */
 export type StreamsThere = ReadonlyMap<Route, readonly string[]>
 
 /**
@@ -53,7 +46,7 @@ export type StreamsThere = ReadonlyMap<Route, readonly string[]>
  * that one, whatever the routes here say. Source: Gateway API, "Listener isolation", and TCPRoute: only one is attached.
  */
 export function streamHosts(
-  listener: string,
+  place: string,
   narrower: readonly string[],
   routes: StreamsThere,
   splits: StreamSplits,
@@ -67,15 +60,15 @@ export function streamHosts(
       if (narrower.some((other) => coversHost(other, hostname))) continue
       const first = byHost.get(hostname)
       if (first === undefined) byHost.set(hostname, { route, split })
-      else problems.push(outranked(route, hostname, listener, first.route))
+      else problems.push(outranked(route, hostname, place, first.route))
     }
   }
   const hosts = Array.from(byHost, ([hostname, { split }]) => ({ hostname, split }))
   return { value: hosts.toSorted((a, b) => (a.hostname < b.hostname ? -1 : 1)), problems }
 }
 
-function outranked(route: Route, hostname: string, listener: string, first: Route): Problem {
+function outranked(route: Route, hostname: string, place: string, first: Route): Problem {
   const what = hostname === '*' ? 'what comes' : `what comes for ${hostname}`
-  const message = `at listener ${listener} ${what} goes by ${nameOf(first)}, which is older, so this route has no effect there; use another ${route.kind === 'TLSRoute' ? 'hostname' : 'port'}`
+  const message = `at ${place} ${what} goes by ${nameOf(first)}, which is older, so this route has no effect there; use another ${route.kind === 'TLSRoute' ? 'hostname' : 'port'}`
   return problemAt(route, 'spec.parentRefs', message)
 }

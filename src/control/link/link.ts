@@ -15,6 +15,7 @@ import { addressesWith, linkInstances } from './link-instances.ts'
 import { linkGateways } from './link-gateways.ts'
 import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
+import { linkServiceStreams, type PortStreams } from './link-service-streams.ts'
 import { linkStreams } from './link-streams.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeTraffic } from './merge-settings.ts'
@@ -35,19 +36,22 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   const rules = linkRules(snapshot, overlaps)
   const streams = linkStreams(snapshot)
   const attaching = { snapshot, rules: rules.value, streams: streams.value, policies: policies.value, overlaps }
-  const routes = linkRoutes(attaching)
+  const calls = linkRoutes(attaching)
+  const bytes = linkServiceStreams(streams.value, snapshot)
+  const routes = withStreams(calls.value, bytes.value)
   const gateways = linkGateways(attaching)
   const problems: Problem[] = [
     ...backendTls.problems,
     ...rules.problems,
     ...streams.problems,
-    ...routes.problems,
+    ...calls.problems,
+    ...bytes.problems,
     ...gateways.problems,
     ...policies.problems,
     ...policyProblems(snapshot),
     ...sliceProblems(snapshot),
   ]
-  const settled = { mesh, routes: routes.value, policies: policies.value, backendTls: backendTls.value }
+  const settled = { mesh, routes, policies: policies.value, backendTls: backendTls.value }
   const instances = new Map<ResourceOf<'Service'>, readonly Service[]>()
   const services = resourcesOf(snapshot, 'Service').map((service) => {
     const context = { ...settled, snapshot, trustDomain }
@@ -60,7 +64,7 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   const external = linkExternalServices(snapshot, settled)
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
-  const leading = leadingRules(Array.from(routes.value.values(), ({ written }) => written))
+  const leading = leadingRules(Array.from(routes.values(), ({ written }) => written))
   const limiters = linkExternalLimits(snapshot)
   problems.push(...limiters.problems)
   const limitsOf = inboundLimits(snapshot, policies.value, { leading, external: limiters.value })
@@ -86,6 +90,17 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
     problems,
   }
 }
+
+/** A port is for calls or for bytes. */
+const withStreams = (
+  calls: ReadonlyMap<string, PortRoutes>,
+  bytes: ReadonlyMap<string, PortStreams>,
+): ReadonlyMap<string, PortRoutes> =>
+  new Map<string, PortRoutes>([
+    ...calls,
+    ...Array.from(bytes, ([port, streams]) => [port, { ...noCalls, streams }] as const),
+  ])
+const noCalls: PortRoutes = { producer: [], consumers: new Map(), written: [] }
 
 const balancing = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundRobin: 'round-robin' } as const
 

@@ -1,6 +1,7 @@
 import type { AppProtocol } from '../../base/app-protocol.ts'
 import type { Address } from '../../base/address.ts'
 import type { Locality } from '../../base/locality.ts'
+import type { StreamHost } from './gateway.ts'
 import type { Origin } from './origin.ts'
 import type { RouteRule } from './route.ts'
 import type { SettingOrigins, Traffic } from './traffic-policy.ts'
@@ -37,6 +38,10 @@ export interface ServicePort {
   readonly rules: readonly RouteRule[]
   /** By the caller's namespace: in the place of `rules` for callers from there. Absent: nobody has any. Source: GAMMA, consumer routes. */
   readonly consumerRules?: ReadonlyMap<string, readonly RouteRule[]>
+  /** Of raw TCP: by the TLS server name of a connection, else "*". Absent: everything goes to the port's own endpoints. */
+  readonly streams?: readonly StreamHost[]
+  /** By the caller's namespace: in the place of `streams`. Absent: nobody has any. */
+  readonly consumerStreams?: ReadonlyMap<string, readonly StreamHost[]>
   readonly endpoints: readonly Endpoint[]
   /** SPIFFE IDs that an endpoint of this port may have: sorted, unique. */
   readonly identities: readonly string[]

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { isHttp, isUdp } from '../../base/app-protocol.ts'
 import type { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
 import type { Service } from '../model/model.ts'
+import { hasStreams } from './service-streams.ts'
 
 /** Name of a service's entry in the name table. */
 export const serviceEntryName = ({ namespace, name }: Pick<Service, 'namespace' | 'name'>): string =>
@@ -17,10 +18,10 @@ export const renderServiceEntry = (
   // Sidecars have no way for datagrams: to them such a port is not there.
   ports: ports
     .filter(({ protocol }) => !isUdp(protocol))
-    .map(({ port, protocol, name: portName }) => ({
-      name: portName,
-      port,
-      protocol: isHttp(protocol) ? 'http' : 'tcp',
+    .map((one) => ({
+      name: one.name,
+      port: one.port,
+      protocol: isHttp(one.protocol) ? 'http' : hasStreams(one) ? 'tcp-routes' : 'tcp',
     })),
   virtualIp: virtualIp ?? '',
   hosts: [...(external?.hosts ?? [])],

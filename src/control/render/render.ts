@@ -41,6 +41,7 @@ import { renderServiceEntry, serviceEntryName } from './names.ts'
 import { outboundListenerName, renderOutboundListener } from './outbound-listener.ts'
 import { createResourceCache, type RenderedResource, type ResourceCache } from './resource-cache.ts'
 import { renderRoutes } from './routes.ts'
+import { hasStreams, renderStreams } from './service-streams.ts'
 import { renderTrust } from './secrets.ts'
 
 export type { RenderedResource } from './resource-cache.ts'
@@ -193,7 +194,18 @@ function envoyTable(
 /** Callers of a namespace that has routes of its own for this port get those. */
 function routes(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
   return ofPort(name, model, ({ service, port }) => {
-    if (!isHttp(port.protocol)) return undefined
+    if (!isHttp(port.protocol)) {
+      if (!hasStreams(port)) return undefined
+      const callers = port.consumerStreams?.has(workload.namespace) ? workload.namespace : ''
+      const { streams, consumerStreams, origin } = port
+      return cache.get(
+        `RDS ${name} for ${callers}`,
+        name,
+        [streams, consumerStreams?.get(callers), origin],
+        RouteConfigurationSchema,
+        () => renderStreams(service, port, callers),
+      )
+    }
     const own = port.consumerRules?.get(workload.namespace)
     const rules = own ?? port.rules
     const key = own === undefined ? `RDS ${name}` : `RDS ${name} for ${workload.namespace}`
@@ -279,7 +291,7 @@ function serviceEntry(name: string, model: Model, cache: ResourceCache): Rendere
   const service = model.services.get(name)
   if (service === undefined || serviceEntryName(service) !== name) return undefined
   const virtualIp = model.virtualIps.get(name)
-  const ports = service.ports.flatMap(({ port, protocol, name: portName }) => [port, protocol, portName])
+  const ports = service.ports.flatMap((one) => [one.port, one.protocol, one.name, hasStreams(one)])
   return cache.get(`NDS ${name}`, name, [virtualIp, service.external, ...ports], ServiceEntrySchema, () =>
     renderServiceEntry(service, virtualIp),
   )
@@ -331,7 +343,7 @@ function wildcard(
     case 'RDS':
       // An Envoy of ours has all of them in one.
       if (workload.proxy === 'envoy') return takesTunnels(workload) ? [envoyTableName] : []
-      return foreign ? [...gateway.tables, ...all.httpPorts()].toSorted() : []
+      return foreign ? [...gateway.tables, ...all.routed()].toSorted() : []
     case 'EDS':
       return foreign ? all.assignments() : []
     case 'SDS':
@@ -349,7 +361,8 @@ interface AllNames {
   ports(): readonly string[]
   /** Ports whose endpoints come by EDS. */
   assignments(): readonly string[]
-  httpPorts(): readonly string[]
+  /** Ports that have a route configuration. */
+  routed(): readonly string[]
 }
 
 function allNames(model: Model): AllNames {
@@ -365,7 +378,7 @@ function allNames(model: Model): AllNames {
     services: once(() => [...model.services.values()].map(serviceEntryName).toSorted()),
     ports: once(() => portNames(() => true)),
     assignments: once(() => portNames((_port, service) => !byDns(service))),
-    httpPorts: once(() => portNames(({ protocol }) => isHttp(protocol))),
+    routed: once(() => portNames((port) => isHttp(port.protocol) || hasStreams(port))),
   }
 }
 

@@ -15,6 +15,7 @@ export function decodeNds(bytes: Uint8Array, refused: Refusals): NamedService {
     ports: ports.map(({ port, protocol, name: portName }) => ({
       port,
       protocol: protocol === 'http' ? 'http' : 'tcp',
+      ...(protocol === 'tcp-routes' ? { routed: true as const } : {}),
       ...(portName === '' ? {} : { name: portName }),
     })),
     ...(virtualIp === '' ? {} : { virtualIp }),

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { protocolOf } from './needs.ts'
+import { wayOf } from './needs.ts'
 import type { Resources } from './resources.ts'
 import type { Warming } from './warm.ts'
 
@@ -11,9 +11,9 @@ export interface Demands {
   expect(names: readonly string[]): void
   /** Gives up what nobody has called for ten minutes, by the calls that are `used` since the last time, and is not busy. True if there was something. */
   forget(used: ReadonlySet<string>, isBusy: (name: string) => boolean): boolean
-  /** Route tables that are wanted: those of HTTP ports that the name table has. */
+  /** Route tables that are wanted: those of HTTP ports that the name table has, and of TCP ports with routes. */
   tables(): readonly string[]
-  /** Clusters that are wanted besides those of tables: TCP ports, and HTTP ports whose table is not there yet. */
+  /** Clusters that are wanted besides those of tables: TCP ports, and ports whose table is not there yet. */
   clusters(): readonly string[]
   has(name: string): boolean
   /** Tells those whose answer is known now. True if something is not wanted any more. */
@@ -41,18 +41,18 @@ export function createDemands(parts: {
   /** By name: when it was last called, as far as is known. */
   const demanded = new Map<string, number>()
   const waiters = new Map<string, { readonly promise: Promise<boolean> } & Waiter>()
-  const protocol = (name: string): 'http' | 'tcp' | undefined => protocolOf(name, resources.held('NDS'))
-  const those = (wanted: 'http' | 'tcp'): string[] => [...demanded.keys()].filter((name) => protocol(name) === wanted)
+  const way = (name: string): 'table' | 'cluster' | undefined => wayOf(name, resources.held('NDS'))
+  const those = (wanted: 'table' | 'cluster'): string[] => [...demanded.keys()].filter((name) => way(name) === wanted)
 
   /** Undefined: not known yet. */
   const found = (name: string): boolean | undefined => {
     const { routes, clusters } = warming.config()
-    switch (protocol(name)) {
+    switch (way(name)) {
       case undefined:
         return resources.seen('NDS') ? false : undefined
-      case 'http':
+      case 'table':
         return routes.has(name) || (resources.isAbsent('RDS', name) ? false : undefined)
-      case 'tcp':
+      case 'cluster':
         return clusters.has(name) || (resources.isAbsent('CDS', name) ? false : undefined)
     }
   }
@@ -94,8 +94,8 @@ export function createDemands(parts: {
       }
       return demanded.size < before
     },
-    tables: () => those('http'),
-    clusters: () => [...those('tcp'), ...those('http').filter((name) => !resources.held('RDS').has(name))],
+    tables: () => those('table'),
+    clusters: () => [...those('cluster'), ...those('table').filter((name) => !resources.held('RDS').has(name))],
     has: (name) => demanded.has(name),
     answer() {
       const before = demanded.size

@@ -51,9 +51,11 @@ const secretsOfTls = (tls: DownstreamTls | UpstreamTls | undefined): readonly st
     typeof source === 'object' && 'secret' in source ? [source.secret] : [],
   )
 
-/** What the name table says about `<namespace>/<service>/<port>`; undefined when it lacks it. */
-export function protocolOf(routeName: string, names: ReadonlyMap<string, NamedService>): 'http' | 'tcp' | undefined {
+/** What to ask for to reach `<namespace>/<service>/<port>`: its route table, or its cluster; undefined when the name table lacks it. */
+export function wayOf(routeName: string, names: ReadonlyMap<string, NamedService>): 'table' | 'cluster' | undefined {
   const parsed = parseServicePortName(routeName)
   const service = parsed && names.get(`${parsed.namespace}/${parsed.service}`)
-  return service?.ports.find(({ port }) => port === parsed?.port)?.protocol
+  const named = service?.ports.find(({ port }) => port === parsed?.port)
+  if (named === undefined) return undefined
+  return named.protocol === 'http' || named.routed === true ? 'table' : 'cluster'
 }

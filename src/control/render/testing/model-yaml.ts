@@ -111,6 +111,7 @@ function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
     name,
     protocol,
     rules: rules.map(rule),
+    ...(given.streams && { streams: given.streams.map(streamHost) }),
     endpoints: endpoints.map(endpoint),
     identities,
     loadBalancing: given.loadBalancing ?? 'least-request',

@@ -1,0 +1,59 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
+import { servicePortName } from '../../xds/names.ts'
+import type { Service, ServicePort, StreamHost } from '../model/model.ts'
+import { weft } from './parts.ts'
+import { clusterOf, missingBackendCluster } from './routes.ts'
+
+/** Whether somebody's bytes for this port go by routes. */
+export const hasStreams = ({ streams, consumerStreams }: ServicePort): boolean =>
+  streams !== undefined || consumerStreams !== undefined
+
+/**
+ * Where the raw bytes for a port go, for callers of a namespace. xDS has routes for calls only: here a virtual host's domains are TLS
+ * server names ("*": whatever comes), and its only route is a split of connections. Who asks for it knows by the name table that the port
+ * is raw.
+ */
+export function renderStreams(
+  { namespace, name }: Service,
+  { port, origin, streams, consumerStreams }: ServicePort,
+  callers: string,
+): MessageInitShape<typeof RouteConfigurationSchema> {
+  const table = servicePortName(namespace, name, port)
+  const own: StreamHost = {
+    hostname: '*',
+    split: { name: 'default', backends: [{ weight: 1, service: `${namespace}/${name}`, port, origin }], origin },
+  }
+  const hosts = consumerStreams?.get(callers) ?? streams ?? [own]
+  return {
+    name: table,
+    virtualHosts: hosts.map(({ hostname, split }) => ({
+      name: hostname,
+      domains: [hostname],
+      routes: [
+        {
+          name: split.name,
+          match: { pathSpecifier: { case: 'prefix', value: '/' } },
+          action: {
+            case: 'route',
+            value: {
+              clusterSpecifier: {
+                case: 'weightedClusters',
+                value: {
+                  clusters:
+                    split.backends.length === 0
+                      ? [{ name: missingBackendCluster, weight: 1 }]
+                      : split.backends.map((one) => ({ name: clusterOf(one), weight: one.weight })),
+                },
+              },
+            },
+          },
+          metadata: weft(split.origin),
+        },
+      ],
+      metadata: weft(split.origin),
+    })),
+    validateClusters: false,
+    metadata: weft(origin),
+  }
+}
