@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { bindDatagrams, type Datagrams } from './listener/datagrams.ts'
-import { createOrderedDatagrams } from './ordered-datagrams.ts'
+import { bindDatagrams } from './listener/datagrams.ts'
+import { createOrderedDatagrams, type OrderedDatagrams } from './ordered-datagrams.ts'
 import type { WantedSocket } from './sidecar-messages.ts'
 
 const address = { host: '127.0.0.1', port: 5300 }
@@ -15,16 +16,21 @@ function desk(): { log: string[]; want: (one: WantedSocket) => void; release: (o
       void log.push(`${what} ${port}${udp ? '/udp' : ''}`)
   return { log, want: note('want'), release: note('release') }
 }
-const one = (): Promise<Datagrams> => bindDatagrams({ host: '127.0.0.1', port: 0 })
 
-test('a socket is asked for, comes, and is given back when it is closed', async () => {
-  const owner = desk()
+/** One that has been asked for and has come. */
+async function taken(owner: ReturnType<typeof desk>): Promise<{ ordered: OrderedDatagrams; socket: Socket }> {
   const ordered = createOrderedDatagrams(owner)
   const wanted = ordered.order(address, new AbortController().signal)
-  const datagrams = await one()
+  const datagrams = await bindDatagrams({ host: '127.0.0.1', port: 0 })
   ordered.add(address, () => datagrams)
   const { socket } = await wanted
   assert.equal(socket, datagrams.socket)
+  return { ordered, socket }
+}
+
+test('a socket is asked for, comes, and is given back when it is closed', async () => {
+  const owner = desk()
+  const { socket } = await taken(owner)
   assert.deepEqual(owner.log, ['want 5300/udp'])
   socket.close()
   await once(socket, 'close')
@@ -44,11 +50,7 @@ test('who waits no more gives back; what comes then is left alone', async () => 
 
 test('while another process takes over, a closed socket is not given back: that one has it', async () => {
   const owner = desk()
-  const ordered = createOrderedDatagrams(owner)
-  const wanted = ordered.order(address, new AbortController().signal)
-  const datagrams = await one()
-  ordered.add(address, () => datagrams)
-  const { socket } = await wanted
+  const { ordered, socket } = await taken(owner)
   ordered.close()
   socket.close()
   await once(socket, 'close')
