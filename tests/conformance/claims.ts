@@ -62,7 +62,7 @@ export const features: Readonly<Record<string, true | string>> = {
   HTTPRouteRetryConnectionError: true,
   HTTPRouteBackendURLRewrite: 'a backend alone cannot have another URL yet; rules can',
   HTTPRouteBackendRequestRedirect: 'a backend alone cannot redirect yet; rules can',
-  GatewayInfrastructurePropagation: 'there are no objects that labels and annotations could be put on',
+  GatewayInfrastructurePropagation: true,
   GatewayBackendClientCertificate: true,
   GatewayFrontendClientCertificateValidation: true,
   GatewayFrontendClientCertificateValidationInsecureFallback: true,

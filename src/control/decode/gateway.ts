@@ -4,6 +4,7 @@ import {
   object,
   oneOf,
   optional,
+  record,
   refine,
   string,
   unsupported,
@@ -75,6 +76,9 @@ export interface AddressSpec {
 }
 
 export interface InfrastructureSpec {
+  /** For what serves the Gateway: its instances' Workloads. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
   readonly parametersRef?: ObjectRef
 }
 
@@ -174,13 +178,11 @@ export const listeners: Decoder<readonly ListenerSpec[]> = refine(
   },
 )
 
-const noInfrastructure = unsupported(
-  'labels and annotations for what serves a Gateway are not supported yet; remove it',
-)
-const infrastructure = object<InfrastructureSpec>(
-  { parametersRef: optional(objectRef('')) },
-  { labels: noInfrastructure, annotations: noInfrastructure },
-)
+const infrastructure = object<InfrastructureSpec>({
+  labels: withDefault(labels, {}),
+  annotations: withDefault(record(string()), {}),
+  parametersRef: optional(objectRef('')),
+})
 
 export const gatewaySpec: Decoder<GatewaySpec> = object<GatewaySpec>(
   {
@@ -190,7 +192,7 @@ export const gatewaySpec: Decoder<GatewaySpec> = object<GatewaySpec>(
       list(object<AddressSpec>({ type: withDefault(string(), 'IPAddress'), value: optional(string()) }), { max: 16 }),
       [],
     ),
-    infrastructure: withDefault(infrastructure, {}),
+    infrastructure: withDefault(infrastructure, { labels: {}, annotations: {} }),
     tls: optional(gatewayTlsSpec),
     allowedListeners: withDefault(allowedListeners, { namespaces: nobody }),
   },

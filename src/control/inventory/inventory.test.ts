@@ -107,3 +107,33 @@ test('health changes make a snapshot, equal ones do not; hypothetical changes le
   assert.deepEqual(names(inventory), [])
   inventory.close()
 })
+
+test('labels and annotations that a Gateway wishes are on the Workloads of its instances, whose own go before', async () => {
+  const gateway = (infrastructure: object): Document => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'edge', namespace: 'default' },
+    spec: { gatewayClassName: 'weft', infrastructure, listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+  })
+  const instance: Document = {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'Workload',
+    metadata: { name: 'edge-1', namespace: 'default', labels: { own: 'a' } },
+    spec: { service: 'edge', gateway: { name: 'edge', address: '127.80.0.1' } },
+  }
+  const store = memoryStore({ clock: systemClock })
+  const wish = { labels: { team: 'shop', own: 'b' }, annotations: { note: 'x' } }
+  await store.write([{ put: gateway(wish) }, { put: instance }, { put: workload('web-1', 8081) }])
+  const inventory = await createInventory({ store, log: silentLog })
+  const entryOf = (name: string) => inventory.current.value.entries.get(`Workload/default/${name}`)
+  const { resource, document } = entryOf('edge-1') ?? {}
+  assert.deepEqual(resource?.metadata.labels, { team: 'shop', own: 'a' })
+  assert.deepEqual(resource?.metadata.annotations, { note: 'x' })
+  assert.deepEqual(document?.metadata.labels, resource?.metadata.labels, 'people see them too')
+  assert.deepEqual(entryOf('web-1')?.resource.metadata.labels, {})
+  const changed = next(inventory)
+  await store.write([{ put: gateway({}) }])
+  await changed
+  assert.deepEqual(entryOf('edge-1')?.resource.metadata.labels, { own: 'a' })
+  inventory.close()
+})

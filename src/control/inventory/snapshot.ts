@@ -3,6 +3,7 @@ import { keyText } from '../decode/resource.ts'
 import { formatKey, type ResourceKey } from '../decode/resource.ts'
 import type { Kind, Resource, ResourceOf } from '../decode/resource-types.ts'
 import { keyOfResource, leaseAnnotation, type Entry } from './entry.ts'
+import { withInfrastructure } from './gateway-infrastructure.ts'
 import { inferServices } from './infer-services.ts'
 import { virtualIps } from './virtual-ips.ts'
 
@@ -50,7 +51,7 @@ export function stateOf({ metadata }: ResourceOf<'Workload'>, { health }: Invent
 
 /**
  * Puts the sources together: the first of two resources of one key stays, the other is a problem. Services that nobody wrote are
- * inferred from the workloads.
+ * inferred from the workloads; those of gateways have the labels that their Gateway wishes.
  */
 export function buildSnapshot(
   sources: readonly Entry[],
@@ -68,6 +69,7 @@ export function buildSnapshot(
     if (first === undefined) entries.set(keyText(key), entry)
     else problems.push(duplicate(key, first, entry))
   }
+  for (const entry of withInfrastructure(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
   for (const entry of inferServices(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
   const { addresses, problems: claimed } = virtualIps(entries)
   return {
