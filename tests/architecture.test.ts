@@ -168,7 +168,7 @@ const rooms: readonly Room[] = [
   },
   {
     room: 'proxy/*',
-    sees: ['base', 'xds/names.ts', 'xds/type-urls.ts', 'ca', 'proxy'],
+    sees: ['base', 'xds/names.ts', 'xds/type-urls.ts', 'xds/ads-client.ts', 'xds/mesh-source.ts', 'ca', 'proxy'],
     packages: ['node:'],
     why: 'the stacks put the stages together and never see the control plane',
   },

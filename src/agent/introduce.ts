@@ -38,6 +38,7 @@ export function joinWish(
     instance,
     version,
     adminAddress: formatAddress(admin.address),
+    workers: options.workers,
   }
 }
 

@@ -56,6 +56,8 @@ export interface AgentOptions {
   readonly readiness: ReadinessPace & { readonly checks: readonly ReadinessCheck[] }
   /** When the program ends by itself. */
   readonly restart: RestartPolicy
+  /** Processes that the sidecar is made of, at least 1. */
+  readonly workers: number
   /** The program and its arguments, at least one. */
   readonly command: readonly [string, ...string[]]
   /** Version of this build, for people. */

@@ -73,6 +73,7 @@ async function start(
       ports: [{ servicePort: 80, targetPort: port, protocol: 'http' }],
       labels: {},
       capture: 'explicit',
+      workers: 1,
       inbound: [],
       dataDir,
       wait: true,

@@ -14,7 +14,8 @@ import { findCommand } from './program.ts'
 import { inboundHost, untilReached } from './reach.ts'
 import { answersOn } from './readiness-check.ts'
 import { drainMs, runProgram } from './run-program.ts'
-import { ownSidecarScript, superviseSidecar, type Sidecar } from './sidecar-process.ts'
+import { ownSidecarScript, type Sidecar } from './sidecar-process.ts'
+import { startSidecar } from './start-sidecar.ts'
 import { listenForStop, type StopSignals } from './stop-signals.ts'
 
 /** The original destination of a connection is asked of the kernel by `node:ffi`, which warns that it is new. */
@@ -117,7 +118,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
   )
   if (typeof reached === 'number' || 'refused' in reached) return reached
   const member = reached.member
-  const sidecar = await startSidecar(options, parts, { ...ground, member })
+  const sidecar = await startProxy(options, parts, { ...ground, member })
   if ('failed' in sidecar) {
     member.close()
     return refused(sidecar.failed)
@@ -139,7 +140,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
 }
 
 /** Weft's own, or Envoy, whose part is loaded only then: it knows messages of xDS. */
-async function startSidecar(
+async function startProxy(
   options: AgentOptions,
   parts: AgentParts,
   { envoy, listeners, namespace, member }: Ground & { readonly member: Membership },
@@ -149,7 +150,7 @@ async function startSidecar(
     const { superviseEnvoy } = await import('./envoy/supervise-envoy.ts')
     return superviseEnvoy(envoy, options, { ...parts, member, listeners })
   }
-  return superviseSidecar({
+  return startSidecar(options, member, {
     script: parts.sidecarScript ?? ownSidecarScript(),
     flags: [...(parts.sidecarFlags ?? []), ...(listeners.dns === undefined ? [] : capturedFlags)],
     sockets: listeners.all,

@@ -1,10 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
-import type { FromSidecar, ToSidecar } from '../proxy/sidecar-messages.ts'
+import type { FromSidecar, ToSidecar, WorkerPlace } from '../proxy/sidecar-messages.ts'
 import type { AgentParts } from './options.ts'
-import type { SocketDesk } from './socket-desk.ts'
-import type { HeldSocket } from './sockets.ts'
+import type { DeskSeat } from './socket-desk.ts'
+import { passHandle, type HeldSocket } from './sockets.ts'
 
 type Ask = Extract<ToSidecar, { kind: 'ask' }>
 export type Question = Ask['what']
@@ -13,6 +12,8 @@ export type SidecarAnswer = { readonly json: unknown } | { readonly failed: stri
 /** One sidecar process. */
 export interface SidecarChild {
   readonly pid: number | undefined
+  /** Undefined: it is alone. */
+  readonly place: WorkerPlace | undefined
   /** False when it is gone: nothing was sent. */
   send(message: ToSidecar): boolean
   lend(sockets: readonly HeldSocket[]): void
@@ -27,6 +28,21 @@ export interface SidecarChild {
   kill(): void
 }
 
+/** One process among several that are one proxy. */
+export interface Colleague {
+  readonly place: WorkerPlace
+  hear(message: TeamMessage, handle: unknown): void
+  left(): void
+}
+/** How it is spoken to. */
+export interface ColleagueChannel {
+  send(message: ToSidecar): boolean
+  /** The handle is not ours any more; false when nothing was sent. */
+  pass(message: ToSidecar, handle: unknown): boolean
+}
+/** What only the others of a team understand. */
+export type TeamMessage = Extract<FromSidecar, { kind: 'subscribe' | 'received' | 'trust' | 'gather' | 'give' }>
+
 /** What a sidecar process is started with. */
 export interface SidecarChildParts {
   readonly script: string
@@ -36,8 +52,14 @@ export interface SidecarChildParts {
   /** Hears whether the program may send datagrams that are not DNS. */
   readonly allowDatagrams?: ((allow: boolean) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** A file that it has open as well, as its descriptor 4; absent: none. */
+  readonly inherited?: number
   /** Where it asks for further sockets; absent: it has all of them. */
-  readonly desk?: Pick<SocketDesk, 'launched' | 'settled' | 'want' | 'release'>
+  readonly desk?: DeskSeat
+  /** A process begins; absent: it is alone. */
+  readonly colleague?: (channel: ColleagueChannel) => Colleague
+  /** Its standard output is ours; absent: it goes to our standard error, where it does not mix with the program's. */
+  readonly ownOutput?: boolean
   /** Takes what it writes; absent: that goes to our standard error. */
   readonly output?: AgentParts['output']
   readonly clock: Clock
@@ -61,7 +83,12 @@ export function startSidecarChild(
   // A session of its own: Ctrl-C at the terminal must not end it before the program's last calls are answered.
   const child = fork(parts.script, [], {
     execArgv: [heapFlag, ...parts.flags],
-    stdio: parts.output === undefined ? ['ignore', 2, 2, 'ipc'] : ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: [
+      'ignore',
+      ...(parts.output === undefined ? ([parts.ownOutput === true ? 1 : 2, 2] as const) : (['pipe', 'pipe'] as const)),
+      'ipc',
+      ...(parts.inherited === undefined ? [] : [parts.inherited]),
+    ],
     detached: true,
     env: Object.fromEntries(passedOn.map((name) => [name, parts.env[name]])),
   })
@@ -75,13 +102,14 @@ export function startSidecarChild(
   let lastWords: string | undefined
 
   const send = (message: ToSidecar): boolean => child.connected && child.send(message, () => {})
+  const colleague = parts.colleague?.({ send, pass: (message, handle) => passHandle(child, message, handle) })
   const settle = (id: number, answer: SidecarAnswer): void => {
     const question = questions.get(id)
     questions.delete(id)
     question?.timer.cancel()
     question?.settle(answer)
   }
-  const heard = (message: FromSidecar): void => {
+  const heard = (message: FromSidecar, handle: unknown): void => {
     switch (message.kind) {
       case 'connect':
         return void connectFor(child, message, parts.connectInside)
@@ -102,10 +130,15 @@ export function startSidecarChild(
         return warm.resolve()
       case 'ready':
         return ready.resolve()
+      default:
+        return colleague?.hear(message, handle)
     }
   }
-  child.on('message', (message) => heard(message as FromSidecar))
+  child.on('message', (message, handle) => heard(message as FromSidecar, handle))
+  let isOver = false
   const over = (how: string): void => {
+    if (!isOver) colleague?.left()
+    isOver = true
     for (const id of Array.from(questions.keys())) settle(id, { failed: 'the sidecar ended' })
     ended.resolve(how)
   }
@@ -113,6 +146,7 @@ export function startSidecarChild(
   child.once('exit', (status, signal) => over(signal ?? `status ${status}`))
   return {
     pid: child.pid,
+    place: colleague?.place,
     send,
     lend(sockets) {
       for (const socket of sockets) socket.lend(child)
@@ -143,9 +177,6 @@ async function connectFor(
 ): Promise<void> {
   const opened = (await connectInside?.(port)) ?? { error: 'ECONNREFUSED' }
   const answer: ToSidecar = { kind: 'connected', id, ...('error' in opened ? opened : {}) }
-  const handle = 'handle' in opened ? (opened.handle as { close(): void } & Socket) : undefined
-  // A handle goes as it is; the types know only sockets, which would be read here. Our own copy is closed either way.
-  const done = (): void => handle?.close()
-  if (asker.connected) asker.send(answer, handle, {}, done)
-  else done()
+  const handle = 'handle' in opened ? opened.handle : undefined
+  if (!passHandle(asker, answer, handle)) (handle as { close(): void } | undefined)?.close()
 }

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Timer } from '../base/clock.ts'
+import type { Figures } from '../base/figures.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { IdentityMaterial, ToSidecar } from '../proxy/sidecar-messages.ts'
@@ -15,7 +16,7 @@ import type { HeldSocket } from './sockets.ts'
 import { takeOver, type Upgraded } from './take-over.ts'
 
 export type { Question, SidecarAnswer } from './sidecar-child.ts'
-type Start = Extract<ToSidecar, { kind: 'start' }>
+type Start = Extract<ToSidecar, { kind: 'start' | 'start-bare' }>
 
 /** The sidecar of one workload, kept running. */
 export interface Sidecar {
@@ -33,6 +34,12 @@ export interface Sidecar {
   upgrade(finishMs: number): Promise<Upgraded | { readonly failed: string }>
   /** Lets calls in flight finish for at most `deadlineMs`, then ends it; resolves when it is gone. */
   drain(deadlineMs: number): Promise<void>
+}
+
+/** The process of one worker. */
+export interface WorkerSidecar extends Sidecar {
+  /** There is one that serves, or is about to. */
+  readonly isServing: boolean
 }
 
 const firstRestartMs = 50
@@ -55,10 +62,12 @@ export function superviseSidecar(
   parts: SidecarChildParts & {
     readonly sockets: readonly HeldSocket[]
     readonly start: () => Start
+    /** What the last process had counted, as far as is known; asked when one has crashed. */
+    readonly lastFigures?: () => Figures | undefined
     readonly random: Random
     readonly log: Log
   },
-): Sidecar {
+): WorkerSidecar {
   const { clock, random, log } = parts
   const ready = Promise.withResolvers<{ up: true } | { failed: string }>()
   const gone = Promise.withResolvers<void>()
@@ -82,14 +91,28 @@ export function superviseSidecar(
       if (stopping && children.size === 0) gone.resolve()
     })
     if (standBy === undefined) child.lend(parts.sockets)
-    child.send({ ...parts.start(), ...(standBy === undefined ? {} : { standBy }) })
+    const { place: workers } = child
+    child.send({
+      ...parts.start(),
+      ...(standBy === undefined ? {} : { standBy }),
+      ...(workers === undefined ? {} : { workers }),
+    })
     child.send({ kind: 'program', pid: program })
     return child
   }
   const launch = (): void => {
     parts.desk?.launched()
-    const child = begin(undefined)
+    const isOneOfSeveral = parts.colleague !== undefined
+    const child = begin(isOneOfSeveral ? { demanded: [] } : undefined)
     serving = child
+    // Whoever connects until it has its configuration is served by the others.
+    if (isOneOfSeveral)
+      void child.warm.then(() => {
+        child.lend(parts.sockets)
+        child.send({ kind: 'take-over', figures: [] })
+      })
+    const figures = parts.lastFigures?.()
+    if (figures !== undefined) child.send({ kind: 'figures', figures })
     void child.ready.then(() => {
       wasReady = true
       parts.desk?.settled()
@@ -118,6 +141,9 @@ export function superviseSidecar(
   launch()
   return {
     ready: ready.promise,
+    get isServing() {
+      return serving !== undefined
+    },
     setProgram(pid) {
       program = pid
       for (const child of children) child.send({ kind: 'program', pid })

@@ -24,7 +24,7 @@ async function freePort(): Promise<number> {
 
 test('a socket is lent when it is wanted, again to the next sidecar, and closed when it is not', async () => {
   const states: DeskState[] = []
-  const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) })
+  const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) }).seat()
   const [a, b] = [await freePort(), await freePort()]
   const first = fakeChild()
   desk.launched()
@@ -52,6 +52,26 @@ test('a socket is lent when it is wanted, again to the next sidecar, and closed 
   server.close()
 })
 
+test('a socket of two workers is lent to both, and closed when neither wants it', async () => {
+  const states: DeskState[] = []
+  const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) })
+  const address = { host: '127.0.0.1', port: await freePort() }
+  const [a, b, next] = [fakeChild(), fakeChild(), fakeChild()]
+  const [one, other] = [desk.seat(), desk.seat()]
+  one.want(address, a.lend)
+  other.want(address, b.lend)
+  assert.deepEqual([a.lent, b.lent], [[address.port], [address.port]])
+  one.launched()
+  one.settled()
+  assert.deepEqual(states.at(-1)?.open, [address], 'the other one has it still')
+  one.want(address, next.lend)
+  assert.deepEqual(next.lent, [address.port])
+  other.release(address)
+  assert.deepEqual(states.at(-1)?.open, [address])
+  one.release(address)
+  assert.deepEqual(states.at(-1)?.open, [])
+})
+
 test('what is in use is told, and tried again every second', async () => {
   const clock = manualClock()
   const states: DeskState[] = []
@@ -60,7 +80,7 @@ test('what is in use is told, and tried again every second', async () => {
   await once(taken, 'listening')
   const { port } = taken.address() as net.AddressInfo
   const { lend, lent } = fakeChild()
-  desk.want({ host: '127.0.0.1', port }, lend)
+  desk.seat().want({ host: '127.0.0.1', port }, lend)
   assert.match(states.at(-1)?.missing[0]?.reason ?? '', /in use/)
   taken.close()
   await once(taken, 'close')
@@ -74,11 +94,12 @@ test('a UDP socket and a TCP one of the same port are two', async () => {
   const states: DeskState[] = []
   const desk = createSocketDesk({ clock: manualClock(), changed: (state) => states.push(state) })
   const port = await freePort()
+  const seat = desk.seat()
   const at = { host: '127.0.0.1', port }
   const lent = await new Promise<HeldSocket>((resolve) => {
-    desk.want({ ...at, udp: true }, resolve)
+    seat.want({ ...at, udp: true }, resolve)
   })
-  desk.want(at, () => {})
+  seat.want(at, () => {})
   assert.deepEqual(lent.address, at)
   assert.deepEqual(states.at(-1)?.open.map(formatSocket), [`127.0.0.1:${port}/udp`, `127.0.0.1:${port}`])
 
@@ -86,7 +107,7 @@ test('a UDP socket and a TCP one of the same port are two', async () => {
   const failed = once(other, 'error') as Promise<[NodeJS.ErrnoException]>
   other.bind(port, '127.0.0.1')
   assert.equal((await failed)[0].code, 'EADDRINUSE')
-  desk.release({ ...at, udp: true })
+  seat.release({ ...at, udp: true })
   assert.deepEqual(states.at(-1)?.open, [at])
 
   desk.close()
@@ -101,7 +122,7 @@ test('a UDP socket that cannot be bound is told, and tried again', async () => {
   const missing = Promise.withResolvers<string>()
   const lent = Promise.withResolvers<HeldSocket>()
   const desk = createSocketDesk({ clock, changed: ({ missing: [first] }) => first && missing.resolve(first.reason) })
-  desk.want({ host: '127.0.0.1', port, udp: true }, lent.resolve)
+  desk.seat().want({ host: '127.0.0.1', port, udp: true }, lent.resolve)
   assert.equal(await missing.promise, `listener 127.0.0.1:${port}/udp: the port is in use`)
   taken.close()
   await once(taken, 'close')

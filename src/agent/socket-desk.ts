@@ -3,8 +3,15 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { WantedSocket } from '../proxy/sidecar-messages.ts'
 import { bindDatagrams, bindSocket, type HeldSocket } from './sockets.ts'
 
-/** Opens the sockets that a sidecar asks for, and closes them when it does not want them any more. */
+/** Opens the sockets that sidecars ask for, and closes them when none wants them any more. */
 export interface SocketDesk {
+  /** For the processes of one worker, one after the other. */
+  seat(): DeskSeat
+  close(): void
+}
+
+/** Where one worker asks. */
+export interface DeskSeat {
   /** Another sidecar begins: sockets that it asks for too stay open all the while. */
   launched(): void
   /** It has asked for all that it wants: what only the one before wanted is closed. */
@@ -12,7 +19,6 @@ export interface SocketDesk {
   /** Lends a socket, as soon as it can be had. */
   want(address: WantedSocket, lend: (socket: HeldSocket) => void): void
   release(address: WantedSocket): void
-  close(): void
 }
 
 /** What has become of the wishes. */
@@ -28,10 +34,13 @@ const retryMs = 1000
 
 interface Wish {
   readonly address: WantedSocket
-  lend: (socket: HeldSocket) => void
+  readonly wanters: Map<object, Wanter>
   socket: HeldSocket | undefined
   reason: string
   retry: Timer | undefined
+}
+interface Wanter {
+  readonly lend: (socket: HeldSocket) => void
   /** By a sidecar before this one. */
   old: boolean
 }
@@ -48,14 +57,17 @@ export function createSocketDesk({
   const tell = (): void => {
     const all = [...wishes.values()]
     changed({
-      open: all.filter(({ socket }) => socket !== undefined).map(({ address }) => address),
+      open: all.flatMap(({ socket, address }) =>
+        socket === undefined ? [] : [{ ...socket.address, ...(address.udp && { udp: address.udp }) }],
+      ),
       missing: all.filter(({ socket }) => socket === undefined).map(({ address, reason }) => ({ address, reason })),
     })
   }
   const bind = (wish: Wish): void => {
     const { host, port, udp } = wish.address
-    if (udp === true) void bindDatagrams({ host, port }, 'listener', 'listener').then((one) => settle(wish, one))
-    else settle(wish, bindSocket({ host, port }, 'listener'))
+    const at = { host, port }
+    if (udp === true) void bindDatagrams(at, 'listener', 'listener').then((one) => settle(wish, one))
+    else settle(wish, bindSocket(at, 'listener', { calledAs: at }))
   }
   const settle = (wish: Wish, bound: ReturnType<typeof bindSocket>): void => {
     // A UDP socket takes a moment to bind: meanwhile nobody may want it any more.
@@ -66,7 +78,7 @@ export function createSocketDesk({
       wish.retry = clock.after(retryMs, () => bind(wish), { background: true })
     } else {
       wish.socket = bound
-      wish.lend(bound)
+      for (const { lend } of wish.wanters.values()) lend(bound)
     }
     tell()
   }
@@ -76,32 +88,38 @@ export function createSocketDesk({
     wish?.retry?.cancel()
     wish?.socket?.close()
   }
-  return {
+  const leave = (seat: object, key: string): void => {
+    const wish = wishes.get(key)
+    if (wish?.wanters.delete(seat) !== true || wish.wanters.size > 0) return
+    drop(key)
+    tell()
+  }
+  const seat = (): DeskSeat => ({
     launched() {
-      for (const wish of wishes.values()) wish.old = true
+      for (const { wanters } of wishes.values()) {
+        const own = wanters.get(this)
+        if (own !== undefined) own.old = true
+      }
     },
     settled() {
-      const old = [...wishes].filter(([, wish]) => wish.old)
-      for (const [key] of old) drop(key)
-      if (old.length > 0) tell()
+      for (const [key, { wanters }] of Array.from(wishes)) if (wanters.get(this)?.old === true) leave(this, key)
     },
     want(address, lend) {
       const key = formatSocket(address)
       const known = wishes.get(key)
-      if (known !== undefined) {
-        known.lend = lend
-        known.old = false
-        if (known.socket !== undefined) lend(known.socket)
-        return
-      }
-      const wish: Wish = { address, lend, socket: undefined, reason: '', retry: undefined, old: false }
+      const wish = known ?? { address, wanters: new Map(), socket: undefined, reason: '', retry: undefined }
+      wish.wanters.set(this, { lend, old: false })
+      if (wish.socket !== undefined) return lend(wish.socket)
+      if (known !== undefined) return
       wishes.set(key, wish)
       bind(wish)
     },
     release(address) {
-      drop(formatSocket(address))
-      tell()
+      leave(this, formatSocket(address))
     },
+  })
+  return {
+    seat,
     close() {
       for (const key of Array.from(wishes.keys())) drop(key)
     },

@@ -31,6 +31,8 @@ export interface BindOptions {
   readonly caught?: readonly { readonly port: number; readonly address: Address }[]
   /** Another program of ours binds and listens there too, by SO_REUSEPORT (Linux): the address stays ours while that one is away. */
   readonly shared?: boolean
+  /** How whoever asked for it calls it; absent: by its address, which is another one than was asked for when the port was 0. */
+  readonly calledAs?: Address
 }
 
 /** `UV_TCP_REUSEPORT` of libuv. */
@@ -85,17 +87,26 @@ function holdDatagrams(
   return { address, lend: (child) => void child.send(message, handle as never, () => {}), close: () => handle.close() }
 }
 
+/** Passes on a handle that came from another process, and lets go of it here. False: the child is gone, and the handle still ours. */
+export function passHandle(child: ChildProcess, message: ToSidecar, handle: unknown): boolean {
+  if (!child.connected) return false
+  // A handle goes as it is; the types know only sockets, which would be read here.
+  child.send(message, handle as never, {}, () => isHandle(handle) && handle.close())
+  return true
+}
+
 const isHandle = (handle: unknown): handle is { close(): void } =>
   typeof handle === 'object' && handle !== null && 'close' in handle
 
-function hold(handle: { close(): void }, held: Address, { also, caught }: BindOptions): HeldSocket {
+function hold(handle: { close(): void }, held: Address, { also, caught, calledAs = held }: BindOptions): HeldSocket {
   const server = new net.Server()
   // Gives the socket the type that Node's IPC hands over, without listening here: two that accept would share the connections.
   Object.assign(server, { _handle: handle })
   return {
     address: held,
     lend(child) {
-      const message: ToSidecar = { kind: 'listener', address: held, ...(also && { also }), ...(caught && { caught }) }
+      const address = calledAs
+      const message: ToSidecar = { kind: 'listener', address, ...(also && { also }), ...(caught && { caught }) }
       child.send(message, server, () => {})
     },
     close: () => handle.close(),

@@ -12,6 +12,7 @@ function fake(name: string, log: string[], said?: string) {
   const ended = Promise.withResolvers<string>()
   const child: SidecarChild = {
     pid: name === 'old' ? 1 : 2,
+    place: undefined,
     send: (message: ToSidecar) => log.push(`${name}: ${message.kind}`) > 0,
     lend: () => void log.push(`${name}: sockets`),
     ask: ({ what }) => {

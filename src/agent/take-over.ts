@@ -9,6 +9,8 @@ export interface Upgraded {
   readonly after: number
   /** From the start of the new process until it served. */
   readonly tookMs: number
+  /** Of a proxy with several workers: each of them. The numbers above are the first one's then. */
+  readonly workers?: readonly { readonly before: number; readonly after: number }[]
 }
 
 type Figures = Extract<ToSidecar, { kind: 'take-over' }>['figures']

@@ -9,15 +9,15 @@ export interface Machine {
   memoryShare(): number
 }
 
-/** The process itself. Descriptors are read from Linux's /proc; Node has raised the soft limit to the hard one at its start. */
-export function thisMachine(): Machine {
+/** The process itself, as one of `processes` that are alike and share the memory of the cgroup. Descriptors are read from Linux's /proc; Node has raised the soft limit to the hard one at its start. */
+export function thisMachine(processes = 1): Machine {
   // Without a cgroup this is the memory of the machine, or 0, or more than there can be.
   const memoryBytes = process.constrainedMemory()
   return {
     descriptors: descriptorLimit(),
     memoryShare() {
       const { used_heap_size: used, heap_size_limit: limit } = v8.getHeapStatistics()
-      const ofMachine = memoryBytes > 0 ? process.memoryUsage.rss() / memoryBytes : 0
+      const ofMachine = memoryBytes > 0 ? (process.memoryUsage.rss() * processes) / memoryBytes : 0
       return Math.max(ofMachine, used / limit)
     },
   }

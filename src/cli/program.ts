@@ -97,6 +97,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--inbound <[name=]host:port>', 'where the sidecar takes calls for a port; may be repeated', collect)
     .option('--advertise <host>', 'address by which other machines reach this one')
     .option('--admin <host:port>', "the sidecar's admin port (default: a free one on loopback)")
+    .option('--workers <n|auto>', 'processes of the sidecar, which share the work; auto: one a processor (default: 1)')
     .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
     .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
     .addOption(
@@ -129,6 +130,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
   ])
     .requiredOption('-c, --config <file|->', 'Envoy bootstrap, YAML or JSON: static resources, or ADS (delta)')
     .option('--admin <host:port>', "the admin port (default: the bootstrap's, if it names one)")
+    .option('--workers <n|auto>', 'processes of the proxy, which share the work; auto: one a processor (default: 1)')
     .option('--drain-time <seconds>', 'how long calls in flight may take when it is stopped (default: 5)')
     .option('--check', 'say whether the file can be used, and why not, and end')
     .addOption(
@@ -149,6 +151,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage; "weft run" ends with its command's
     .option('--advertise <host>', 'IP address by which others reach it, for the status')
     .option('--locality <region/zone/sub-zone>', 'where it runs, so that calls stay near')
     .option('--admin <host:port>', "the proxy's admin port (default: 15000 on its own loopback address)")
+    .option('--workers <n|auto>', 'processes of the proxy, which share the work; auto: one a processor (default: 1)')
     .option('--data-dir <dir>', 'data directory of a control plane on this machine (WEFT_DATA_DIR)')
     .option('--token-file <file>', 'join token of a control plane elsewhere (or WEFT_TOKEN)')
     .option('--no-wait', 'fail at once when the control plane cannot be reached')

@@ -3,7 +3,7 @@ import type { AgentOptions } from '../agent/options.ts'
 /** What `weft gateway` was told. */
 export interface GatewayOptions extends Pick<
   AgentOptions,
-  'namespace' | 'locality' | 'admin' | 'dataDir' | 'tokenText' | 'wait' | 'version'
+  'namespace' | 'locality' | 'admin' | 'dataDir' | 'tokenText' | 'wait' | 'workers' | 'version'
 > {
   /** Of the Gateway; it need not be there yet. */
   readonly name: string

@@ -7,8 +7,9 @@ import { joinMesh } from '../agent/membership.ts'
 import { refused, type AgentParts, type Refused } from '../agent/options.ts'
 import { inboundHost, untilReached } from '../agent/reach.ts'
 import { drainMs } from '../agent/run-program.ts'
-import { ownSidecarScript, superviseSidecar } from '../agent/sidecar-process.ts'
+import { ownSidecarScript } from '../agent/sidecar-process.ts'
 import { createSocketDesk, formatSocket, type DeskState } from '../agent/socket-desk.ts'
+import { startSidecar } from '../agent/start-sidecar.ts'
 import { bindSocket, type HeldSocket } from '../agent/sockets.ts'
 import { listenForStop, type StopSignals } from '../agent/stop-signals.ts'
 import { formatAddress } from '../base/address.ts'
@@ -125,6 +126,7 @@ async function runAt(options: GatewayOptions, parts: AgentParts, ground: Ground)
     version,
     proxy: 'weft',
     adminAddress: formatAddress(admin.address),
+    workers: options.workers,
     gateway: {
       $typeName: 'weft.agent.v1.GatewayInstance' as const,
       bindHost: host,
@@ -141,7 +143,7 @@ async function runAt(options: GatewayOptions, parts: AgentParts, ground: Ground)
   const said = sayer(`${namespace}/${name}`, say)
   let told: (state: DeskState) => void = said
   const desk = createSocketDesk({ clock, changed: (state) => told(state) })
-  const sidecar = superviseSidecar({
+  const sidecar = await startSidecar({ ...options, service: name }, member, {
     script: parts.sidecarScript ?? ownSidecarScript(),
     flags: parts.sidecarFlags ?? [],
     sockets: [admin],

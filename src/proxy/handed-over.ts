@@ -1,6 +1,7 @@
 import { Server, type Socket } from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { WantedSocket } from './sidecar-messages.ts'
+import type { Spread } from './spread.ts'
 
 /**
  * Listening sockets that the agent made and handed over. Node accepts on them from the moment they arrive, so whoever comes before the
@@ -18,6 +19,10 @@ export interface HandedOver {
   take(address: Address): Promise<Server>
   /** The same for a socket that may have to be asked for, and is given back once nobody wants it; an abort ends the wait. */
   order(address: Address, signal: AbortSignal): Promise<Server>
+  /** A connection to this address that another process has accepted; waits until the address is here. */
+  receive(address: Address, socket: Socket): void
+  /** Asked about every connection from now on: true means that it is somebody else's. */
+  spreadBy(spread: Pick<Spread, 'accepted' | 'given'> | undefined): void
   /** Accepts no more. Connections wait in the kernel for the next process that the agent hands the socket to. */
   close(): void
 }
@@ -44,13 +49,18 @@ export interface SocketOwner {
 export function createHandedOver(owner: SocketOwner): HandedOver {
   const held = new Map<string, Held>()
   const waiting = new Map<string, (one: Held) => void>()
+  const homeless = new Map<string, Socket[]>()
+  let spread: Pick<Spread, 'accepted' | 'given'> | undefined
+  const isElsewhere = (address: Address, socket: Socket): boolean => spread?.accepted(address, socket) === true
   return {
     add(address, server, also) {
       const key = formatAddress(address)
       held.get(key)?.server.close()
-      const one = hold(server)
+      const one = hold(server, (socket) => isElsewhere(address, socket))
       held.set(key, one)
       waiting.get(key)?.(one)
+      for (const socket of homeless.get(key) ?? []) receive(one, socket)
+      homeless.delete(key)
       if (also === undefined) return
       // Its connections are those of the other one, which was handed over before.
       one.taker = held.get(formatAddress(also))?.server ?? 'gone'
@@ -62,8 +72,8 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
       accept(server, (socket) => {
         const chosen = choose(socket)
         const there = chosen && held.get(formatAddress(chosen))
-        if (there === undefined) pass(socket, others)
-        else receive(there, socket)
+        if (chosen === undefined || there === undefined) pass(socket, others)
+        else if (!isElsewhere(chosen, socket)) receive(there, socket)
       })
     },
     take(address) {
@@ -97,7 +107,20 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
         })
       })
     },
+    receive(address, socket) {
+      const key = formatAddress(address)
+      if (spread?.given(address, socket) === true) return
+      const one = held.get(key)
+      if (one !== undefined) return receive(one, socket)
+      const early = homeless.get(key) ?? []
+      if (early.length >= maxEarly) return void socket.destroy()
+      homeless.set(key, [...early, socket])
+    },
+    spreadBy(by) {
+      spread = by
+    },
     close() {
+      for (const socket of [...homeless.values()].flat()) socket.destroy()
       for (const { server, early } of held.values()) {
         server.close(ignore)
         for (const socket of early) socket.destroy()
@@ -107,9 +130,9 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
   }
 }
 
-function hold(server: Server): Held {
+function hold(server: Server, isElsewhere: (socket: Socket) => boolean): Held {
   const one: Held = { server, early: new Set(), taker: undefined }
-  accept(server, (socket) => receive(one, socket))
+  accept(server, (socket) => void (isElsewhere(socket) || receive(one, socket)))
   return one
 }
 

@@ -284,6 +284,49 @@ test('more calls than one connection takes open another, and what goes idle clos
   while (connections(inbound) > 0) await new Promise<void>((resolve) => setTimeout(resolve, 20))
 })
 
+test('an endpoint of several workers gets as many connections while calls overlap, and they share the calls', async (t) => {
+  const held: (() => void)[] = []
+  const perConnection = new Map<object, number>()
+  const server = http2.createServer()
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    const { session: on } = stream
+    if (on !== undefined) perConnection.set(on, (perConnection.get(on) ?? 0) + 1)
+    held.push(() => {
+      stream.respond({ ':status': 200 })
+      stream.end('ok')
+    })
+  })
+  const upstream = await program(t, (socket) => void server.emit('connection', socket))
+  const at = await ownAddress(t)
+  const cluster = buildCluster('program', [upstream], { upstreamProtocol: 'h2' })
+  const endpoints = cluster.endpoints.map((endpoint) => ({ ...endpoint, workers: 3 }))
+  const inbound = await startProxy(
+    t,
+    buildConfig({ listeners: [buildInbound(at, 'program', { mesh: false })], clusters: [{ ...cluster, endpoints }] }),
+  )
+  const client = session(t, at)
+  const calls: ReturnType<typeof ask>[] = []
+  const call = async (): Promise<void> => {
+    const wanted = held.length + 1
+    calls.push(ask(client, { ':path': '/' }))
+    while (held.length < wanted) await new Promise<void>((resolve) => setTimeout(resolve, 5))
+  }
+  await call()
+  held.pop()?.()
+  await calls[0]
+  await call()
+  assert.equal(connections(inbound), 1, 'calls one after the other need no second worker')
+  for (let more = 0; more < 30; more++) await call()
+  assert.equal(connections(inbound), 3)
+  const counts = [...perConnection.values()]
+  assert.ok(
+    counts.every((count) => count >= 9),
+    `${counts.join()}`,
+  )
+  for (const release of held) release()
+  for (const { text } of await Promise.all(calls)) assert.equal(text, 'ok')
+})
+
 test('a port that speaks TLS offers HTTP/2 and HTTP/1.1', async (t) => {
   const authority = await createTestAuthority()
   const at = await ownAddress(t)

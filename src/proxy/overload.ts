@@ -45,7 +45,12 @@ export function createOverload({
   let downstream = 0
   let upstream = 0
   let memoryShort = false
-  const gauge = metrics.gauge('weft_overloaded', 'Whether calls are refused for want of this, 0 or 1.', ['short'])
+  const gauge = metrics.gauge(
+    'weft_overloaded',
+    'Whether calls are refused for want of this, 0 or 1.',
+    ['short'],
+    'most',
+  )
   const told = gauge.of('memory')
   told.set(0)
   sweeper.add({

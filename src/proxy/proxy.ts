@@ -153,6 +153,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     'weft_config_revision',
     'Newest revision of the control plane’s store that changed something here.',
     [],
+    'least',
   )
   const outliers = createOutlierMetrics(parts.metrics)
   const principal = self.spiffeId ?? self.workload

@@ -87,10 +87,11 @@ export function startBareProxy(bootstrap: Bootstrap, parts: BareParts): BareProx
   const adminAddress = parts.admin ?? bootstrap.admin
   // Before the listeners: it tells why they are not open yet.
   const admin: Promise<AdminServer> | undefined =
-    adminAddress &&
-    startAdmin({ on: adminAddress, ready: () => ready, metrics, dump: (what) => plainJson(answer(what)) })
-  function answer(what: 'config' | 'clusters' | 'certs'): unknown {
+    adminAddress && startAdmin({ on: adminAddress, ready: () => ready, answer: (what) => plainJson(answer(what)) })
+  function answer(what: 'config' | 'clusters' | 'certs' | 'stats'): unknown {
     switch (what) {
+      case 'stats':
+        return metrics.exposition()
       case 'config':
         return { config: flow.config.value, state: flow.state() }
       case 'clusters':

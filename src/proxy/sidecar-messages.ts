@@ -17,6 +17,19 @@ export interface WantedSocket extends Address {
   readonly udp?: true
 }
 
+/** Of several processes that are one proxy: which of them, how many there are, and its line on the board of connections (undefined: none). */
+export interface WorkerPlace {
+  /** From 0. */
+  readonly index: number
+  readonly count: number
+  readonly row: number | undefined
+  /** All of them have been ready once. */
+  readonly allReady: boolean
+}
+
+/** What workers tell each other of themselves, to answer as one. */
+export type WorkerPart = 'snapshot' | 'clusters' | 'config'
+
 /** What an agent tells its sidecar over Node's IPC channel. A closed channel means that the agent is gone: the sidecar exits. */
 export type ToSidecar =
   /**
@@ -55,10 +68,23 @@ export type ToSidecar =
       /** Sockets of listeners are asked of the agent as listeners come and go; absent: they have been handed over. */
       readonly socketsOnDemand?: boolean
       readonly logLevel: LogLevel
+      /** Absent: it is the only process. Otherwise its configuration comes by `resources`, and limits are divided. */
+      readonly workers?: WorkerPlace
       /**
        * Another sidecar serves still: get ready with all that its program calls (these service ports), say `warm`, and wait for the
        * sockets and `take-over`. Absent: serve as soon as there is a configuration.
        */
+      readonly standBy?: { readonly demanded: readonly string[] }
+    }
+  /** Instead of `start`: a bare proxy, from a bootstrap that has been read and found good. Its sockets are asked of the agent. */
+  | {
+      readonly kind: 'start-bare'
+      readonly bootstrap: unknown
+      readonly env: Readonly<Record<string, string | undefined>>
+      readonly adminAddress?: Address
+      readonly socketsOnDemand: true
+      readonly logLevel: LogLevel
+      readonly workers?: WorkerPlace
       readonly standBy?: { readonly demanded: readonly string[] }
     }
   /** All sockets have been sent: serve. `figures`: what the sidecar before has counted. */
@@ -73,10 +99,26 @@ export type ToSidecar =
   | {
       readonly kind: 'ask'
       readonly id: number
-      /** The last two are for the agent alone: which service ports the program calls; what was counted and not told yet. */
-      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'probe' | 'demanded' | 'figures'
+      /**
+       * The last three are for the agent alone: which service ports the program calls; what was counted and not told yet; what another
+       * worker wants to know (`detail`: a `WorkerPart`).
+       */
+      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'probe' | 'demanded' | 'figures' | 'part'
       readonly detail?: unknown
     }
+  /** What the other workers said; those that are silent are left out. `controlPlane`: the state of the stream that all share. */
+  | {
+      readonly kind: 'gathered'
+      readonly id: number
+      readonly parts: readonly { readonly worker: number; readonly json: unknown }[]
+      readonly controlPlane: unknown
+    }
+  /** Every worker is ready for the first time: the proxy is. */
+  | { readonly kind: 'all-ready' }
+  /** A part of the configuration, as the bytes (base64) of a DeltaDiscoveryResponse; `type` is its short name. */
+  | { readonly kind: 'resources'; readonly id: number; readonly type: string; readonly response: string }
+  /** A connection that another worker has accepted for this listener comes along, as Node's own handle. */
+  | { readonly kind: 'connection'; readonly address: Address }
   /**
    * Stop accepting, let calls in flight finish for at most `deadlineMs`, then exit 0. `patient`: another sidecar has taken over. Said
    * again it can only shorten.
@@ -98,6 +140,21 @@ export type FromSidecar =
   | { readonly kind: 'release'; readonly address: WantedSocket }
   /** Whether the program's datagrams that are not DNS are to be taken; as often as that changes, first before `ready`. */
   | { readonly kind: 'datagrams'; readonly allow: boolean }
+  /** The names wanted of a type from now on, to whoever holds the stream of configuration. */
+  | { readonly kind: 'subscribe'; readonly type: string; readonly names: readonly string[] }
+  /** What came of `resources`: problems (none: all is in force), and the names of what was refused. */
+  | {
+      readonly kind: 'received'
+      readonly id: number
+      readonly problems: readonly string[]
+      readonly refused: readonly string[]
+    }
+  /** Certificates, PEM, that the control plane may be known by from now on. */
+  | { readonly kind: 'trust'; readonly pem: string }
+  /** Asks all other workers for a part of what they know; this worker's own comes along, for when it is gone. */
+  | { readonly kind: 'gather'; readonly id: number; readonly what: WorkerPart; readonly own: unknown }
+  /** A connection for the worker with this line of the board, which has fewer; it comes along as Node's own handle. */
+  | { readonly kind: 'give'; readonly address: Address; readonly row: number }
   /** Asks for a connection to the program's port. */
   | { readonly kind: 'connect'; readonly id: number; readonly port: number }
   /** For the person at the terminal; the process exits right after. */

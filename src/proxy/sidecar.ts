@@ -32,6 +32,11 @@ const sidecar = createSidecar({
     if (process.connected) process.send?.(message, () => {})
     if (message.kind === 'ready') systemClock.after(settledMs, collectStartup, { background: true })
   },
+  pass(message, handle, done) {
+    // A handle goes as it is; the types know only sockets.
+    if (process.connected) process.send?.(message, handle as never, {}, done)
+    else done()
+  },
   writeLog: (line) => void process.stderr.write(line),
   writeAccessLog: (line) => void process.stdout.write(line),
   guard: (pid) => program.is(pid),

@@ -57,5 +57,7 @@ export const upstreamFaultHeader = 'x-weft-upstream-fault'
 export const clientCertificateHeader = 'x-forwarded-client-cert'
 /** node.metadata key with which our proxies say that they take NDS and `weft.dev` metadata. */
 export const weftNodeMetadata = 'WEFT_VERSION'
+/** node.metadata key with which a proxy of several processes says how many they are. */
+export const workersNodeMetadata = 'WEFT_WORKERS'
 /** The SPIFFE ID that the control plane's server certificate carries: what its clients check instead of a host name. */
 export const controlPlaneId = (trustDomain: string): string => `spiffe://${trustDomain}/ns/weft-system/sa/control-plane`

@@ -131,6 +131,7 @@ test('Envoy as a sidecar: what cannot be is refused with the remedy', { skip }, 
     [['--envoy-path', binary], 2, /--envoy-path goes with --proxy envoy/],
     [[...envoy, '--capture', 'namespace'], 2, /--capture namespace does not go with --proxy envoy.*--capture explicit/],
     [[...envoy, '--capture', 'host'], 2, /--capture host does not go with --proxy envoy/],
+    [[...envoy, '--workers', '2'], 2, /--workers does not go with --proxy envoy, which has threads of its own/],
     [['--proxy', 'envoy', '--envoy-path', '/bin/false'], 1, /the sidecar did not start: Envoy ended \(status 1\)/],
   ] as const) {
     const refused = await run(...args)

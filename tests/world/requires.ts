@@ -8,6 +8,7 @@ export type Need =
   | 'etcd'
   | 'etcdctl'
   | 'go'
+  | 'h2load'
   | 'h2spec'
   | 'ip'
   | 'nft'
@@ -24,6 +25,7 @@ const remedies: Readonly<Record<Need, string>> = {
   etcd: 'install etcd-server',
   etcdctl: 'install etcd-client',
   go: 'install Go (golang-go)',
+  h2load: 'install nghttp2-client',
   h2spec: 'go install github.com/summerwind/h2spec/cmd/h2spec@latest, and put it on the path',
   ip: 'install iproute2',
   nft: 'install nftables',

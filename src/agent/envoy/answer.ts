@@ -23,6 +23,7 @@ export async function answerFor(what: Question, admin: EnvoyAdmin): Promise<Side
       }
     case 'demanded':
     case 'figures':
+    case 'part':
       return { failed: 'this proxy is Envoy' }
   }
 }

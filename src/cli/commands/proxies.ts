@@ -24,7 +24,7 @@ export function proxies(flags: PlaceOptions & { readonly output?: Format }, term
 export function proxyTable(states: readonly ProxyState[]): string {
   const shown = states.toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1))
   const rows = shown.map((state) => [
-    state.proxy,
+    state.workers === undefined ? state.proxy : `${state.proxy} (${state.workers} workers)`,
     `${state.connected ? 'connected' : 'GONE'} ${formatAge(state.forMs)}`,
     state.revision === 0 ? '-' : String(state.revision),
     ...types.map((type) => cell(state, type)),

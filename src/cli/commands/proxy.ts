@@ -1,11 +1,13 @@
 import fs from 'node:fs'
 import { parse } from 'yaml'
-import { formatAddress, parseAddress } from '../../base/address.ts'
+import { formatAddress, parseAddress, type Address } from '../../base/address.ts'
 import { systemClock } from '../../base/clock.ts'
-import { logLevels, textLog } from '../../base/log.ts'
+import { logLevels, textLog, type LogLevel } from '../../base/log.ts'
 import { systemRandom } from '../../base/random.ts'
-import { startBareProxy } from '../../proxy/run-bare.ts'
-import { decodeBootstrap } from '../../proxy/xds/decode-bootstrap.ts'
+import { bootstrapSource, type BootstrapParts } from '../../proxy/xds/bootstrap-flow.ts'
+import { decodeBootstrap, type Bootstrap } from '../../proxy/xds/decode-bootstrap.ts'
+import type { BareWorkers, BareWorkersParts } from '../../agent/workers/run-bare-workers.ts'
+import { readWorkers } from '../options/workers-option.ts'
 import { signalled } from '../signals.ts'
 import { fail, misused, status, type Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
@@ -16,6 +18,7 @@ export interface ProxyFlags {
   readonly admin?: string
   readonly drainTime?: string
   readonly logLevel?: string
+  readonly workers?: string
   readonly check?: boolean
 }
 
@@ -29,6 +32,9 @@ export async function proxy(flags: ProxyFlags, terminal: Terminal): Promise<numb
   const level = logLevels.find((one) => one === (flags.logLevel ?? 'info'))
   if (level === undefined) return misused(terminal, 'proxy', `--log-level is one of ${logLevels.join(', ')}`)
 
+  const workers = readWorkers(flags.workers)
+  if (typeof workers === 'object') return misused(terminal, 'proxy', workers.wrong)
+
   const source = await readConfig(flags.config, terminal)
   if ('unreadable' in source) return fail(terminal, source.unreadable)
   const bootstrap = decodeBootstrap(source.json, { readFile, env: terminal.env })
@@ -41,15 +47,15 @@ export async function proxy(flags: ProxyFlags, terminal: Terminal): Promise<numb
 
   const log = textLog({ part: 'proxy', level, write: terminal.err, wallMs: () => systemClock.wallMs() })
   const asked = signalled()
-  const running = startBareProxy(bootstrap.value, {
-    version,
-    admin,
-    stdout: terminal.out,
-    stderr: terminal.err,
-    clock: systemClock,
-    random: systemRandom,
-    log,
-  })
+  const parts = { version, admin, clock: systemClock, random: systemRandom, log }
+  const running =
+    workers === 1
+      ? (await import('../../proxy/run-bare.ts')).startBareProxy(bootstrap.value, {
+          ...parts,
+          stdout: terminal.out,
+          stderr: terminal.err,
+        })
+      : await startSeveral(workers, source.json, bootstrap.value, { ...parts, level, env: terminal.env })
   const first = await Promise.race([running.started, asked])
   if (typeof first === 'object') {
     if ('failed' in first) return fail(terminal, first.failed)
@@ -59,6 +65,21 @@ export async function proxy(flags: ProxyFlags, terminal: Terminal): Promise<numb
   log.info('stopping', { signal: await asked })
   await running.drain(drainSeconds * 1000)
   return status.done
+}
+
+async function startSeveral(
+  count: number,
+  json: unknown,
+  bootstrap: Bootstrap,
+  {
+    level,
+    admin = bootstrap.admin,
+    ...parts
+  }: BootstrapParts & Pick<BareWorkersParts, 'env'> & { readonly level: LogLevel; readonly admin: Address | undefined },
+): Promise<BareWorkers> {
+  const { startBareWorkers } = await import('../../agent/workers/run-bare-workers.ts')
+  const source = bootstrap.ads && bootstrapSource(bootstrap, parts)
+  return startBareWorkers({ ...parts, count, bootstrap: json, admin, source, logLevel: level })
 }
 
 async function readConfig(

@@ -4,6 +4,14 @@ import { findProxy } from '../client/find-proxy.ts'
 import type { PlaceOptions } from '../client/place.ts'
 import { fail, misused, status, type Terminal } from '../terminal.ts'
 
+interface Upgraded {
+  readonly before: number
+  readonly after: number
+  readonly tookMs: number
+  /** Absent: there is one process. */
+  readonly workers?: readonly { readonly before: number; readonly after: number }[]
+}
+
 /** Flags of `weft upgrade`. */
 export interface UpgradeFlags extends PlaceOptions {
   readonly namespace?: string
@@ -27,16 +35,18 @@ export function upgrade(proxies: readonly string[], flags: UpgradeFlags, termina
       if ('failed' in found) return failedAnswer(terminal, found.failed)
       if ('sentence' in found) return fail(terminal, found.sentence)
       const path = `/v1/proxies/${found.proxy.split('/').map(encodeURIComponent).join('/')}/upgrade`
-      const answer = await client.post<{ before: number; after: number; tookMs: number }>(
-        path,
-        JSON.stringify(finishMs === undefined ? {} : { finishMs }),
-      )
+      const answer = await client.post<Upgraded>(path, JSON.stringify(finishMs === undefined ? {} : { finishMs }))
       if (answer.kind === 'failed') return failedAnswer(terminal, answer)
-      const { before, after, tookMs } = answer.value
-      terminal.out(
-        `${found.proxy}: process ${after} serves after ${tookMs} ms; ${before} finishes what it has and ends\n`,
-      )
+      terminal.out(`${found.proxy}: ${upgradeSentence(answer.value)}\n`)
     }
     return status.done
   })
+}
+
+function upgradeSentence({ before, after, tookMs, workers }: Upgraded): string {
+  if (workers === undefined)
+    return `process ${after} serves after ${tookMs} ms; ${before} finishes what it has and ends`
+  const old = workers.map((one) => one.before).join(', ')
+  const next = workers.map((one) => one.after).join(', ')
+  return `processes ${next} serve after ${tookMs} ms; ${old} finish what they have and end`
 }

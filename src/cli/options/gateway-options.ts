@@ -1,6 +1,7 @@
 import { localityForm, parseLocality } from '../../base/locality.ts'
 import type { GatewayOptions } from '../../gateway/options.ts'
 import { readListenAddress } from './run-options.ts'
+import { readWorkers } from './workers-option.ts'
 
 /** The flags of `weft gateway` as commander hands them over. */
 export interface GatewayFlags {
@@ -11,6 +12,7 @@ export interface GatewayFlags {
   readonly portMap?: readonly string[]
   readonly admin?: string
   readonly locality?: string
+  readonly workers?: string
   readonly dataDir?: string
   readonly tokenFile?: string
   readonly wait?: boolean
@@ -37,6 +39,8 @@ export function readGatewayOptions(
   if (admin !== undefined && 'wrong' in admin) problems.push(admin.wrong)
   if (flags.locality !== undefined && parseLocality(flags.locality) === undefined)
     problems.push(`--locality is ${localityForm}, not ${JSON.stringify(flags.locality)}`)
+  const workers = readWorkers(flags.workers)
+  if (typeof workers === 'object') problems.push(workers.wrong)
   if (problems.length > 0) return { problems }
   return {
     options: {
@@ -48,6 +52,7 @@ export function readGatewayOptions(
       portMap,
       ...(flags.locality === undefined ? {} : { locality: flags.locality }),
       wait: flags.wait ?? true,
+      workers: typeof workers === 'number' ? workers : 1,
     },
   }
 }

@@ -41,6 +41,7 @@ interface Written {
   readonly capture?: AgentOptions['capture']
   readonly proxy?: 'weft' | 'envoy'
   readonly restart?: AgentOptions['restart']
+  readonly workers?: string
   readonly ready: readonly string[]
   readonly readyInterval?: string
   readonly readyTimeout?: string
@@ -86,6 +87,7 @@ const written: Decoder<Written> = object<Written>({
   capture: optional(oneOf('auto', 'namespace', 'explicit')),
   proxy: optional(oneOf('weft', 'envoy')),
   restart: optional(oneOf('no', 'on-failure', 'always')),
+  workers: optional(asFlag(text, (workers) => ({ workers }))),
   ready: withDefault(list(asFlag(string(), (one) => ({ ready: [one] }))), []),
   readyInterval: optional(asFlag(string(), (readyInterval) => ({ readyInterval }))),
   readyTimeout: optional(asFlag(string(), (readyTimeout) => ({ readyTimeout }))),
@@ -157,6 +159,7 @@ const flagsOf = (one: Written, wait: boolean): RunFlags => ({
   ...(one.namespace === undefined ? {} : { namespace: one.namespace }),
   ...(one.serviceAccount === undefined ? {} : { serviceAccount: one.serviceAccount }),
   ...(one.locality === undefined ? {} : { locality: one.locality }),
+  ...(one.workers === undefined ? {} : { workers: one.workers }),
   ...(one.capture === undefined ? {} : { capture: one.capture }),
   ...(one.proxy === undefined ? {} : { proxy: one.proxy }),
   ...(one.restart === undefined ? {} : { restart: one.restart }),

@@ -1,6 +1,7 @@
 import { isAppProtocol } from '../../base/app-protocol.ts'
 import { parseAddress, type Address } from '../../base/address.ts'
 import { localityForm, parseLocality } from '../../base/locality.ts'
+import { readWorkers } from './workers-option.ts'
 import { readReadiness, type ReadyFlags } from './ready-options.ts'
 import type { AgentOptions, InboundChoice, ProgramPort } from '../../agent/options.ts'
 
@@ -22,6 +23,7 @@ export interface RunFlags extends ReadyFlags {
   readonly tokenFile?: string
   readonly wait?: boolean
   readonly restart?: AgentOptions['restart']
+  readonly workers?: string
   readonly verbose?: boolean
 }
 
@@ -54,6 +56,7 @@ export function readRunOptions(
   if (flags.locality !== undefined && parseLocality(flags.locality) === undefined)
     problems.push(`--locality is ${localityForm}, not ${quote(flags.locality)}`)
   const labels = Object.fromEntries(all(flags.label, readLabel))
+  const workers = keep(readWorkers(flags.workers)) ?? 1
   const inbound = all(flags.inbound, readInbound)
   const admin = flags.admin === undefined ? undefined : keep(readListenAddress('--admin', flags.admin))
   for (const { port } of inbound)
@@ -83,6 +86,7 @@ export function readRunOptions(
       ...(admin === undefined ? {} : { admin }),
       wait: flags.wait ?? true,
       restart: flags.restart ?? 'no',
+      workers,
       readiness,
       command: [program, ...args],
     },
@@ -101,10 +105,12 @@ function readCapture(text: string): AgentOptions['capture'] | Wrong {
 }
 
 function readProxy(
-  { proxy = 'weft', envoyPath }: RunFlags,
+  { proxy = 'weft', envoyPath, workers }: RunFlags,
   capture: AgentOptions['capture'] | undefined,
 ): 'weft' | NonNullable<AgentOptions['envoy']> | Wrong {
   if (proxy !== 'weft' && proxy !== 'envoy') return wrong(`--proxy is weft or envoy, not ${quote(proxy)}`)
+  if (proxy === 'envoy' && workers !== undefined)
+    return wrong('--workers does not go with --proxy envoy, which has threads of its own')
   if (proxy === 'weft') return envoyPath === undefined ? 'weft' : wrong('--envoy-path goes with --proxy envoy')
   if (process.platform !== 'linux') return wrong('--proxy envoy works on Linux only')
   if (capture === 'namespace' || capture === 'host')

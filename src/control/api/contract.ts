@@ -17,7 +17,7 @@ import type { Problem } from '../../base/problem.ts'
  *   GET    /v1/proxies/NS/NAME/config?what=...        what the sidecar itself says it runs
  *   POST   /v1/proxies/NS/NAME/explain                what would happen to a request there, and why (proxy/explain-request.ts → proxy/explain.ts)
  *   POST   /v1/proxies/NS/NAME/probe                  one GET (or raw connection) from there, really sent (proxy/probe.ts)
- *   POST   /v1/proxies/NS/NAME/upgrade                { finishMs? }: a new sidecar process takes over → { before, after, tookMs }
+ *   POST   /v1/proxies/NS/NAME/upgrade                { finishMs? }: a new sidecar process takes over → { before, after, tookMs, workers? }
  *   POST   /v1/tokens                                 TokenRequest → TokenResult
  *   POST   /v1/backup                                 over the Unix socket only: writes a backup into the data directory → BackupResult
  * KIND is singular, plural or a short name, in any case.
@@ -96,6 +96,8 @@ export interface ProxyState {
   readonly forMs: number
   /** Of the store: everything up to here it has acknowledged; 0: not known yet. */
   readonly revision: number
+  /** Processes that it is made of; absent: one. */
+  readonly workers?: number
   readonly types: readonly {
     /** "LDS", "RDS", "CDS", "EDS", "SDS", "NDS". */
     readonly type: string

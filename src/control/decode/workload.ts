@@ -36,6 +36,8 @@ export interface WorkloadSpec {
   readonly gateway?: GatewayInstanceSpec
   /** Where it runs; absent: nobody says. */
   readonly locality?: Locality
+  /** Processes of its sidecar, each of which takes connections; absent: 1. */
+  readonly workers?: number
   /** Relative share of its Service's traffic, 1 to 1000. */
   readonly weight: number
 }
@@ -131,6 +133,7 @@ export const workloadSpec: Decoder<WorkloadSpec> = refine(
     proxy: optional(oneOf('envoy')),
     gateway: optional(gateway),
     locality: optional(locality),
+    workers: optional(integer({ min: 1, max: 1024 })),
     weight: withDefault(integer({ min: 1, max: 1000 }), 1),
   }),
   (written, path, issues) => {

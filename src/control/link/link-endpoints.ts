@@ -66,6 +66,7 @@ export function linkEndpoints(
       health: healthOf[stateOf(workload, snapshot)],
       weight: workload.spec.weight,
       ...(workload.spec.locality && { locality: workload.spec.locality }),
+      ...(mtls && several(workload.spec.workers)),
     })
     if (mtls) identities.add(identityOf(workload, trustDomain))
   }
@@ -86,6 +87,8 @@ export function linkEndpoints(
   }
   return { value: { endpoints, identities: [...identities].toSorted((a, b) => (a < b ? -1 : 1)) }, problems }
 }
+
+const several = (workers = 1): Pick<Endpoint, 'workers'> => (workers > 1 ? { workers } : {})
 
 /** Where the workloads are, with their sidecars' listeners and their programs' own ports. */
 const ownAddresses = (

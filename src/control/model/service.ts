@@ -78,4 +78,6 @@ export interface Endpoint {
   readonly weight: number
   /** Absent: nobody says. */
   readonly locality?: Locality
+  /** Processes of its sidecar that take connections; absent: one. */
+  readonly workers?: number
 }

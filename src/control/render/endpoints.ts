@@ -55,7 +55,14 @@ const renderEndpoint = (endpoint: Endpoint): MessageInitShape<typeof LbEndpointS
   metadata: {
     filterMetadata: {
       ...(endpoint.mtls ? { [transportSocketMatchMetadata]: meshEndpointMatch } : {}),
-      ...(endpoint.workload === undefined ? {} : { [weftMetadata]: { workload: endpoint.workload } }),
+      ...(endpoint.workload === undefined
+        ? {}
+        : {
+            [weftMetadata]: {
+              workload: endpoint.workload,
+              ...(endpoint.workers === undefined ? {} : { workers: endpoint.workers }),
+            },
+          }),
     },
   },
 })

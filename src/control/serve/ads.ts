@@ -7,7 +7,7 @@ import type {
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
 } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { weftNodeMetadata } from '../../xds/names.ts'
+import { weftNodeMetadata, workersNodeMetadata } from '../../xds/names.ts'
 import { typeUrls, type XdsType } from '../../xds/type-urls.ts'
 import type { ProxyState, Served } from '../api/contract.ts'
 import type { Model } from '../model/model.ts'
@@ -58,6 +58,7 @@ interface Connected {
   readonly stream: DeltaStream
   readonly writes: BoundedWriter<DeltaDiscoveryResponse>
   readonly sinceMs: number
+  readonly several: Pick<ProxyState, 'workers'>
   proxy: Proxy
 }
 interface Gone {
@@ -165,7 +166,9 @@ export function createAds(parts: {
         if (reason !== undefined) log.warn('configuration refused by a proxy', { proxy: id, type, reason })
       },
     })
-    const one: Connected = { id, call, stream, writes, sinceMs: clock.nowMs(), proxy }
+    const workers = node.metadata?.[workersNodeMetadata]
+    const several = typeof workers === 'number' && workers > 1 ? { workers } : {}
+    const one: Connected = { id, call, stream, writes, sinceMs: clock.nowMs(), proxy, several }
     connected.add(one)
     gone.delete(id)
     waits.connected(one)
@@ -271,9 +274,10 @@ export function createAds(parts: {
         states.set(proxy, { proxy, connected: false, forMs: nowMs - goneMs, revision: servedRevision, types })
       }
       // A proxy that reconnects may have two streams for a moment: the later one speaks.
-      for (const { id, stream, sinceMs, proxy } of connected) {
+      for (const { id, stream, sinceMs, several, proxy } of connected) {
         const { servedRevision: revision } = stream
-        const state = { proxy: id, connected: true, forMs: nowMs - sinceMs, revision, types: typeStates(stream) }
+        const forMs = nowMs - sinceMs
+        const state = { proxy: id, connected: true, forMs, revision, ...several, types: typeStates(stream) }
         states.set(id, { ...state, ...softwareOf(proxy, rendering.model) })
       }
       return Array.from(states.values()).toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1))

@@ -20,6 +20,8 @@ export interface JoinWish {
   readonly locality: string | undefined
   readonly adminAddress: string
   readonly version: string
+  /** Processes of the proxy, at least 1. */
+  readonly workers: number
   /** Absent: it is a program's. */
   readonly gateway?: GatewayWish
 }
@@ -45,6 +47,7 @@ export const reservedNamespace = 'weft-system'
 
 const maxPorts = 64
 const maxLabels = 64
+const mostWorkers = 1024
 /** RFC 1035 label, as Kubernetes wants service names. */
 const dnsLabel = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 const anyDnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
@@ -99,6 +102,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     request.locality === '' || parseLocality(request.locality) !== undefined,
     `locality ${quote(request.locality)} is not ${localityForm}`,
   )
+  expect(request.workers <= mostWorkers, `${request.workers} workers, at most ${mostWorkers} are taken`)
   // In a namespace of the program's own nobody else can reach it, whatever the address.
   if (outbound !== undefined && capture === undefined) checkAddress('the outbound address', outbound, problems)
   if (problems.length > 0) return { problems }
@@ -115,6 +119,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     locality: request.locality || undefined,
     adminAddress: clip(request.adminAddress),
     version: clip(request.version),
+    workers: Math.max(1, request.workers),
     ...(gateway && { gateway }),
   }
 }

@@ -33,6 +33,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
     adminAddress,
     version,
     locality,
+    workers,
     gateway,
   } = wish
   const annotations = {
@@ -58,6 +59,7 @@ export function workloadDocument(name: string, wish: JoinWish): Document {
       ...(capture === undefined ? {} : { capture }),
       ...(proxy === undefined ? {} : { proxy }),
       ...(locality === undefined ? {} : { locality }),
+      ...(workers === 1 ? {} : { workers }),
       ...(gateway && { gateway: { name: service, ...gateway } }),
     },
   }

@@ -207,4 +207,6 @@ export interface Endpoint {
   readonly hashKey?: string
   /** From `weft.dev` metadata: the workload's `<namespace>/<name>`. */
   readonly workload: string | undefined
+  /** From `weft.dev` metadata: processes of its sidecar, each of which takes connections; absent: one. */
+  readonly workers?: number
 }

@@ -23,3 +23,6 @@ export function bindDatagrams({ host, port }: Address): Promise<Datagrams> {
     })
   })
 }
+
+/** Nothing ever comes. */
+export const silentDatagrams = (): Datagrams => ({ socket: createSocket('udp4'), stop() {} })

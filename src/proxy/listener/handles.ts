@@ -38,3 +38,9 @@ export function socketFrom(handle: unknown): net.Socket | undefined {
   socket.setNoDelay(true)
   return socket
 }
+
+/** The handle of a connection that nobody has read from, to be sent to another process. The socket is to be destroyed once it is there. */
+export function detachHandle(socket: net.Socket): unknown {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: object | null }
+  return handle ?? undefined
+}

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP, Server } from 'node:net'
 import type { Address } from '../../base/address.ts'
 import { nodeHttp } from '../../base/node-http.ts'
-import type { Metrics } from './metrics.ts'
 
 /** What the admin port shows. */
 export interface AdminParts {
@@ -12,9 +11,8 @@ export interface AdminParts {
    */
   readonly on: Address | Server
   readonly ready: () => boolean
-  readonly metrics: Pick<Metrics, 'exposition'>
-  /** Plain JSON data without secrets. */
-  readonly dump: (what: 'config' | 'clusters' | 'certs') => unknown
+  /** Plain JSON data without secrets; "stats": text. */
+  readonly answer: (what: 'config' | 'clusters' | 'certs' | 'stats') => unknown
 }
 
 /** A running admin port. */
@@ -40,7 +38,7 @@ export async function startAdmin(parts: AdminParts): Promise<AdminServer> {
   let leaving = false
   const server = nodeHttp().createServer((request, response) => {
     if (leaving) response.shouldKeepAlive = false
-    answer(parts, request, response)
+    void answer(parts, request, response)
   })
   server.on('clientError', (_, socket) => socket.destroy())
   const { on } = parts
@@ -77,9 +75,9 @@ function addressOf(server: Server): Address {
   return bound === null || typeof bound === 'string' ? { host: '', port: 0 } : { host: bound.address, port: bound.port }
 }
 
-function answer(parts: AdminParts, request: IncomingMessage, response: ServerResponse): void {
+async function answer(parts: AdminParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => {})
-  const { status, type, body } = refusal(request) ?? pageOrApology(parts, request.url ?? '/')
+  const { status, type, body } = refusal(request) ?? (await pageOrApology(parts, request.url ?? '/'))
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -95,15 +93,15 @@ function refusal({ method, headers }: IncomingMessage): Page | undefined {
   return host === 'localhost' || isIP(host) !== 0 ? undefined : text(403, 'ask by IP address or as localhost')
 }
 
-function pageOrApology(parts: AdminParts, url: string): Page {
+async function pageOrApology(parts: AdminParts, url: string): Promise<Page> {
   try {
-    return pageOf(parts, url.split('?', 1)[0] ?? '/')
+    return await pageOf(parts, url.split('?', 1)[0] ?? '/')
   } catch (error) {
     return text(500, `this page failed: ${String(error)}`)
   }
 }
 
-function pageOf({ ready, metrics, dump }: AdminParts, path: string): Page {
+async function pageOf({ ready, answer: ask }: AdminParts, path: string): Promise<Page> {
   switch (path) {
     case '/':
       return text(200, pages.map(([name, what]) => `${name}  ${what}`).join('\n'))
@@ -111,13 +109,13 @@ function pageOf({ ready, metrics, dump }: AdminParts, path: string): Page {
       return ready() ? text(200, 'LIVE') : text(503, 'NOT READY')
     case '/metrics':
     case '/stats/prometheus':
-      return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics.exposition() }
+      return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: String(await ask('stats')) }
     case '/config_dump':
-      return json(dump('config'))
+      return json(await ask('config'))
     case '/clusters':
-      return json(dump('clusters'))
+      return json(await ask('clusters'))
     case '/certs':
-      return json(dump('certs'))
+      return json(await ask('certs'))
     default:
       return text(404, 'no such page; / lists them')
   }

@@ -2,7 +2,8 @@ import type { Clock } from '../../base/clock.ts'
 import { expositionLines } from './exposition.ts'
 import { createFiguresGiver, takeFigures } from './hand-over.ts'
 import type { Figures } from '../../base/figures.ts'
-import type { AnyFamily, HistogramSeries, NumberSeries, Series } from './series.ts'
+import { snapshotOf, type MetricsSnapshot } from './merge.ts'
+import type { AnyFamily, GaugeMerge, HistogramSeries, NumberSeries, Series } from './series.ts'
 
 /** One number that only grows. */
 export interface Counter {
@@ -28,11 +29,14 @@ export interface Family<S> {
 /** All figures of a process. */
 export interface Metrics {
   counter(name: string, help: string, labels: readonly string[]): Family<Counter>
-  gauge(name: string, help: string, labels: readonly string[]): Family<Gauge>
+  /** `merge`: what those of several workers are together; absent: their sum. */
+  gauge(name: string, help: string, labels: readonly string[], merge?: GaugeMerge): Family<Gauge>
   /** `bounds`: upper ends of the buckets, ascending, without +Inf. */
   histogram(name: string, help: string, labels: readonly string[], bounds: readonly number[]): Family<Histogram>
   /** Prometheus text exposition format 0.0.4. */
   exposition(): string
+  /** All of it as plain data, for another worker of the same proxy. */
+  snapshot(): MetricsSnapshot
   /** What was counted since the last time that this was asked, for the process that takes our place. */
   give(): Figures
   /** Adds what the process before us has counted. */
@@ -57,6 +61,7 @@ interface Made {
   of(...values: readonly string[]): Series
 }
 
+const counting = { kind: 'counter' } as const
 /** Series are looked over this many times until they expire. */
 const sweepsToExpire = 10
 
@@ -112,7 +117,12 @@ export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_0
     }
   }
 
-  function numbers(kind: 'counter' | 'gauge', name: string, help: string, labels: readonly string[]): Family<Gauge> {
+  function numbers(
+    kind: { readonly kind: 'counter' } | { readonly kind: 'gauge'; readonly merge: GaugeMerge },
+    name: string,
+    help: string,
+    labels: readonly string[],
+  ): Family<Gauge> {
     const what = { name, help, labels }
     const made = family(
       what,
@@ -129,20 +139,26 @@ export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_0
           this.usedAt = sweeps
         },
       }),
-      ({ value }) => kind === 'counter' || value === 0,
+      ({ value }) => kind.kind === 'counter' || value === 0,
     )
-    families.set(name, { ...what, kind, series: made.series, sweep: made.sweep, of: (...values) => made.of(...values) })
+    families.set(name, {
+      ...what,
+      ...kind,
+      series: made.series,
+      sweep: made.sweep,
+      of: (...values) => made.of(...values),
+    })
     return made
   }
 
   const overflowName = 'weft_metrics_overflow_total'
-  const overflow: Family<Counter> = numbers('counter', overflowName, 'Series that were not made for want of room.', [
+  const overflow: Family<Counter> = numbers(counting, overflowName, 'Series that were not made for want of room.', [
     'metric',
   ])
 
   return {
-    counter: (name, help, labels) => numbers('counter', name, help, labels),
-    gauge: (name, help, labels) => numbers('gauge', name, help, labels),
+    counter: (name, help, labels) => numbers(counting, name, help, labels),
+    gauge: (name, help, labels, merge = 'sum') => numbers({ kind: 'gauge', merge }, name, help, labels),
     histogram(name, help, labels, bounds) {
       const what = { name, help, labels }
       const made = family(
@@ -173,6 +189,7 @@ export function createMetrics({ clock, expireAfterMs = 600_000, maxSeries = 10_0
       return made
     },
     exposition: () => `${[...families.values()].flatMap(expositionLines).join('\n')}\n`,
+    snapshot: () => snapshotOf(families.values()),
     give: () => giver.give(families.values()),
     take: (figures) =>
       takeFigures(figures, (name, labels) => {

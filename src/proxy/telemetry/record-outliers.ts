@@ -13,7 +13,7 @@ export function createOutlierMetrics(metrics: Metrics): OutlierMetrics {
     'Endpoints that outlier detection found out; outcome: ejected, not-enforced, or overflow when too many were out.',
     ['cluster', 'reason', 'outcome'],
   )
-  const ejected = metrics.gauge('weft_outlier_ejected', 'Endpoints that are ejected now.', ['cluster'])
+  const ejected = metrics.gauge('weft_outlier_ejected', 'Endpoints that are ejected now.', ['cluster'], 'most')
   return {
     judged: (cluster, reason, outcome) => judged.of(cluster, reason, outcome).add(1),
     ejected: (cluster, count) => ejected.of(cluster).set(count),

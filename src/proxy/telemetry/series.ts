@@ -15,9 +15,13 @@ export interface HistogramSeries extends Series {
   sum: number
 }
 
+/** What a gauge of several workers of one proxy is together. */
+export type GaugeMerge = 'sum' | 'most' | 'least'
+
 /** All series of one name, as the exposition reads them. */
 export type AnyFamily = { readonly name: string; readonly help: string; readonly labels: readonly string[] } & (
-  | { readonly kind: 'counter' | 'gauge'; readonly series: ReadonlyMap<string, NumberSeries> }
+  | { readonly kind: 'counter'; readonly series: ReadonlyMap<string, NumberSeries> }
+  | { readonly kind: 'gauge'; readonly merge: GaugeMerge; readonly series: ReadonlyMap<string, NumberSeries> }
   | {
       readonly kind: 'histogram'
       readonly bounds: readonly number[]

@@ -300,8 +300,8 @@ async function admin(t: TestContext, on?: net.Server): Promise<{ port: number; s
   const server = await startAdmin({
     on: on ?? { host: '127.0.0.1', port: 0 },
     ready: () => ready,
-    metrics,
-    dump(what) {
+    answer(what) {
+      if (what === 'stats') return metrics.exposition()
       if (what === 'certs') throw new Error('not yet')
       return { what, map: new Map([['a', new Set([1])]]) }
     },
@@ -342,8 +342,7 @@ test('admin: on a socket that was handed over; a taken address is an error', asy
     startAdmin({
       on: { host: '127.0.0.1', port },
       ready: () => true,
-      metrics: { exposition: () => '' },
-      dump: () => 0,
+      answer: () => 0,
     }),
     /EADDRINUSE/,
   )

@@ -53,7 +53,11 @@ interface Waiting {
   readonly fail: (fault: Fault) => void
 }
 
-/** The shared connections to one endpoint: one, until its streams run out. The first with room is used, so that the rest can go idle. */
+/**
+ * The shared connections to one endpoint: one, until its streams run out. The first with room is used, so that the rest can go idle. To
+ * an endpoint of several workers as many as these while calls overlap, and the one with the fewest calls is used: a connection is
+ * served by one worker, for its whole life.
+ */
 export class MultiplexPool implements Pick<
   EndpointPool,
   'send' | 'retire' | 'giveUpOne' | 'sweep' | 'idleCount' | 'connectionCount' | 'forgotten'
@@ -85,7 +89,8 @@ export class MultiplexPool implements Pick<
     const secure = cluster.transports.get(endpoint.transport)
     this.#retired = false
     this.#usedMs = this.#parts.sweeper.nowMs
-    const shared = this.#withRoom(secure)
+    const shared =
+      endpoint.workers === undefined ? this.#withRoom(secure) : this.#leastBusy(cluster, endpoint.workers, secure)
     if (shared !== undefined) return exchange(shared, call)
     const { maxPendingRequests } = cluster.limits
     if (this.#counts.pending >= maxPendingRequests)
@@ -138,6 +143,25 @@ export class MultiplexPool implements Pick<
     return undefined
   }
 
+  /** One more connection is opened for later calls when every one is busy and there are fewer than workers. */
+  #leastBusy(cluster: Cluster, workers: number, secure: UpstreamTls | undefined): Shared | undefined {
+    const first = this.#withRoom(secure)
+    if (first === undefined || first.connection.active === 0) return first
+    let least = first
+    for (const one of this.#open) {
+      const { active, room } = one.connection
+      if (active >= least.connection.active || room === 0) continue
+      if (this.#fits(one, secure) && !isSpent(one, this.#parts.sweeper.nowMs)) least = one
+    }
+    if (least.connection.active > 0 && this.#connections < workers && !this.#isFull(cluster))
+      void this.#openOne(cluster, secure)
+    return least
+  }
+
+  #isFull({ limits: { maxConnections, maxConnectionsPerEndpoint = Infinity } }: Cluster): boolean {
+    return this.#counts.connections >= maxConnections || this.#connections >= maxConnectionsPerEndpoint
+  }
+
   #fits({ proof }: Shared, secure: UpstreamTls | undefined): boolean {
     if (proof === undefined) return secure === undefined
     return secure !== undefined && this.#parts.stillProven(proof, secure)
@@ -170,9 +194,7 @@ export class MultiplexPool implements Pick<
   #openMore(cluster: Cluster, secure: UpstreamTls | undefined): void {
     if (this.#waiting.length <= this.#opening * callsPerNew) return
     // An endpoint without any connection may open one past the limit: nobody would ever free one for it.
-    const { maxConnections, maxConnectionsPerEndpoint = Infinity } = cluster.limits
-    const isFull = this.#counts.connections >= maxConnections || this.#connections >= maxConnectionsPerEndpoint
-    if (isFull && this.#connections > 0) return
+    if (this.#isFull(cluster) && this.#connections > 0) return
     void this.#openOne(cluster, secure)
   }
 

@@ -8,6 +8,7 @@ import type { Watchable } from '../../base/watchable.ts'
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { createAdsClient } from '../../xds/ads-client.ts'
 import { connectGrpc } from '../../xds/grpc-client.ts'
 import { typeUrls } from '../../xds/type-urls.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -30,10 +31,16 @@ function flowTo(
   { clock = systemClock, log = silentLog, used = [] }: { clock?: Clock; log?: Log; used?: string[] } = {},
 ): ConfigFlow {
   const flow = createConfigFlow({
-    connect: () => connectGrpc({ unix }, { clock: systemClock, log: silentLog }),
-    node: { id: 'default/web-1', cluster: 'web', version: '0.0.0-test' },
+    source: (receiver) =>
+      createAdsClient({
+        ...receiver,
+        connect: () => connectGrpc({ unix }, { clock: systemClock, log: silentLog }),
+        node: { id: 'default/web-1', cluster: 'web', version: '0.0.0-test' },
+        clock,
+        random: seeded(1),
+        log,
+      }),
     clock,
-    random: seeded(1),
     log,
     used,
   })

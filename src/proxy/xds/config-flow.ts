@@ -1,11 +1,9 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import type { Random } from '../../base/random.ts'
 import { settable, type Watchable } from '../../base/watchable.ts'
-import type { GrpcConnection } from '../../xds/grpc-client.ts'
+import type { AdsClient, AdsSource, Reception } from '../../xds/ads-client.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
 import type { ProxyConfig } from '../config.ts'
-import { createAdsClient, type AdsClient, type AdsNode, type Reception } from './ads-client.ts'
 import { createDemands } from './demands.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources, type GivenResources } from './resources.ts'
@@ -42,21 +40,19 @@ export interface Foreign {
   readonly clusters: boolean
 }
 
-/** Connects at once. */
+/** Asks at once. */
 export function createConfigFlow(parts: {
-  connect: () => GrpcConnection
-  node: AdsNode
+  source: AdsSource
   /** What the proxy was started with. */
   given?: GivenResources
   /** Absent: Weft's own, which knows names and gives clusters one by one. */
   foreign?: Foreign
   clock: Clock
-  random: Random
   log: Log
   /** Service ports to ask for from the start. */
   used?: readonly string[]
 }): ConfigFlow {
-  const { clock, log, foreign } = parts
+  const { clock, foreign, log } = parts
   const resources = createResources(parts.given)
   const warming = createWarming(resources, parts)
   const config = settable(warming.config())
@@ -67,13 +63,7 @@ export function createConfigFlow(parts: {
   let limit: { readonly atMs: number; readonly timer: Timer } | undefined
   let wanted = new Map<XdsType, ReadonlySet<string>>()
 
-  const client: AdsClient = createAdsClient({
-    ...parts,
-    olderWildcard: foreign !== undefined,
-    log: log.named('xds'),
-    versions: (type) => resources.versions(type),
-    receive,
-  })
+  const client: AdsClient = parts.source({ versions: (type) => resources.versions(type), receive })
 
   function receive(type: XdsType, response: Parameters<typeof resources.apply>[1]): Reception {
     const asked = wanted.get(type)
@@ -85,8 +75,11 @@ export function createConfigFlow(parts: {
       })
     advance()
     const names = accepted.filter((name) => isWaiting(type, name))
-    if (names.length === 0) return { problems }
-    return { problems, inForce: new Promise((resolve) => awaited.push({ type, names, inForce: resolve })) }
+    if (names.length === 0) return { problems, accepted }
+    const inForce = new Promise<readonly string[]>((resolve) => {
+      awaited.push({ type, names, inForce: () => resolve([]) })
+    })
+    return { problems, accepted, inForce }
   }
 
   function isWaiting(type: XdsType, name: string): boolean {

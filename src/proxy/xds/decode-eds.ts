@@ -117,6 +117,7 @@ function decodeEndpoint(
     ...(hashKey === undefined ? {} : { hashKey }),
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},
     workload: stringIn(weftPart(one.metadata), 'workload'),
+    ...workersOf(weftPart(one.metadata)?.['workers']),
   }
 }
 
@@ -135,6 +136,11 @@ function furtherAddresses(
   })
   return { moreAddresses }
 }
+
+const workersOf = (said: unknown): Pick<Endpoint, 'workers'> =>
+  typeof said === 'number' && Number.isInteger(said) && said > 1 ? { workers: Math.min(said, mostWorkers) } : {}
+/** Connections that one endpoint may ask for by it. */
+const mostWorkers = 32
 
 /** Where and as whom an endpoint is asked how it is; nothing when that is as it is called. */
 function probed(endpoint: XdsEndpoint | undefined, path: string, refused: Refusals): Pick<Endpoint, 'healthCheck'> {

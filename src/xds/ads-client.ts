@@ -1,17 +1,17 @@
 import { create, type JsonObject } from '@bufbuild/protobuf'
-import type { Clock, Timer } from '../../base/clock.ts'
-import type { Log } from '../../base/log.ts'
-import type { Random } from '../../base/random.ts'
-import { NodeSchema, type Node } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import { AggregatedDiscoveryService } from '../../xds/gen/envoy/service/discovery/v3/ads_pb.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import { NodeSchema, type Node } from './gen/envoy/config/core/v3/base_pb.ts'
+import { AggregatedDiscoveryService } from './gen/envoy/service/discovery/v3/ads_pb.ts'
 import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
-} from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from '../../xds/grpc-client.ts'
-import { weftNodeMetadata } from '../../xds/names.ts'
-import { typeUrls, xdsTypeOf, type XdsType } from '../../xds/type-urls.ts'
+} from './gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from './grpc-client.ts'
+import { weftNodeMetadata } from './names.ts'
+import { typeUrls, xdsTypeOf, type XdsType } from './type-urls.ts'
 
 /** Who asks. */
 export interface AdsNode {
@@ -28,18 +28,28 @@ export interface AdsNode {
 export interface Reception {
   /** Empty: ACK. Else NACK, naming the resources and fields; the rest of the response was taken. */
   readonly problems: readonly string[]
-  /** The ACK waits for this: what was accepted serves only then. */
-  readonly inForce?: Promise<void>
+  /** Names of the resources that were taken; absent: nobody asks. */
+  readonly accepted?: readonly string[]
+  /** The answer waits for this: what was accepted serves only then. Gives the problems that were found meanwhile. */
+  readonly inForce?: Promise<readonly string[]>
 }
 
-export interface AdsParts {
+/** Whom resources are for. */
+export interface AdsReceiver {
+  /** Name → version of what is held. */
+  readonly versions: (type: XdsType) => Record<string, string>
+  readonly receive: (type: XdsType, response: DeltaDiscoveryResponse) => Reception
+}
+
+/** How a stream of resources begins, for this receiver. */
+export type AdsSource = (receiver: AdsReceiver) => AdsClient
+
+export interface AdsParts extends AdsReceiver {
   /** A new connection, with the identity of the moment. */
   readonly connect: () => GrpcConnection
   readonly node: AdsNode
   /** Asks for everything by an empty list, as Envoy does, and not by "*". */
   readonly olderWildcard?: boolean
-  readonly versions: (type: XdsType) => Record<string, string>
-  readonly receive: (type: XdsType, response: DeltaDiscoveryResponse) => Reception
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -173,12 +183,15 @@ export function createAdsClient(parts: AdsParts): AdsClient {
     }
     if (type === undefined) return answer(`unknown type ${typeUrl}`)
     const { problems, inForce } = parts.receive(type, response)
+    // Here "accepted" becomes "serves": the configuration with it has been handed out.
+    if (problems.length === 0 && inForce !== undefined) void inForce.then((later) => judge(type, later, answer))
+    else judge(type, problems, answer)
+  }
+
+  const judge = (type: XdsType, problems: readonly string[], answer: (problem: string | undefined) => void): void => {
     if (problems.length === 0) {
       refused.delete(type)
-      // Here "accepted" becomes "serves": the configuration with it has been handed out.
-      if (inForce === undefined) answer(undefined)
-      else void inForce.then(() => answer(undefined))
-      return
+      return answer(undefined)
     }
     const text = problems.join('\n').slice(0, maxReasonChars)
     refused.set(type, text)
