@@ -2,7 +2,6 @@ import { create, type DescMessage, type MessageInitShape } from '@bufbuild/proto
 import { packAny } from '../../xds/any.ts'
 import { ResourceSchema, type Resource } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { contentVersion } from '../../xds/version.ts'
-import { leavable } from './leavable-fields.ts'
 import { sameData } from './same-data.ts'
 
 /** One resource, encoded: shared by all streams that send it. */
@@ -67,7 +66,7 @@ export function createResourceCache(): ResourceCache {
         return {
           name,
           version,
-          message: create(ResourceSchema, { name, version, resource: any, ...leavable(schema) }),
+          message: create(ResourceSchema, { name, version, resource: any }),
           offers: offers(),
         }
       }
