@@ -91,7 +91,6 @@ function alongCluster(
   }
   const cluster = action.priority === 'high' ? inHighPriority(known) : known
   const { upstream, budgets, random, wheel, clock } = shared
-  const perTryTimeoutMs = policy?.perTryTimeoutMs ?? 0
   const budget = budgets.of(cluster)
   return stack(
     [
@@ -101,7 +100,7 @@ function alongCluster(
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget, random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
-      tellDeadline({ perTryTimeoutMs, grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
+      tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
     ],
     isMadeUp(cluster)
       ? forward(cluster, shared) // there is nothing to choose from

@@ -35,19 +35,15 @@ export function hideDeadline(hide: boolean | undefined): Layer | undefined {
 }
 
 /**
- * Tells the upstream how long this attempt may still take: below retries, so that each says what is left. `grpc`: by `grpc-timeout` too,
- * where the caller gave one.
+ * Tells the upstream how long the call may still take: below retries, so that each attempt says what is left. Not the limit of an attempt,
+ * which Envoy would say: the callee's sidecar would hold to it, and its 504 come in the place of the next attempt. `grpc`: by
+ * `grpc-timeout` too, where the caller gave one.
  */
-export function tellDeadline(
-  { perTryTimeoutMs, grpc }: { readonly perTryTimeoutMs: number; readonly grpc: boolean },
-  clock: Clock,
-): Layer {
+export function tellDeadline({ grpc }: { readonly grpc: boolean }, clock: Clock): Layer {
   return (next) => (call) => {
     const { deadlineMs } = call
-    if (deadlineMs === undefined && perTryTimeoutMs === 0) return next(call)
-    const wholeMs = deadlineMs === undefined ? Infinity : deadlineMs - clock.nowMs()
-    const leftMs = Math.max(1, Math.floor(Math.min(wholeMs, perTryTimeoutMs || Infinity)))
-    call.headers = told(call, leftMs, grpc)
+    if (deadlineMs === undefined) return next(call)
+    call.headers = told(call, Math.max(1, Math.floor(deadlineMs - clock.nowMs())), grpc)
     return next(call)
   }
 }
