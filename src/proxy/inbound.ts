@@ -1,3 +1,4 @@
+import { edgeHeaders } from './edge-headers.ts'
 import { stack, type Service } from './http/service.ts'
 import { log, route, type HttpStackParts } from './outbound.ts'
 import { paths, serverHeader, upgrades } from './manners.ts'
@@ -16,6 +17,7 @@ export function inbound(parts: HttpStackParts): Service {
       serverHeader(terminal.serverHeader), // who answered
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // policy and program must read the same path
+      edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),

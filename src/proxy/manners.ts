@@ -1,8 +1,9 @@
-import type { HttpTerminal } from './config.ts'
+import type { HttpTerminal, PathShape } from './config.ts'
+import { emptyBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
-import { isFault, type Layer } from './http/service.ts'
-import { normalizePath, soundPath } from './route/path.ts'
+import { isFault, type Call, type Layer, type Reply } from './http/service.ts'
+import { decodeSlashes, normalizePath, soundPath } from './route/path.ts'
 
 const refused = (status: 400 | 403, cause: string): Promise<Fault> =>
   Promise.resolve({ kind: 'bad-request', side: 'downstream', retry: 'never', status, cause })
@@ -11,15 +12,26 @@ const refused = (status: 400 | 403, cause: string): Promise<Fault> =>
  * One path for matching, policy and the program: written in one form, or refused where programs would disagree about it. Where that is
  * not wanted the path stays as it is, if it is one.
  */
-export function paths({ normalize, mergeSlashes }: HttpTerminal['paths']): Layer {
-  const shape = normalize || mergeSlashes ? { dots: normalize, mergeSlashes } : undefined
+export function paths({ normalize, mergeSlashes, escapedSlashes }: PathShape): Layer {
+  const keepSlashes = escapedSlashes === 'keep'
+  const shape = normalize || mergeSlashes ? { dots: normalize, mergeSlashes, keepSlashes } : undefined
+  const decodes = escapedSlashes !== undefined && !keepSlashes
   return (next) => (call) => {
     if (call.method === 'CONNECT') return next(call)
-    const path = shape === undefined ? soundPath(call.path) : normalizePath(call.path, shape)
+    const plain = decodes ? decodeSlashes(call.path) : call.path
+    const wasEscaped = plain !== call.path
+    if (wasEscaped && escapedSlashes === 'refuse') return refused(400, 'the path has an escaped slash')
+    const path = shape === undefined ? soundPath(plain) : normalizePath(plain, shape)
     if (path === undefined) return refused(400, 'the path can be read in more than one way')
     call.path = path
-    return next(call)
+    return wasEscaped && escapedSlashes === 'redirect' ? redirectTo(call) : next(call)
   }
+}
+
+/** To the same place by its plain path. One that begins with "//" would name another host. */
+function redirectTo({ scheme, authority, path }: Call): Promise<Reply> {
+  const location = path.startsWith('//') ? `${scheme}://${authority}${path}` : path
+  return Promise.resolve({ status: 307, headers: [headerField('location', location)], body: emptyBody })
 }
 
 /** Who wants to change to a protocol that is not offered is refused. */

@@ -43,7 +43,7 @@ export function outbound(parts: HttpStackParts): Service {
       serverHeader(terminal.serverHeader), // who answered
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // one form of the path for all that follows
-      edgeHeaders(terminal.edge), // what strangers may not say; undefined where none come
+      edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),

@@ -135,9 +135,9 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     tracked.become({ drain: (patient) => one.drain(patient), destroy: () => one.destroy() })
     return one
   }
-  const limitsFor = ({ principal }: Peer, { edge }: HttpTerminal): Http2Limits => {
-    if (edge !== undefined) return { ...edgeLimits, ...edge }
-    return principal !== undefined || listener.direction === 'outbound' ? meshLimits : edgeLimits
+  const limitsFor = ({ principal }: Peer, { edge, http2 }: HttpTerminal): Http2Limits => {
+    const ours = edge === undefined && (principal !== undefined || listener.direction === 'outbound')
+    return { ...(ours ? meshLimits : edgeLimits), ...http2 }
   }
   const serveHttp = (socket: Socket, tracked: Tracked, one: Served, opened: Opened): void => {
     const { peer } = one

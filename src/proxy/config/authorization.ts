@@ -29,4 +29,7 @@ export type Condition =
   | { readonly kind: 'destination-port'; readonly port: number }
   /** The proven SPIFFE ID; plain text has none and never matches. */
   | { readonly kind: 'principal'; readonly match: StringMatch | undefined }
+  /** Whoever connected. */
   | { readonly kind: 'source-ip'; readonly prefix: string; readonly bits: number }
+  /** Who asks: see `clientOf`. */
+  | { readonly kind: 'client-ip'; readonly prefix: string; readonly bits: number }

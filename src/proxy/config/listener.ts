@@ -111,10 +111,15 @@ export interface HttpTerminal {
   readonly upgrades: readonly string[]
   /** What becomes of `server` in replies; absent: the backend's word stays. xDS: server_header_transformation, server_name. */
   readonly serverHeader?: { readonly name: string; readonly how: 'overwrite' | 'if-absent' }
-  /** One form of the path for all that look at it, or as it was asked. xDS: normalize_path, merge_slashes. */
-  readonly paths: { readonly normalize: boolean; readonly mergeSlashes: boolean }
+  readonly paths: PathShape
   /** Absent: whoever connects is of the mesh, or our own program. */
   readonly edge?: Edge
+  /** Proxies in front whose word about the client holds: so many entries of x-forwarded-for are theirs. Absent: 0. xDS: xff_num_trusted_hops. */
+  readonly trustedHops?: number
+  /** Clients whose calls are marked with x-envoy-internal, and believed. Absent: none. xDS: internal_address_config. */
+  readonly internalAddresses?: readonly IpRange[]
+  /** For HTTP/2 of clients; what is absent follows from who they are. xDS: http2_protocol_options. */
+  readonly http2?: Http2Sizes
   /** Undefined: off. */
   readonly accessLog: AccessLog | undefined
 }
@@ -123,10 +128,24 @@ export interface HttpTerminal {
 export interface Edge {
   /** False: they get a new x-request-id whatever they bring along. xDS: preserve_external_request_id. */
   readonly keepRequestId: boolean
-  /** For their HTTP/2. xDS: http2_protocol_options. */
-  readonly streams: number
-  readonly streamWindowBytes: number
-  readonly connectionWindowBytes: number
+}
+
+/** Streams that a client may have open at once, and bytes that may be under way on one of them and on the connection. */
+export interface Http2Sizes {
+  readonly streams?: number
+  readonly streamWindowBytes?: number
+  readonly connectionWindowBytes?: number
+}
+
+/** One form of the path for all that look at it, or as it was asked. xDS: normalize_path, merge_slashes. */
+export interface PathShape {
+  readonly normalize: boolean
+  readonly mergeSlashes: boolean
+  /**
+   * What becomes of `%2F` and `%5C`, before anything else: they stay, the request is refused, or they are decoded, with or without a redirect
+   * to the path that this gives. Absent: refused where paths are normalized, else kept. xDS: path_with_escaped_slashes_action.
+   */
+  readonly escapedSlashes?: 'keep' | 'refuse' | 'redirect' | 'decode'
 }
 
 export interface TcpTerminal {

@@ -224,6 +224,7 @@ function slowTruth(condition: Condition, subject: Subject): Truth {
     case 'path':
       return subject.path === undefined ? 'unknown' : bool(slowText(condition.match, subject.path.replace(/\?.*/, '')))
     case 'source-ip':
+    case 'client-ip':
       return 'unknown'
     case 'header': {
       const { name, match: one, invert } = condition.match
@@ -253,3 +254,10 @@ function slowText({ kind, value, ignoreCase }: StringMatch, text: string): boole
   if (kind === 'suffix') return have.length >= want.length && have.slice(have.length - want.length) === want
   return have.split(want).length > 1 || want === ''
 }
+
+test('who asks is the client that trusted proxies name, and may be another than who connects', () => {
+  const ask = compileCondition({ kind: 'client-ip', prefix: '192.0.2.0', bits: 24 })
+  const { peer } = makeCall({ peer: { remote: { host: '192.0.2.9', port: 1 } } })
+  assert.equal(ask({ peer }), 'yes')
+  assert.equal(ask({ peer, client: { host: '10.0.0.1', port: 0 } }), 'no')
+})

@@ -1,8 +1,9 @@
 import { compileStringMatch, compileValueMatch, type NumberRange } from '../../base/string-match.ts'
+import type { Address } from '../../base/address.ts'
 import { prefixTest } from '../../base/ip-prefix.ts'
 import type { Condition, HeaderMatch, StringMatch } from '../config.ts'
 import { joinedHeaderValue, type Headers } from '../http/headers.ts'
-import type { Peer } from '../http/service.ts'
+import { clientOf, type Peer } from '../http/service.ts'
 
 /**
  * What a condition is asked about. A `Call` is one; a TCP connection is just `{ peer }`, and every question about HTTP is
@@ -10,6 +11,7 @@ import type { Peer } from '../http/service.ts'
  */
 export interface Subject {
   readonly peer: Peer
+  readonly client?: Address | undefined
   readonly method?: string
   readonly scheme?: string
   readonly authority?: string
@@ -48,6 +50,10 @@ export function compileCondition(condition: Condition): Question {
     case 'source-ip': {
       const test = prefixTest(condition.prefix, condition.bits)
       return test === undefined ? unknown : ({ peer }) => truth(test(peer.remote.host))
+    }
+    case 'client-ip': {
+      const test = prefixTest(condition.prefix, condition.bits)
+      return test === undefined ? unknown : (subject) => truth(test(clientOf(subject).host))
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Descriptor, DescriptorEntry, ExternalLimit } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerField, headerValue, type HeaderField } from '../http/headers.ts'
-import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
+import { clientOf, isFault, type Call, type Layer, type Reply } from '../http/service.ts'
 
 /** Key and value, as the limiter knows them. */
 export type DescriptorEntries = readonly (readonly [key: string, value: string])[]
@@ -53,7 +53,7 @@ function entryOf(
       return [entry.key, value]
     }
     case 'remote-address':
-      return ['remote_address', call.peer.remote.host]
+      return ['remote_address', clientOf(call).host]
     case 'if-headers':
       return matches(entry, call) === entry.expect ? [entry.key, entry.value] : undefined
     case 'source-cluster':

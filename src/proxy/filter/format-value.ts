@@ -1,7 +1,7 @@
 import { formatAddress } from '../../base/address.ts'
 import type { ValuePart } from '../config.ts'
 import { headerValue, type Headers } from '../http/headers.ts'
-import type { Call } from '../http/service.ts'
+import { clientOf, type Call } from '../http/service.ts'
 
 /** What is known of a reply when a value is made for one. */
 export interface ReplySoFar {
@@ -24,9 +24,9 @@ function valueOf(part: Exclude<ValuePart, string>, call: Call, reply: ReplySoFar
     case 'response-header':
       return firstOf(part, (name) => reply && headerValue(reply.headers, name))
     case 'remote-address':
-      return formatAddress(peer.remote)
+      return formatAddress(clientOf(call))
     case 'remote-host':
-      return peer.remote.host
+      return clientOf(call).host
     case 'local-address':
       return formatAddress(peer.local)
     case 'local-host':

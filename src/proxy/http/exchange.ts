@@ -1,3 +1,4 @@
+import type { Address } from '../../base/address.ts'
 import { emptyBody, type Body } from './body.ts'
 import type { Fault } from './fault.ts'
 import type { Headers } from './headers.ts'
@@ -17,6 +18,7 @@ export class Exchange implements Call {
   readonly protocol: Call['protocol']
   upgrade: string | undefined
   readonly peer: Peer
+  client: Address | undefined
   readonly startedMs: number
   readonly trace: Trace = { tried: noneTried, attempts: 0, bytesSent: 0, bytesReceived: 0 }
   idleTimeoutMs: number | undefined

@@ -74,6 +74,8 @@ export interface Call {
   /** The protocol that the client asks to change to ("websocket"), from Upgrade or extended CONNECT. */
   upgrade?: string | undefined
   readonly peer: Peer
+  /** The client that trusted proxies in front name, port 0. Absent: whoever connected. See `clientOf`. */
+  client?: Address | undefined
   /** What the route's hash policies know it by; absent: nothing. */
   hash?: Hash64 | undefined
   /** By the monotonic clock, when the request's head was complete. */
@@ -112,6 +114,9 @@ export interface Reply {
   /** After an accepted CONNECT or upgrade (101): both directions; `body` is empty then. */
   readonly tunnel?: Tunnel
 }
+
+/** Who asks, as far as is known: the client that trusted proxies name, else whoever connected. */
+export const clientOf = ({ client, peer }: Pick<Call, 'client' | 'peer'>): Address => client ?? peer.remote
 
 /** Whether a call is gRPC's: only over HTTP/2, and only a POST. Source: gRPC over HTTP2, "Requests". */
 export const isGrpc = ({ protocol, method, headers }: Pick<Call, 'protocol' | 'method' | 'headers'>): boolean =>

@@ -27,6 +27,7 @@ export function separateCall(
     body,
     protocol: original.protocol,
     peer: original.peer,
+    client: original.client,
     hash: original.hash,
     startedMs: original.startedMs,
     trace,

@@ -1,7 +1,7 @@
 import { hexHash, rotatedByOne, xorHash, xxHash64, type Hash64 } from '../../base/xx-hash.ts'
 import type { GeneratedCookie, HashPolicy } from '../config.ts'
 import { headerField, type HeaderField } from '../http/headers.ts'
-import { isFault, type Call, type Layer } from '../http/service.ts'
+import { clientOf, isFault, type Call, type Layer } from '../http/service.ts'
 import { callValue, queryValue } from './header-match.ts'
 
 /** What a call is known by, and the cookie by which its next ones will be. */
@@ -53,7 +53,7 @@ function keyOf(policy: HashPolicy, call: Call): string | readonly string[] | und
     case 'cookie':
       return cookieValue(call, policy.name)
     case 'source-ip':
-      return call.peer.remote.host || undefined
+      return clientOf(call).host || undefined
     case 'query-parameter':
       return queryValue(call.path, policy.name)
   }

@@ -1,3 +1,12 @@
+/** What is done about a path. */
+export interface PathForm {
+  /** Remove `.` and `..`, and decode what need not be escaped. */
+  readonly dots: boolean
+  readonly mergeSlashes: boolean
+  /** `%2F` and `%5C` stay as they are; absent: they are refused. */
+  readonly keepSlashes?: boolean
+}
+
 /**
  * The path (and query) that authorization, routes and the upstream all see, or undefined: the request is refused with 400. What
  * different programs would read differently is made one form or refused: `.` and `..` segments are removed, `//` is merged,
@@ -7,7 +16,7 @@
  */
 export function normalizePath(
   target: string,
-  { dots, mergeSlashes }: { readonly dots: boolean; readonly mergeSlashes: boolean } = ordinaryShape,
+  { dots, mergeSlashes, keepSlashes = false }: PathForm = ordinaryShape,
 ): string | undefined {
   if (target.charCodeAt(0) !== slash) return target === '*' ? target : undefined
   let ordinary = true
@@ -28,7 +37,7 @@ export function normalizePath(
     if (code <= 0x20 || code === 0x7f || code === hash) return undefined
   }
   if (ordinary) return target
-  const path = dots ? unescapeUnreserved(target.slice(0, end)) : target.slice(0, end)
+  const path = dots ? unescapeUnreserved(target.slice(0, end), keepSlashes) : target.slice(0, end)
   const merged = mergeSlashes ? path?.replaceAll(/\/{2,}/g, '/') : path
   const clean = merged === undefined || !dots ? merged : withoutDotSegments(merged)
   return clean === undefined ? undefined : clean + target.slice(end)
@@ -46,6 +55,14 @@ export function soundPath(target: string): string | undefined {
   return target
 }
 
+/** The same with `%2F` and `%5C` decoded, once; the query stays. Most paths come back as they are. */
+export function decodeSlashes(target: string): string {
+  if (!target.includes('%')) return target
+  const path = pathOf(target)
+  const plain = path.replace(/%(?:2f|5c)/gi, (escape) => (escape[1] === '2' ? '/' : '\\'))
+  return plain === path ? target : plain + target.slice(path.length)
+}
+
 /** The part before the query; no allocation when there is none. */
 export function pathOf(target: string): string {
   const question = target.indexOf('?')
@@ -58,12 +75,16 @@ export function queryOf(target: string): string {
   return question < 0 ? '' : target.slice(question + 1)
 }
 
-function unescapeUnreserved(path: string): string | undefined {
+function unescapeUnreserved(path: string, keepSlashes: boolean): string | undefined {
   let refused = false
   const decoded = path.replace(/%(.{0,2})/gs, (escape, digits: string) => {
     if (!/^[0-9A-Fa-f]{2}$/.test(digits)) refused = true
     const code = Number.parseInt(digits, 16)
-    if (code === 0 || code === slash || code === backslash) refused = true
+    if (code === slash || code === backslash) {
+      refused ||= !keepSlashes
+      return escape
+    }
+    if (code === 0) refused = true
     const character = String.fromCharCode(code)
     return /[A-Za-z0-9._~-]/.test(character) ? character : escape.toUpperCase()
   })

@@ -109,9 +109,11 @@ function principal({ identifier: id }: Principal, path: string, refused: Refusal
       return { kind: 'principal', match: name && stringMatch(name, at, refused) }
     }
     case 'directRemoteIp':
-      return sourceIp(id.value, join(path, 'direct_remote_ip'), refused)
+      return addressIn('source-ip', id.value, join(path, 'direct_remote_ip'), refused)
     case 'sourceIp':
-      return sourceIp(id.value, join(path, 'source_ip'), refused)
+      return addressIn('source-ip', id.value, join(path, 'source_ip'), refused)
+    case 'remoteIp':
+      return addressIn('client-ip', id.value, join(path, 'remote_ip'), refused)
     case 'header':
       return { kind: 'header', match: headerMatch(id.value, join(path, 'header'), refused) }
     case 'urlPath':
@@ -134,7 +136,8 @@ const urlPath = ({ rule }: PathMatcher, path: string, refused: Refusals): Condit
   match: stringMatch(rule.case === 'path' ? rule.value : undefined, join(path, 'path'), refused),
 })
 
-function sourceIp(
+function addressIn(
+  kind: 'source-ip' | 'client-ip',
   { addressPrefix: prefix, prefixLen: bits = 0 }: CidrRange,
   path: string,
   refused: Refusals,
@@ -142,5 +145,5 @@ function sourceIp(
   const family = isIP(prefix)
   if (family === 0 || bits > (family === 4 ? 32 : 128))
     return refuse(path, `${prefix}/${bits} is no address range`, refused)
-  return { kind: 'source-ip', prefix, bits }
+  return { kind, prefix, bits }
 }

@@ -66,7 +66,7 @@ function decodeAddresses(match: XdsFilterChainMatch, path: string, refused: Refu
 }
 
 /** An absent length is 0: every address of that family. Source: CidrRange.prefix_len. */
-const decodeRanges = (ranges: readonly CidrRange[], path: string, refused: Refusals): IpRange[] =>
+export const decodeRanges = (ranges: readonly CidrRange[], path: string, refused: Refusals): IpRange[] =>
   ranges.map(({ addressPrefix: prefix, prefixLen: bits = 0 }, index) => {
     if (prefixTest(prefix, bits) === undefined)
       refused.add(`${path}[${index}]`, `expected an IP prefix, got "${prefix}/${bits}"`)

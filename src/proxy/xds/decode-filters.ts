@@ -97,7 +97,8 @@ const networkRbacFields = fieldNames('rules stat_prefix')
 const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filters common_http_protocol_options
   http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
   set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
-  use_remote_address preserve_external_request_id server_header_transformation server_name`)
+  use_remote_address xff_num_trusted_hops internal_address_config preserve_external_request_id request_id_extension
+  path_with_escaped_slashes_action server_header_transformation server_name`)
 const httpOptionFields = fieldNames('idle_timeout')
 
 const hourMs = 3_600_000
@@ -110,7 +111,6 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
   const options = manager.commonHttpProtocolOptions
   const optionsPath = join(path, 'common_http_protocol_options')
   if (options !== undefined) knowOnly(HttpProtocolOptionsSchema, options, httpOptionFields, optionsPath, refused)
-  const edge = decodeEdge(manager, path, refused)
   return {
     kind: 'http',
     statPrefix: manager.statPrefix,
@@ -127,7 +127,7 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     ...decodeForward(manager, path, refused),
     generateRequestId: manager.generateRequestId ?? true,
     ...decodeManners(manager, path, refused),
-    ...(edge && { edge }),
+    ...decodeEdge(manager, path, refused),
     accessLog: decodeAccessLog(manager.accessLog, join(path, 'access_log'), refused),
   }
 }

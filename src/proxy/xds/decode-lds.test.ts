@@ -236,8 +236,8 @@ const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegE
   ['no terminal filter', withFilters([]), /filter_chains\[0\]\.filters: expected a terminal filter/],
   [
     'a field of the manager',
-    withFilters([manager({ xffNumTrustedHops: 1 } as Manager)]),
-    /filters\[0\]\.xff_num_trusted_hops: is not supported/,
+    withFilters([manager({ proxy100Continue: true } as Manager)]),
+    /filters\[0\]\.proxy_100_continue: is not supported/,
   ],
   [
     'a filter behind the terminal one',

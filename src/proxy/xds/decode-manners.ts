@@ -1,9 +1,10 @@
 import {
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManager_UpgradeConfigSchema,
   type HttpConnectionManager,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
-import type { HttpTerminal } from '../config.ts'
+import type { HttpTerminal, PathShape } from '../config.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const upgradeFields = fieldNames('upgrade_type enabled')
@@ -26,10 +27,29 @@ export function decodeManners(
   const how = manager.serverHeaderTransformation
   return {
     upgrades,
-    // Envoy leaves paths as they are unless it is told.
-    paths: { normalize: manager.normalizePath ?? false, mergeSlashes: manager.mergeSlashes },
+    paths: decodePaths(manager, path, refused),
     ...(how === ServerHeader.PASS_THROUGH
       ? {}
       : { serverHeader: { name, how: how === ServerHeader.APPEND_IF_ABSENT ? 'if-absent' : 'overwrite' } }),
+  }
+}
+
+const escapedSlashes: Readonly<Record<number, NonNullable<PathShape['escapedSlashes']>>> = {
+  [EscapedSlashes.KEEP_UNCHANGED]: 'keep',
+  [EscapedSlashes.REJECT_REQUEST]: 'refuse',
+  [EscapedSlashes.UNESCAPE_AND_REDIRECT]: 'redirect',
+  [EscapedSlashes.UNESCAPE_AND_FORWARD]: 'decode',
+}
+
+/** Envoy leaves paths as they are unless it is told; what "implementation specific" means for escaped slashes is ours to say. */
+function decodePaths(manager: HttpConnectionManager, path: string, refused: Refusals): PathShape {
+  const action = manager.pathWithEscapedSlashesAction
+  const how = escapedSlashes[action]
+  if (how === undefined && action !== EscapedSlashes.IMPLEMENTATION_SPECIFIC_DEFAULT)
+    refused.add(join(path, 'path_with_escaped_slashes_action'), `${action} is not supported`)
+  return {
+    normalize: manager.normalizePath ?? false,
+    mergeSlashes: manager.mergeSlashes,
+    ...(how && { escapedSlashes: how }),
   }
 }

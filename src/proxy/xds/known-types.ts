@@ -35,6 +35,7 @@ import { SubsetSchema } from '../../xds/gen/envoy/extensions/load_balancing_poli
 import { WrrLocalitySchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts'
 import { UdpProxyConfigSchema } from '../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy_pb.ts'
 import { RouteSchema } from '../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/route_pb.ts'
+import { UuidRequestIdConfigSchema } from '../../xds/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts'
 import { GrpcWebSchema } from '../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 
 /** What a bootstrap's Any may hold: all that some decoder of this folder takes. A test compares the two. */
@@ -73,4 +74,5 @@ export const knownTypes: Registry = createRegistry(
   UdpProxyConfigSchema,
   RouteSchema,
   PreviousHostsPredicateSchema,
+  UuidRequestIdConfigSchema,
 )
