@@ -40,11 +40,23 @@ if (run.status !== 0) throw new Error(`protoc-gen-es failed: ${String(run.stderr
 const response = fromBinary(CodeGeneratorResponseSchema, run.stdout)
 if (response.error) throw new Error(response.error)
 
+/** src/xds/file-descriptor.ts says why. */
+function withOwnFileDesc({ name, content }) {
+  const own = path.posix.relative(path.posix.dirname(`gen/${name}`), 'file-descriptor.ts')
+  const changed = content.replace(
+    /^import \{(.*)\bfileDesc\b,?(.*)\} from "@bufbuild\/protobuf\/codegenv2";$/m,
+    (_, before, after) =>
+      `import { fileDesc } from "${own}";\nimport {${before}${after}} from "@bufbuild/protobuf/codegenv2";`,
+  )
+  if (changed === content) throw new Error(`${name}: where is fileDesc imported?`)
+  return changed
+}
+
 fs.rmSync(out, { recursive: true, force: true })
 for (const file of response.file) {
   const to = path.join(out, file.name)
   fs.mkdirSync(path.dirname(to), { recursive: true })
-  fs.writeFileSync(to, file.content)
+  fs.writeFileSync(to, withOwnFileDesc(file))
 }
 fs.writeFileSync(stamp, '')
 console.log(`generated ${response.file.length} files of xDS messages`)
