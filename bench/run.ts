@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { formatEnrolment, measureEnrolment } from './macro/enrolment.ts'
 import { formatReport, measureHttp1 } from './macro/http1.ts'
-import { formatScenario, measureScenario } from './macro/same-file/measure.ts'
+import { formatScenario, measureScenarios } from './macro/same-file/measure.ts'
 import { formatMemory, measureMemory } from './macro/same-file/memory.ts'
 import { scenarios } from './macro/same-file/scenarios.ts'
 
@@ -49,13 +49,8 @@ async function main(): Promise<number> {
     return 0
   }
   if (chosen !== undefined) {
-    const reports = []
-    for (const scenario of chosen) {
-      say(scenario.title)
-      const report = await measureScenario(scenario, { rounds, seconds }, say)
-      reports.push(report)
-      process.stdout.write(`\n${formatScenario(report)}\n`)
-    }
+    const reports = await measureScenarios(chosen, { rounds, seconds }, say)
+    for (const report of reports) process.stdout.write(`\n${formatScenario(report)}\n`)
     if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(reports, null, 2)}\n`)
     return reports.some(({ results }) => results.some(({ cpu }) => cpu.length === 0)) ? 1 : 0
   }

@@ -1,4 +1,4 @@
-import http from 'node:http'
+import http, { type IncomingHttpHeaders } from 'node:http'
 
 /** One request of a steady load. */
 export interface Visit {
@@ -8,6 +8,14 @@ export interface Visit {
   readonly tookMs: number
   /** 200, another status with its body, or why there was no answer. */
   readonly outcome: '200' | (string & {})
+  /** What `tell` made of a 200; else "". */
+  readonly told: string
+}
+
+/** A reply with its whole body. */
+export interface WholeReply {
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
 }
 
 /** Requests at a fixed rate, however long the answers take. */
@@ -24,7 +32,18 @@ export interface SteadyLoad {
 /** By Node's own client on connections that it keeps, through `proxy` (absolute-form requests), or straight to the URL without. */
 export function startSteadyLoad(
   url: string,
-  { proxy, ratePerSecond, method = 'GET' }: { proxy?: string; ratePerSecond: number; method?: string },
+  {
+    proxy,
+    ratePerSecond,
+    method = 'GET',
+    tell = () => '',
+  }: {
+    proxy?: string
+    ratePerSecond: number
+    method?: string
+    /** What is to be noted of every reply with status 200. */
+    tell?: (reply: WholeReply) => string
+  },
 ): SteadyLoad {
   const agent = new http.Agent({ keepAlive: true })
   const target = new URL(url)
@@ -36,8 +55,8 @@ export function startSteadyLoad(
   const visit = (): Promise<void> =>
     new Promise((resolve) => {
       const sentMs = performance.now()
-      const over = (outcome: string): void => {
-        visits.push({ sentMs, tookMs: performance.now() - sentMs, outcome })
+      const over = (outcome: string, told = ''): void => {
+        visits.push({ sentMs, tookMs: performance.now() - sentMs, outcome, told })
         for (const one of waiting) if (visits.length >= one.at) one.resolve()
         resolve()
       }
@@ -54,7 +73,10 @@ export function startSteadyLoad(
         (response) => {
           let body = ''
           response.setEncoding('utf8').on('data', (text: string) => void (body += text))
-          response.on('end', () => over(response.statusCode === 200 ? '200' : `${response.statusCode} ${body}`))
+          response.on('end', () => {
+            if (response.statusCode === 200) over('200', tell({ headers: response.headers, body }))
+            else over(`${response.statusCode} ${body}`)
+          })
           response.on('error', (error) => over(`broken off: ${error.message}`))
         },
       )

@@ -1,4 +1,5 @@
 import type { Certificates } from '../subject.ts'
+import { routeTable, type RouteCounts } from './route-table.ts'
 
 /** What is asked of the proxies of a scenario. */
 export interface Work {
@@ -6,6 +7,8 @@ export interface Work {
   readonly protocol: 'h2' | 'tcp'
   /** Two proxies with mTLS between them instead of one in plain text. */
   readonly mtls: boolean
+  /** Default: two hosts, of which the first has two path rules; the request takes the second. */
+  readonly routes?: RouteCounts
 }
 
 /** One proxy's place: alone, or before or behind the mTLS hop. */
@@ -34,29 +37,6 @@ const tls = (certificates: Certificates, own: 'client' | 'server', peer: string)
   tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
 })
 
-/** Two hosts, of which the first has two path rules; the request takes the second. */
-const routes = {
-  name: 'routes',
-  virtual_hosts: [
-    { name: 'other', domains: ['other'], routes: [{ match: { prefix: '/' }, route: { cluster: 'next' } }] },
-    {
-      name: 'web',
-      domains: ['*'],
-      routes: [
-        { match: { path_separated_prefix: '/other' }, route: { cluster: 'next' } },
-        {
-          match: { prefix: '/' },
-          route: {
-            cluster: 'next',
-            timeout: '0s',
-            retry_policy: { retry_on: 'connect-failure,refused-stream', num_retries: 2 },
-          },
-        },
-      ],
-    },
-  ],
-}
-
 const rbac = (principal: string): object => ({
   name: 'envoy.filters.http.rbac',
   typed_config: {
@@ -73,12 +53,12 @@ const rbac = (principal: string): object => ({
   },
 })
 
-const http = (authorized: readonly object[]): object => ({
+const http = (authorized: readonly object[], routes: RouteCounts | undefined): object => ({
   name: 'envoy.filters.network.http_connection_manager',
   typed_config: {
     '@type': type('filters.network.http_connection_manager.v3.HttpConnectionManager'),
     stat_prefix: 'bench',
-    route_config: routes,
+    route_config: routeTable(routes),
     http_filters: [
       ...authorized,
       { name: 'envoy.filters.http.router', typed_config: { '@type': type('filters.http.router.v3.Router') } },
@@ -99,11 +79,11 @@ const http2Upstream = {
 }
 
 /** The file that Weft (`weft proxy -c`) and Envoy both start from, to the byte but for their ports. */
-export function bootstrap({ protocol, mtls }: Work, place: Place, certificates: Certificates): object {
+export function bootstrap({ protocol, mtls, routes }: Work, place: Place, certificates: Certificates): object {
   const isCaller = mtls && place.role === 'client'
   const isCallee = mtls && place.role === 'server'
   const chain = {
-    filters: [protocol === 'tcp' ? tcp : http(isCallee ? [rbac(certificates.client.spiffeId)] : [])],
+    filters: [protocol === 'tcp' ? tcp : http(isCallee ? [rbac(certificates.client.spiffeId)] : [], routes)],
     ...(isCallee && {
       transport_socket: {
         name: 'envoy.transport_sockets.tls',

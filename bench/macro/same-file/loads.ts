@@ -29,6 +29,8 @@ export interface Asking {
   readonly connections: number
   readonly streams: number
   readonly seconds: number
+  /** The host that is asked for; default: the proxy's own address. */
+  readonly authority?: string
   /** Requests a second in all; undefined: as many as are answered. */
   readonly perSecond?: number
   /** gRPC: this message, in its frame. */
@@ -37,7 +39,7 @@ export interface Asking {
 
 /** h2load, one thread. An open loop when `perSecond` is given: waiting is counted. */
 export async function h2load(port: number, target: string, dir: string, asking: Asking): Promise<Got> {
-  const { connections, streams, seconds, perSecond, message } = asking
+  const { connections, streams, seconds, authority, perSecond, message } = asking
   const log = path.join(dir, 'h2load.log')
   fs.rmSync(log, { force: true })
   const body = path.join(dir, 'message')
@@ -50,6 +52,7 @@ export async function h2load(port: number, target: string, dir: string, asking: 
       `-m${streams}`,
       `-D${seconds}`,
       ...(perSecond === undefined ? [] : [`--rps=${perSecond / connections}`, `--log-file=${log}`]),
+      ...(authority === undefined ? [] : ['-H', `:authority: ${authority}`]),
       ...(message === undefined ? [] : ['-d', body, '-H', 'content-type: application/grpc', '-H', 'te: trailers']),
       `http://127.0.0.1:${port}${target}`,
     ],

@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { makeCertificates } from '../certificates.ts'
 import { findProgram } from '../command.ts'
-import { cpuNs, freePort, residentMb } from '../process.ts'
+import { cpuNs, freePort, residentMb, type Running as Process } from '../process.ts'
 import { formatTable, median } from '../statistics.ts'
 import type { Started } from '../subject.ts'
 import { contenders, startProxies } from './proxies.ts'
@@ -51,49 +51,76 @@ const sum = (values: readonly number[]): number => values.reduce((total, one) =>
 const quantile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
 
-/** All contenders stay up; the load goes from one to the next, round after round. A round with a failure is void. */
-export async function measureScenario(
-  scenario: Scenario,
+/** A scenario whose proxies are up. */
+interface Stage {
+  readonly scenario: Scenario
+  readonly dir: string
+  readonly backendPort: number
+  readonly backend: Process
+  readonly running: Running[]
+  readonly skipped: string[]
+}
+
+/** All contenders of all scenarios stay up; the load goes from one to the next, round after round. A round with a failure is void. */
+export async function measureScenarios(
+  scenarios: readonly Scenario[],
   { rounds, seconds }: Options,
   say: (line: string) => void,
-): Promise<ScenarioReport> {
+): Promise<readonly ScenarioReport[]> {
   for (const [program, install] of [
     ['h2load', 'apt-get install nghttp2-client'],
     ['nginx', 'apt-get install nginx-light'],
     ['curl', 'apt-get install curl'],
   ] as const)
     if (findProgram(program) === undefined) throw new Error(`${program} is missing: ${install}`)
+  const stages: Stage[] = []
+  try {
+    for (const scenario of scenarios) {
+      const stage = await openStage(scenario)
+      stages.push(stage)
+      await startContenders(stage)
+    }
+    for (let round = 1; round <= rounds; round++)
+      for (const { scenario, dir, running } of stages) {
+        if (round === 1) say(scenario.title)
+        for (const one of running) await measure(one, scenario, { dir, seconds, round, say })
+      }
+    return stages.map(({ scenario: { title, unit }, running, skipped }) => ({
+      title,
+      unit,
+      results: running.map(({ name, version, result }) => ({ name, version, ...result })),
+      skipped,
+    }))
+  } finally {
+    for (const { dir, backend, running } of stages) {
+      for (const { started } of running) await started.stop()
+      await backend.stop()
+      fs.rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+async function openStage(scenario: Scenario): Promise<Stage> {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-bench-'))
   const backendPort = await freePort()
   const backend = await scenario.backend(path.join(dir, 'backend'), backendPort)
-  const running: Running[] = []
-  const skipped: string[] = []
-  try {
-    const certificates = makeCertificates(dir)
-    for (const contender of contenders) {
-      const found = contender.find()
-      if ('missing' in found) {
-        skipped.push(`${contender.name}: ${found.missing}`)
-        continue
-      }
-      const started = await startProxies(contender, scenario.work, { dir, backendPort, certificates })
-      const result = { cpu: [], unitsPerSecond: [], p50: [], p99: [], residentMb: 0, voided: 0 }
-      running.push({ name: contender.name, version: found.version, started, result })
+  return { scenario, dir, backendPort, backend, running: [], skipped: [] }
+}
+
+/** Starts every one that is installed, and warms it up. */
+async function startContenders({ scenario, dir, backendPort, running, skipped }: Stage): Promise<void> {
+  const certificates = makeCertificates(dir)
+  for (const contender of contenders) {
+    const found = contender.find()
+    if ('missing' in found) {
+      skipped.push(`${contender.name}: ${found.missing}`)
+      continue
     }
-    for (const { started } of running) await scenario.load(started.port, dir, 2)
-    for (let round = 1; round <= rounds; round++)
-      for (const one of running) await measure(one, scenario, { dir, seconds, round, say })
-    return {
-      title: scenario.title,
-      unit: scenario.unit,
-      results: running.map(({ name, version, result }) => ({ name, version, ...result })),
-      skipped,
-    }
-  } finally {
-    for (const { started } of running) await started.stop()
-    await backend.stop()
-    fs.rmSync(dir, { recursive: true, force: true })
+    const started = await startProxies(contender, scenario.work, { dir, backendPort, certificates })
+    const result = { cpu: [], unitsPerSecond: [], p50: [], p99: [], residentMb: 0, voided: 0 }
+    running.push({ name: contender.name, version: found.version, started, result })
   }
+  for (const { started } of running) await scenario.load(started.port, dir, 2)
 }
 
 async function measure(

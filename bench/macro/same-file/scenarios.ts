@@ -5,6 +5,7 @@ import { answers, start, until } from '../process.ts'
 import { startNginx } from '../nginx.ts'
 import type { Work } from './bootstrap.ts'
 import { download, h2load, type Asking, type Got } from './loads.ts'
+import { middleOf, type RouteCounts } from './route-table.ts'
 
 /** One kind of load on one kind of chain of proxies. */
 export interface Scenario {
@@ -80,6 +81,16 @@ const paced = (perSecond: number): Scenario => ({
   load: ask({ connections: 16, streams: 1, perSecond }, '/'),
 })
 
+function routing(counts: RouteCounts): Scenario {
+  const { authority, target } = middleOf(counts)
+  return {
+    ...small(4, 16),
+    title: `HTTP/2, ${counts.hosts * counts.paths} routes (hosts × paths: ${counts.hosts} × ${counts.paths}), the one in the middle is asked`,
+    work: { protocol: 'h2', mtls: false, routes: counts },
+    load: ask({ connections: 4, streams: 16, authority }, target),
+  }
+}
+
 /** By the names that `npm run bench` takes. */
 export const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   http2: [small(4, 16), small(64, 1), small(1, 1)],
@@ -114,4 +125,5 @@ export const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   latency: [paced(200), paced(1000)],
+  routes: [1, 10, 100].map((side) => routing({ hosts: side, paths: side })),
 }

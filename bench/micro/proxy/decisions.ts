@@ -26,27 +26,42 @@ function measure(name: string, decide: () => unknown): void {
   console.log(`${name.padEnd(44)} ${(rounds[4] ?? 0).toFixed(0).padStart(6)} ns`)
 }
 
+/** Exact and prefix paths by turns. */
 const routes = (count: number): Route[] =>
   Array.from({ length: count }, (_, index) => ({
     name: `r${index}`,
     match: {
-      path: { kind: index % 2 === 0 ? 'segments' : 'exact', value: `/service-${index}/items`, caseSensitive: true },
+      path: { kind: index % 2 === 0 ? 'segments' : 'exact', value: `/api/v1/resource-${index}`, caseSensitive: true },
       headers: [],
       queryParameters: [],
     },
     action: { kind: 'direct', status: 200, body: '' },
     origin: undefined,
   }))
-for (const count of [10, 10_000]) {
-  const table = {
+for (const [hosts, paths] of [
+  [1, 1],
+  [10, 10],
+  [100, 100],
+  [1, 10_000],
+  [10_000, 1],
+] as const) {
+  const router = compileRoutes({
     name: 't',
-    virtualHosts: [{ name: 'v', domains: ['web.test'], routes: routes(count) }],
+    virtualHosts: Array.from({ length: hosts }, (_, host) => ({
+      name: `v${host}`,
+      domains: [`service-${host}.test`],
+      routes: routes(paths),
+    })),
     ignorePortInHost: false,
     origin: undefined,
-  }
-  const router = compileRoutes(table)
-  const call = makeCall({ path: `/service-${count - 2}/items/4?x=y` })
-  measure(`route match, ${count} routes`, () => router(call))
+  })
+  const middle = 2 * Math.floor(paths / 4)
+  const call = makeCall({
+    authority: `service-${Math.floor(hosts / 2)}.test`,
+    path: `/api/v1/resource-${middle}/items?page=2`,
+  })
+  if (router(call)?.name !== `r${middle}`) throw new Error(`no route in ${hosts} × ${paths}`)
+  measure(`route match, ${hosts} hosts × ${paths} paths`, () => router(call))
 }
 
 const find = nameIndex(

@@ -148,6 +148,37 @@ test('the index finds what asking route by route finds', () => {
   }
 })
 
+test('hosts, wildcards, headers and query parameters find what asking one after the other finds', () => {
+  const random = seeded(7)
+  const found = new Set<string | undefined>()
+  for (let round = 0; round < 60; round++) {
+    const hosts = Array.from({ length: 1 + random.index(12) }, (_, index): VirtualHost => {
+      const domains = Array.from({ length: 1 + random.index(2) }, () => randomDomain(random))
+      const routes = Array.from({ length: 1 + random.index(12) }, (_one, number) => {
+        const headers = random.index(3) === 0 ? [exact('x-kind', String(random.index(2)), random.index(2) === 0)] : []
+        const query = random.index(3) === 0 ? [exact('tag', String(random.index(2)))] : []
+        return route(`${index}-${number}`, randomPath(random), headers, query)
+      })
+      return { name: `v${index}`, domains, routes }
+    })
+    const router = compileRoutes(table(hosts))
+    for (let asked = 0; asked < 100; asked++) {
+      const kind = String(random.index(2))
+      const target = `${randomText(random)}?tag=${random.index(2)}`
+      const call = makeCall({ authority: randomName(random), path: target, headers: { 'x-kind': kind } })
+      const slow = slowHost(hosts, call.authority)?.routes.find(
+        ({ match }) =>
+          slowMatch(match.path, target.split('?')[0] ?? '') &&
+          match.headers.every((one) => slowExact(one, kind)) &&
+          match.queryParameters.every((one) => slowExact(one, target.at(-1))),
+      )
+      assert.equal(router(call)?.name, slow?.name, `${call.authority} ${target} ${kind} over ${JSON.stringify(hosts)}`)
+      found.add(slow?.name)
+    }
+  }
+  assert.ok(found.has(undefined) && found.size > 40, 'the cases are not all alike')
+})
+
 test('10,000 routes: a match does not grow with their number', () => {
   const routes = Array.from({ length: 10_000 }, (_, index) =>
     route(`r${index}`, path(index % 2 ? 'exact' : 'segments', `/service-${index}/items`)),
@@ -179,6 +210,32 @@ function slowMatch({ kind, value, caseSensitive }: PathMatch, target: string): b
   const whole = want.endsWith('/') ? want.slice(0, -1) : want
   return have === whole || have.startsWith(`${whole}/`)
 }
+
+const labels = ['a', 'b', 'ab']
+const randomName = (random: Random): string =>
+  Array.from({ length: 1 + random.index(3) }, () => labels[random.index(labels.length)]).join('.')
+/** A name, or one with its first or last label left open; seldom any. */
+function randomDomain(random: Random): string {
+  const name = randomName(random)
+  return [name, name, `*.${name}`, `${name}.*`, random.index(4) === 0 ? '*' : name][random.index(5)] ?? name
+}
+
+/** The best kind of domain, of two of one kind the longer, of two alike the first. */
+function slowHost(hosts: readonly VirtualHost[], host: string): VirtualHost | undefined {
+  const fitting = hosts.flatMap((one) =>
+    one.domains.filter((domain) => slowDomain(domain, host)).map((domain) => ({ one, domain })),
+  )
+  return fitting.toSorted((a, b) => rank(a.domain) - rank(b.domain) || b.domain.length - a.domain.length)[0]?.one
+}
+const rank = (domain: string): number =>
+  domain === '*' ? 3 : domain.startsWith('*') ? 1 : domain.endsWith('*') ? 2 : 0
+const slowDomain = (domain: string, host: string): boolean => {
+  if (rank(domain) === 0) return domain === host
+  if (host.length < domain.length) return false
+  return domain.startsWith('*') ? host.endsWith(domain.slice(1)) : host.startsWith(domain.slice(0, -1))
+}
+const slowExact = ({ match, invert }: HeaderMatch, value: string | undefined): boolean =>
+  match !== undefined && 'value' in match && (match.value === value) !== invert
 
 const slowHeaders = ({ match }: Route, kind: string | undefined): boolean =>
   match.headers.every((one) => one.match !== undefined && 'value' in one.match && one.match.value === kind)
