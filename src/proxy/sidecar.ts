@@ -1,7 +1,6 @@
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
+import { dropStartupGarbage } from '../base/startup-garbage.ts'
 import { guardProgram } from './guard-program.ts'
 import { createSidecar } from './run-sidecar.ts'
 import type { ToSidecar } from './sidecar-messages.ts'
@@ -15,22 +14,13 @@ const terminatedDrainMs = 5_000
 // Whoever reads our output may leave; that is no reason to stop serving.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-const settledMs = 1_000
-
-/** What was needed to start (descriptors, the first configuration) is garbage now, and V8 would keep its pages for hours: 13 of 88 MB. */
-function collectStartup(): void {
-  v8.setFlagsFromString('--expose-gc')
-  const collect: unknown = vm.runInNewContext('gc')
-  if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-}
-
 const program = guardProgram(systemClock)
 const sidecar = createSidecar({
   version: process.env.WEFT_BUILD_VERSION ?? '0.0.0-source',
   tell(message) {
     // Fails when the agent is gone; 'disconnect' tells.
     if (process.connected) process.send?.(message, () => {})
-    if (message.kind === 'ready') systemClock.after(settledMs, collectStartup, { background: true })
+    if (message.kind === 'ready') dropStartupGarbage(systemClock)
   },
   pass(message, handle, done) {
     // A handle goes as it is; the types know only sockets.
