@@ -75,6 +75,9 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'adaptiveConcurrency',
 ]
 
+/** Groups whose fields are inherited one by one; any other setting is taken as a whole. */
+export const mergedByField = ['connectionLimits', 'outlierDetection', 'connection', 'timeouts', 'retries'] as const
+
 /** Algorithms that go by weights, which slow start changes. */
 export const startsSlowly = (algorithm: LoadBalancingSpec['algorithm']): boolean =>
   algorithm === 'PeakEWMA' || algorithm === 'LeastRequest' || algorithm === 'RoundRobin'

@@ -11,6 +11,7 @@ import { failoverOf, failoverTarget, failsOverNowhere, portOf, type FailoverPort
 import { checksNowhere } from './health-checks.ts'
 import { didYouMean } from './link-backends.ts'
 import { byAge, nameOf, problemAt, rootNamespace, type Linked } from './linked.ts'
+import { besideOlder, type Contest } from './shared-target.ts'
 
 /** A policy that is in force somewhere. */
 export type TrafficPolicy = ResourceOf<'TrafficPolicy'>
@@ -27,9 +28,10 @@ export interface TrafficPolicies {
   ofRule(route: RouteResource, rule: string | undefined): readonly TrafficPolicy[]
 }
 
-/** Settles which policies are in force; the others are problems. */
+/** Settles what of which policies is in force; the rest are problems. */
 export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<TrafficPolicies> {
-  const byTarget = new Map<string, TrafficPolicy>()
+  /** Of policies for one target the oldest first, each with what older ones leave of it. */
+  const byTarget = new Map<string, readonly TrafficPolicy[]>()
   const problems: Problem[] = []
   const failovers = new Map<TrafficPolicy, FailoverPort>()
   for (const policy of resourcesOf(snapshot, 'TrafficPolicy').toSorted(byAge)) {
@@ -41,9 +43,12 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
       const problem = targetProblem(policy, target, field, { snapshot, failover: failovers.get(policy) })
       if (problem !== undefined) problems.push(problem)
       const key = targetKey(policy.metadata.namespace, target)
-      const older = byTarget.get(key)
-      if (older === undefined) byTarget.set(key, policy)
-      else problems.push(conflict(policy, older, target, field))
+      const olders = byTarget.get(key) ?? []
+      const { held, contests, isEmpty } = besideOlder(policy, olders)
+      for (const contest of contests) problems.push(conflict(policy, contest, { target, field, isEmpty }))
+      byTarget.set(key, [...olders, held])
+      if (held.spec.failover !== undefined && failover !== undefined && !('message' in failover))
+        failovers.set(held, failover)
     })
   }
   const at = (keys: readonly string[]): readonly TrafficPolicy[] => keys.flatMap((key) => byTarget.get(key) ?? [])
@@ -97,13 +102,18 @@ function targetName(namespace: string, { kind, name, sectionName }: TrafficTarge
   return `${kind === 'HTTPRoute' || kind === 'GRPCRoute' ? 'rule' : 'port'} ${sectionName} of ${whole}`
 }
 
-/** Source: GEP-713, "Conflict resolution": the older one wins, by name where they are of one age. */
-const conflict = (policy: TrafficPolicy, older: TrafficPolicy, target: TrafficTarget, field: string): Problem =>
-  problemAt(
+function conflict(
+  policy: TrafficPolicy,
+  { older, settings }: Contest,
+  { target, field, isEmpty }: { readonly target: TrafficTarget; readonly field: string; readonly isEmpty: boolean },
+): Problem {
+  const rest = isEmpty ? 'nothing of it is left there: put both into one' : 'its other settings hold'
+  return problemAt(
     policy,
     field,
-    `${nameOf(older)} is older and holds for ${targetName(policy.metadata.namespace, target)}, so this one has no effect there; put both into one`,
+    `${nameOf(older)} is older and decides ${settings.join(', ')} for ${targetName(policy.metadata.namespace, target)}, whatever this one says; ${rest}`,
   )
+}
 
 function targetProblem(
   policy: TrafficPolicy,

@@ -2,7 +2,7 @@ import { isHttp, type AppProtocol } from '../../base/app-protocol.ts'
 import type { HashOnSpec, LoadBalancingSpec, SlowStartSpec } from '../decode/traffic-balancing.ts'
 import type { LocalityPreferenceSpec } from '../decode/locality.ts'
 import type { HedgingSpec } from '../decode/traffic-recovery.ts'
-import { startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
+import { mergedByField, startsSlowly, type TrafficPolicySpec } from '../decode/traffic-policy.ts'
 import type {
   Failover,
   Forward,
@@ -21,8 +21,7 @@ import { checksFor, linkHealthChecks } from './health-checks.ts'
 import { originOf } from './linked.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 
-/** Groups whose fields are inherited one by one; any other setting is taken as a whole. */
-type Group = 'connectionLimits' | 'outlierDetection' | 'connection' | 'timeouts' | 'retries'
+type Group = (typeof mergedByField)[number]
 type Fields<G extends Group> = Exclude<NonNullable<TrafficPolicySpec[G]>, false>
 type Origins = Record<string, Origin>
 
