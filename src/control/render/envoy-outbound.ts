@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Address } from '../../base/address.ts'
-import { isHttp } from '../../base/app-protocol.ts'
+import { isHttp, isUdp } from '../../base/app-protocol.ts'
 import { Cluster_DiscoveryType, type ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -11,22 +11,22 @@ import type {
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { passthroughCluster, servicePortName, upstreamFaultHeader } from '../../xds/names.ts'
-import type { MeshSettings, Model, RouteRule, Service, ServicePort } from '../model/model.ts'
+import type { MeshSettings, Model, Origin, RouteRule, Service, ServicePort, StreamHost } from '../model/model.ts'
 import { defaultConnectTimeoutMs } from './traffic.ts'
 import { corsByRoute } from './cors.ts'
 import { hostsOfServices } from './envoy-names.ts'
 import { byMethod } from './envoy-retries.ts'
+import { nameSplitName, nameSplitOf, tunnelName } from './envoy-streams.ts'
 import { faultsByRoute } from './faults.ts'
 import { renderHttp } from './http-manager.ts'
 import { outboundListenerName, outside, resolveAuthority } from './outbound-listener.ts'
 import { duration, socketAddress, weft } from './parts.ts'
 import { calledAs, narrowestLast, renderHost } from './routes.ts'
+import { streamsFor, weightedClusters } from './service-streams.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
 type VirtualHost = MessageInitShape<typeof VirtualHostSchema>
 
-/** Listener and cluster inside of an Envoy: what comes out of a tunnel to a service that speaks HTTP is looked at there. */
-export const tunnelName = 'outbound/tunnel'
 /** The route configuration of an Envoy with all services that its program may call. */
 export const envoyTableName: string = outboundListenerName(undefined)
 
@@ -57,13 +57,13 @@ const httpOf = (statPrefix: string, { accessLog }: MeshSettings, tunnels: boolea
     routes: envoyTableName,
   })
 
-/** The way from a tunnel's end to the listener inside. */
-export const renderTunnelCluster = (): MessageInitShape<typeof ClusterSchema> => ({
-  name: tunnelName,
+/** The way from a tunnel's end to the listener inside that has the same name. */
+export const renderTunnelCluster = (name: string): MessageInitShape<typeof ClusterSchema> => ({
+  name,
   clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
   connectTimeout: duration(defaultConnectTimeoutMs),
   loadAssignment: {
-    clusterName: tunnelName,
+    clusterName: name,
     endpoints: [
       {
         lbEndpoints: [
@@ -74,7 +74,7 @@ export const renderTunnelCluster = (): MessageInitShape<typeof ClusterSchema> =>
                 address: {
                   address: {
                     case: 'envoyInternalAddress',
-                    value: { addressNameSpecifier: { case: 'serverListenerName', value: tunnelName } },
+                    value: { addressNameSpecifier: { case: 'serverListenerName', value: name } },
                   },
                 },
               },
@@ -91,6 +91,10 @@ export interface NamedPort {
   readonly service: Service
   readonly port: ServicePort
   readonly rules: readonly RouteRule[]
+  /** Of raw TCP, where routes are for it. */
+  readonly streams: readonly StreamHost[] | undefined
+  /** They are looked into for a TLS server name. */
+  readonly byServerName: boolean
   /** Without ports; unique in the table. */
   readonly hosts: readonly string[]
 }
@@ -98,7 +102,14 @@ export interface NamedPort {
 /** Every port of every service, with its routes for callers of `ownNamespace`. */
 export const namedPorts = (model: Model, ownNamespace: string): readonly NamedPort[] =>
   Array.from(hostsOfServices(model, ownNamespace), ([service, hosts]) =>
-    service.ports.map((port) => ({ service, port, hosts, rules: port.consumerRules?.get(ownNamespace) ?? port.rules })),
+    service.ports.map((port) => ({
+      service,
+      port,
+      hosts,
+      rules: port.consumerRules?.get(ownNamespace) ?? port.rules,
+      streams: streamsFor(port, ownNamespace),
+      byServerName: nameSplitOf(service, port, ownNamespace) !== undefined,
+    })),
   ).flat()
 
 /** The routes of all services by their names and ports, and behind them the rest of the world. */
@@ -106,7 +117,9 @@ export function renderEnvoyTable(
   ports: readonly NamedPort[],
   mesh: MeshSettings,
 ): MessageInitShape<typeof RouteConfigurationSchema> {
-  const hosts = ports.map((one) => ({ ...one, rules: one.rules.flatMap(byMethod) }))
+  // Datagrams come by no tunnel.
+  const connected = ports.filter(({ port }) => !isUdp(port.protocol))
+  const hosts = connected.map((one) => ({ ...one, rules: one.rules.flatMap(byMethod) }))
   return {
     name: envoyTableName,
     virtualHosts: [
@@ -142,20 +155,27 @@ function httpHost(one: NamedPort): VirtualHost {
   }
 }
 
-/** Raw bytes go through tunnels only. */
+/** Raw bytes go through tunnels only, and by their routes. */
 function tcpHost(one: NamedPort): VirtualHost {
-  const { service, port } = one
+  const { service, port, streams, byServerName } = one
   const name = servicePortName(service.namespace, service.name, port.port)
   const sentence = `port ${port.port} of ${service.namespace}/${service.name} speaks raw TCP: ask for a tunnel (CONNECT)`
-  return { name, domains: domainsOf(one), routes: [tunnelTo(name), refusal(sentence)], metadata: weft(port.origin) }
+  const [whole] = streams ?? []
+  const tunnel = byServerName
+    ? tunnelTo(nameSplitName(service, port))
+    : whole === undefined
+      ? tunnelTo(name)
+      : tunnelTo(weightedClusters(whole.split.backends), whole.split.origin)
+  return { name, domains: domainsOf(one), routes: [tunnel, refusal(sentence)], metadata: weft(port.origin) }
 }
 
 /** A host of the mesh is never looked for outside because of a port that it lacks; one that is outside is there with all its ports. */
 function wrongPort({ namespace, name, external, origin }: Service, ports: readonly NamedPort[]): VirtualHost[] {
   const [first] = ports
   if (external !== undefined || first === undefined) return []
-  const offered = ports.map(({ port }) => port.port)
-  const sentence = `service ${namespace}/${name} has no such port; it has ${offered.join(', ')}`
+  const offered = ports.filter(({ port }) => !isUdp(port.protocol)).map(({ port }) => port.port)
+  const known = offered.length === 0 ? 'it takes datagrams only' : `it has ${offered.join(', ')}`
+  const sentence = `service ${namespace}/${name} has no such port; ${known}`
   return [
     {
       name: `${namespace}/${name}/no-such-port`,
@@ -179,14 +199,15 @@ const refusal = (sentence: string, match: Match = any): Route => ({
   },
 })
 
-/** Ends the tunnel here: its bytes go to the cluster. */
-const tunnelTo = (cluster: string): Route => ({
+/** Ends the tunnel here: its bytes go to the cluster, or to one of several. */
+const tunnelTo = (cluster: string | ReturnType<typeof weightedClusters>, origin?: Origin): Route => ({
   name: 'tunnel',
   match: connect,
+  ...(origin && { metadata: weft(origin) }),
   action: {
     case: 'route',
     value: {
-      clusterSpecifier: { case: 'cluster', value: cluster },
+      clusterSpecifier: typeof cluster === 'string' ? { case: 'cluster', value: cluster } : cluster,
       timeout: duration(0),
       idleTimeout: duration(0),
       upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],

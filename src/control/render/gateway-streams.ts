@@ -74,7 +74,8 @@ const filtersFor = (
     { statPrefix: `${gatewayNames}${port}`, accessLog, to: splitTo(backends) },
   )
 
-function splitTo(backends: readonly StreamBackend[]): TcpProxy['clusterSpecifier'] {
+/** A share of the connections for each backend. */
+export function splitTo(backends: readonly StreamBackend[]): TcpProxy['clusterSpecifier'] {
   const [first, ...more] = backends
   if (first === undefined || more.length === 0)
     return { case: 'cluster', value: first === undefined ? missingBackendCluster : clusterOf(first) }

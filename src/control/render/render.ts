@@ -14,7 +14,7 @@ import {
   trustBundleSecret,
 } from '../../xds/names.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
-import type { Locality, MeshSettings, Model, Service, ServicePort, Workload } from '../model/model.ts'
+import type { Locality, Model, Service, ServicePort, Workload } from '../model/model.ts'
 import {
   hopOf,
   inboundClusterName,
@@ -33,8 +33,8 @@ import {
   renderEnvoyTable,
   renderEnvoyTunnel,
   renderTunnelCluster,
-  tunnelName,
 } from './envoy-outbound.ts'
+import { findNameSplit, nameSplits, renderNameSplit, tunnelName } from './envoy-streams.ts'
 import { gatewayResources, type GatewayResources } from './gateway-resources.ts'
 import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
@@ -132,15 +132,11 @@ function trustSecret(name: string, trust: Trust, cache: ResourceCache): Rendered
   return cache.get(`SDS ${name}`, name, [pem], SecretSchema, () => renderTrust(name, pem))
 }
 
-function listener(
-  name: string,
-  { workload }: Proxy,
-  { mesh, trustDomain }: Model,
-  cache: ResourceCache,
-): RenderedResource | undefined {
+function listener(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
+  const { mesh, trustDomain } = model
   const key = `LDS ${workload.namespace}/${workload.name} ${name}`
   const { outbound, capture, origin } = workload
-  const ofEnvoy = envoyListener(name, workload, mesh, cache)
+  const ofEnvoy = envoyListener(name, workload, model, cache)
   if (ofEnvoy !== undefined) return ofEnvoy
   if (name === outboundListenerName(capture) && outbound !== undefined) {
     return cache.get(key, name, [outbound, capture, mesh], ListenerSchema, () =>
@@ -158,11 +154,17 @@ function listener(
 function envoyListener(
   name: string,
   { proxy, outbound, namespace, name: workload }: Workload,
-  mesh: MeshSettings,
+  model: Model,
   cache: ResourceCache,
 ): RenderedResource | undefined {
+  const { mesh } = model
   if (proxy !== 'envoy' || outbound === undefined) return undefined
   if (name === tunnelName) return cache.get(`LDS ${name}`, name, [mesh], ListenerSchema, () => renderEnvoyTunnel(mesh))
+  const split = findNameSplit(name, model, namespace)
+  if (split !== undefined) {
+    const inputs = [split.streams, split.port.origin, mesh.accessLog]
+    return cache.get(`LDS ${name} for ${namespace}`, name, inputs, ListenerSchema, () => renderNameSplit(split, mesh))
+  }
   if (name !== outboundListenerName(undefined)) return undefined
   return cache.get(`LDS ${namespace}/${workload} ${name}`, name, [outbound, mesh], ListenerSchema, () =>
     renderEnvoyOutbound(outbound, mesh),
@@ -178,8 +180,9 @@ function envoyTable(
 ): RenderedResource | undefined {
   if (proxy !== 'envoy' || name !== envoyTableName) return undefined
   const ports = namedPorts(model, namespace)
-  const inputs = ports.flatMap(({ service, port, rules, hosts }) => [
+  const inputs = ports.flatMap(({ service, port, rules, streams, hosts }) => [
     rules,
+    streams,
     hosts,
     port.port,
     port.protocol,
@@ -246,9 +249,10 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     if (model.mesh.outboundTraffic !== 'allow-any') return undefined
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderPassthroughCluster)
   }
-  if (name === tunnelName) {
+  if (name === tunnelName || name.startsWith(`${tunnelName}/`)) {
     if (workload.proxy !== 'envoy') return undefined
-    return cache.get(`CDS ${name}`, name, [], ClusterSchema, renderTunnelCluster)
+    if (name !== tunnelName && findNameSplit(name, model, workload.namespace) === undefined) return undefined
+    return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderTunnelCluster(name))
   }
   const program = parseInboundClusterName(name)
   if (program !== undefined) {
@@ -332,12 +336,12 @@ function wildcard(
         ...workload.inbound.map(inboundListenerName),
         ...gateway.listeners,
         ...(workload.outbound === undefined ? [] : [outboundListenerName(workload.capture)]),
-        ...(takesTunnels(workload) ? [tunnelName] : []),
+        ...tunnels(workload, model),
       ].toSorted()
     case 'CDS': {
       const own = new Set(workload.inbound.map(inboundClusterName))
       if (model.mesh.outboundTraffic === 'allow-any' && workload.gateway === undefined) own.add(passthroughCluster)
-      if (takesTunnels(workload)) own.add(tunnelName)
+      for (const name of tunnels(workload, model)) own.add(name)
       return [...own, ...(foreign ? all.ports() : [])].toSorted()
     }
     case 'RDS':
@@ -352,6 +356,9 @@ function wildcard(
       return all.services()
   }
 }
+
+const tunnels = (workload: Workload, model: Model): readonly string[] =>
+  takesTunnels(workload) ? [tunnelName, ...nameSplits(model, workload.namespace)] : []
 
 const takesTunnels = ({ proxy, outbound }: Workload): boolean => proxy === 'envoy' && outbound !== undefined
 

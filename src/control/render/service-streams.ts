@@ -1,13 +1,36 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { RouteActionSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { servicePortName } from '../../xds/names.ts'
-import type { Service, ServicePort, StreamHost } from '../model/model.ts'
+import type { Service, ServicePort, StreamBackend, StreamHost } from '../model/model.ts'
 import { weft } from './parts.ts'
 import { clusterOf, missingBackendCluster } from './routes.ts'
 
 /** Whether somebody's bytes for this port go by routes. */
 export const hasStreams = ({ streams, consumerStreams }: ServicePort): boolean =>
   streams !== undefined || consumerStreams !== undefined
+
+/** By which routes the raw bytes for a port go, for callers of a namespace; undefined: there are none. */
+export const streamsFor = (
+  { streams, consumerStreams }: Pick<ServicePort, 'streams' | 'consumerStreams'>,
+  callers: string,
+): readonly StreamHost[] | undefined => consumerStreams?.get(callers) ?? streams
+
+/** A share for each backend; without any everything is closed. */
+export const weightedClusters = (
+  backends: readonly StreamBackend[],
+): Extract<
+  NonNullable<MessageInitShape<typeof RouteActionSchema>['clusterSpecifier']>,
+  { case: 'weightedClusters' }
+> => ({
+  case: 'weightedClusters',
+  value: {
+    clusters:
+      backends.length === 0
+        ? [{ name: missingBackendCluster, weight: 1 }]
+        : backends.map((one) => ({ name: clusterOf(one), weight: one.weight })),
+  },
+})
 
 /**
  * Where the raw bytes for a port go, for callers of a namespace. xDS has routes for calls only: here a virtual host's domains are TLS
@@ -16,7 +39,7 @@ export const hasStreams = ({ streams, consumerStreams }: ServicePort): boolean =
  */
 export function renderStreams(
   { namespace, name }: Service,
-  { port, origin, streams, consumerStreams }: ServicePort,
+  { port, origin, ...routed }: ServicePort,
   callers: string,
 ): MessageInitShape<typeof RouteConfigurationSchema> {
   const table = servicePortName(namespace, name, port)
@@ -24,7 +47,7 @@ export function renderStreams(
     hostname: '*',
     split: { name: 'default', backends: [{ weight: 1, service: `${namespace}/${name}`, port, origin }], origin },
   }
-  const hosts = consumerStreams?.get(callers) ?? streams ?? [own]
+  const hosts = streamsFor(routed, callers) ?? [own]
   return {
     name: table,
     virtualHosts: hosts.map(({ hostname, split }) => ({
@@ -36,17 +59,7 @@ export function renderStreams(
           match: { pathSpecifier: { case: 'prefix', value: '/' } },
           action: {
             case: 'route',
-            value: {
-              clusterSpecifier: {
-                case: 'weightedClusters',
-                value: {
-                  clusters:
-                    split.backends.length === 0
-                      ? [{ name: missingBackendCluster, weight: 1 }]
-                      : split.backends.map((one) => ({ name: clusterOf(one), weight: one.weight })),
-                },
-              },
-            },
+            value: { clusterSpecifier: weightedClusters(split.backends) },
           },
           metadata: weft(split.origin),
         },
