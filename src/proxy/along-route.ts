@@ -47,6 +47,7 @@ export function alongRoute(
     concerned: compileCallTests(route.faults?.headers ?? [], []),
     random: shared.random,
     wheel: shared.wheel,
+    clock: shared.clock,
   })
   if (action.kind !== 'forward')
     return stack(

@@ -120,6 +120,9 @@ function faultsRow({ faults }: OutboundExplanation): string {
     ...(faults?.abort === undefined
       ? []
       : [`${percentOf(faults.abort.share)} answered with ${abortText(faults.abort)}`]),
+    ...(faults?.bandwidth === undefined
+      ? []
+      : [`${percentOf(faults.bandwidth.share)} of replies at ${faults.bandwidth.bytesPerSecond / 1024} KiB/s`]),
   ]
   return parts.length === 0 ? '' : row('faults', `made on purpose: ${parts.join(', ')}`)
 }

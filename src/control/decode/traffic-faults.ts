@@ -10,6 +10,7 @@ import {
   type Decoder,
 } from '../../base/decode.ts'
 import { grpcStatusNames } from '../../base/grpc.ts'
+import { byteRate } from './byte-rate.ts'
 import { positiveDuration } from './duration.ts'
 import { headerMatches, type NamedMatch } from './http-route.ts'
 import { nonEmpty } from './traffic-upstream.ts'
@@ -20,6 +21,8 @@ export interface FaultsSpec {
   readonly delay?: { readonly duration: number; readonly percent: number }
   /** In the place of a call to the program. */
   readonly abort?: AbortSpec
+  /** How fast the reply's body comes; `rate` in KiB a second. */
+  readonly bandwidth?: { readonly rate: number; readonly percent: number }
   /** Only requests with all of these; empty: any. */
   readonly headers: readonly NamedMatch[]
 }
@@ -65,6 +68,7 @@ const abort: Decoder<AbortSpec> = refine(
 interface Written {
   readonly delay?: NonNullable<FaultsSpec['delay']>
   readonly abort?: AbortSpec
+  readonly bandwidth?: NonNullable<FaultsSpec['bandwidth']>
   readonly headers?: readonly NamedMatch[]
 }
 
@@ -76,12 +80,16 @@ export const faultsSpec: Decoder<FaultsSpec> = refine(
         object<NonNullable<FaultsSpec['delay']>>({ duration: positiveDuration, percent: withDefault(percent, 100) }),
       ),
       abort: optional(abort),
+      bandwidth: optional(
+        object<NonNullable<FaultsSpec['bandwidth']>>({ rate: byteRate, percent: withDefault(percent, 100) }),
+      ),
       headers: optional(headerMatches),
     }),
   ),
   ({ headers = [], ...faults }, path, issues) => {
-    if (faults.delay !== undefined || faults.abort !== undefined) return { ...faults, headers }
-    issues.push({ path, message: 'expected delay, abort or both' })
+    if (faults.delay !== undefined || faults.abort !== undefined || faults.bandwidth !== undefined)
+      return { ...faults, headers }
+    issues.push({ path, message: 'expected delay, abort or bandwidth, or several of them' })
     return invalid
   },
 )

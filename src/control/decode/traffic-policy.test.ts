@@ -31,7 +31,7 @@ timeouts: {request: 10s, perTry: 2s, idle: 5m}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
 rateLimits: [{requests: 10, scope: Global}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 adaptiveConcurrency: {updateInterval: 250ms}
-faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, headers: [{name: X-Test, value: a}]}
+faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, bandwidth: {rate: 2MiB/s}, headers: [{name: X-Test, value: a}]}
 `),
     {
       targets: [
@@ -86,6 +86,7 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
       faults: {
         delay: { duration: 2000, percent: 100 },
         abort: { grpcStatus: 14, percent: 0.25 },
+        bandwidth: { rate: 2048, percent: 100 },
         headers: [{ name: 'x-test', type: 'Exact', value: 'a' }],
       },
     },
@@ -166,8 +167,18 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     `${web}\nfaults: {abort: {httpStatus: 503, grpcStatus: 14}}`,
     ['faults.abort: expected one of httpStatus and grpcStatus'],
   ],
+  [
+    `${web}\nfaults: {bandwidth: {rate: 100, percent: 101}}`,
+    [
+      'faults.bandwidth.rate: expected a rate in whole KiB, MiB or GiB a second such as "64KiB/s" or "2MiB/s", got 100',
+      'faults.bandwidth.percent: expected a number from 0 to 100 with at most 4 decimals, got 101',
+    ],
+  ],
   [`${web}\nfaults: {abort: {percent: 3}}`, ['faults.abort: expected one of httpStatus and grpcStatus']],
-  [`${web}\nfaults: {headers: [{name: a, value: b}]}`, ['faults: expected delay, abort or both']],
+  [
+    `${web}\nfaults: {headers: [{name: a, value: b}]}`,
+    ['faults: expected delay, abort or bandwidth, or several of them'],
+  ],
   [web, [': only targetRefs is given: the policy says nothing']],
   [
     'targetRefs: [{kind: Gateway, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',

@@ -3,7 +3,7 @@ import type { Faults } from '../model/model.ts'
 import { linkValue } from './link-values.ts'
 
 /** Percents become shares, and of the two kinds of statuses one number is left. */
-export const linkFaults = ({ delay, abort, headers }: FaultsSpec): Faults => ({
+export const linkFaults = ({ delay, abort, bandwidth, headers }: FaultsSpec): Faults => ({
   ...(delay && { delay: { ms: delay.duration, share: delay.percent / 100 } }),
   ...(abort && {
     abort: {
@@ -12,5 +12,6 @@ export const linkFaults = ({ delay, abort, headers }: FaultsSpec): Faults => ({
       share: abort.percent / 100,
     },
   }),
+  ...(bandwidth && { bandwidth: { kibPerSecond: bandwidth.rate, share: bandwidth.percent / 100 } }),
   headers: headers.map(linkValue),
 })

@@ -157,11 +157,13 @@ export interface Hedging {
   readonly anyMethod: boolean
 }
 
-/** First the delay, then the abort, each by its own chance; shares in [0, 1]. */
+/** First the delay, then the abort or a slow reply, each by its own chance; shares in [0, 1]. */
 export interface Faults {
   readonly delay?: { readonly ms: number; readonly share: number }
   /** In the place of a call; `grpc`: the status is one of gRPC. */
   readonly abort?: { readonly status: number; readonly grpc: boolean; readonly share: number }
+  /** Of the reply's body. */
+  readonly bandwidth?: { readonly kibPerSecond: number; readonly share: number }
   /** Only requests with all of these. */
   readonly headers: readonly ValueMatch[]
 }

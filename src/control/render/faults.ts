@@ -16,7 +16,7 @@ export const faultsByRoute: MessageInitShape<typeof HttpFilterSchema> = {
 }
 
 /** As `typed_per_filter_config` of a route. */
-export const renderFaults = ({ delay, abort, headers }: Faults): Any =>
+export const renderFaults = ({ delay, abort, bandwidth, headers }: Faults): Any =>
   typed(HTTPFaultSchema, {
     ...(delay && {
       delay: {
@@ -28,6 +28,12 @@ export const renderFaults = ({ delay, abort, headers }: Faults): Any =>
       abort: {
         errorType: { case: abort.grpc ? 'grpcStatus' : 'httpStatus', value: abort.status },
         percentage: fraction(abort.share),
+      },
+    }),
+    ...(bandwidth && {
+      responseRateLimit: {
+        limitType: { case: 'fixedLimit', value: { limitKbps: BigInt(bandwidth.kibPerSecond) } },
+        percentage: fraction(bandwidth.share),
       },
     }),
     headers: headers.map(headerMatch),

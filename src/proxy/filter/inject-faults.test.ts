@@ -4,20 +4,21 @@ import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import { createTimerWheel } from '../../base/timer-wheel.ts'
 import type { InjectedFaults } from '../config.ts'
+import { bytesBody, emptyBody, type Body } from '../http/body.ts'
 import { faultGrpcStatus } from '../http/fault.ts'
 import { isFault, type Call } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
 import { drawFaults, injectFaults } from './inject-faults.ts'
 
-function world(faults: Partial<InjectedFaults>, concerned?: (call: Call) => boolean) {
+function world(faults: Partial<InjectedFaults>, concerned?: (call: Call) => boolean, reply = makeReply()) {
   const clock = manualClock()
   const asked: Call[] = []
   const service = injectFaults(
     { headers: [], ...faults },
-    { concerned, random: seeded(1), wheel: createTimerWheel(clock) },
+    { concerned, random: seeded(1), wheel: createTimerWheel(clock), clock },
   )?.((call) => {
     asked.push(call)
-    return Promise.resolve(makeReply())
+    return Promise.resolve(reply)
   })
   assert.ok(service !== undefined)
   return { clock, asked, service }
@@ -25,7 +26,8 @@ function world(faults: Partial<InjectedFaults>, concerned?: (call: Call) => bool
 const always = { ms: 500, share: 1 }
 
 test('without faults there is no layer', () => {
-  const parts = { concerned: undefined, random: seeded(1), wheel: createTimerWheel(manualClock()) }
+  const clock = manualClock()
+  const parts = { concerned: undefined, random: seeded(1), wheel: createTimerWheel(clock), clock }
   assert.equal(injectFaults(undefined, parts), undefined)
 })
 
@@ -74,28 +76,65 @@ test('calls that are not meant go straight on', async () => {
   assert.equal(asked.length, 1)
 })
 
-test('delay and abort strike as often as was said, each by itself', () => {
+test('the body of a reply is slowed, and what the far side of a tunnel says; a body that is none stays none', async () => {
+  const bandwidth = { bytesPerSecond: 1000, share: 1 }
+  const read = (body: Body | undefined): (() => string) => {
+    let got = ''
+    body?.start({ data: (chunk) => ((got += chunk.toString()), true), end: () => (got += '.'), fail() {} })
+    return () => got
+  }
+  const bytes = (): Body => bytesBody(Buffer.from('x'.repeat(150)))
+  const tunnel = { incoming: bytes(), send() {} }
+  const { clock, service } = world({ bandwidth }, undefined, { ...makeReply(101), tunnel })
+  const call = makeCall()
+  const opened = await service(call)
+  assert.ok(!isFault(opened))
+  assert.equal(opened.body, emptyBody)
+  const said = read(opened.tunnel?.incoming)
+  assert.equal(said().length, 50)
+  clock.advance(110)
+  assert.equal(said().length, 151)
+  assert.equal(call.trace.injectedBytesPerSecond, 1000)
+
+  const other = world({ bandwidth }, undefined, { ...makeReply(), body: bytes() })
+  const reply = await other.service(makeCall())
+  assert.ok(!isFault(reply))
+  assert.equal(reply.body.length, 150)
+  assert.equal(read(reply.body)().length, 50)
+})
+
+test('delay, abort and bandwidth strike as often as was said, each by itself', () => {
   const random = seeded(7)
   const faults: InjectedFaults = {
     delay: { ms: 1, share: 0.25 },
     abort: { status: 500, share: 0.1 },
+    bandwidth: { bytesPerSecond: 1024, share: 0.4 },
     headers: [],
   }
   const rounds = 20_000
-  const count = { delayed: 0, aborted: 0, both: 0 }
+  const count = { delayed: 0, aborted: 0, both: 0, slowed: 0 }
   for (let round = 0; round < rounds; round++) {
-    const { delayMs, abort } = drawFaults(faults, random)
+    const { delayMs, abort, bytesPerSecond } = drawFaults(faults, random)
     if (delayMs !== undefined) count.delayed++
     if (abort !== undefined) count.aborted++
     if (delayMs !== undefined && abort !== undefined) count.both++
+    if (bytesPerSecond !== undefined) count.slowed++
   }
   const near = (found: number, share: number): void =>
     assert.ok(Math.abs(found / rounds - share) < 0.01, `${found} of ${rounds}, expected a share of ${share}`)
   near(count.delayed, 0.25)
   near(count.aborted, 0.1)
   near(count.both, 0.025)
-  assert.deepEqual(drawFaults({ ...faults, delay: { ms: 1, share: 0 }, abort: { status: 500, share: 0 } }, random), {
+  near(count.slowed, 0.4)
+  const never: InjectedFaults = {
+    delay: { ms: 1, share: 0 },
+    abort: { status: 500, share: 0 },
+    bandwidth: { bytesPerSecond: 1, share: 0 },
+    headers: [],
+  }
+  assert.deepEqual(drawFaults(never, random), {
     delayMs: undefined,
     abort: undefined,
+    bytesPerSecond: undefined,
   })
 })

@@ -52,6 +52,8 @@ export interface Trace {
   grpcStatus?: number | undefined
   /** By how much a policy held the call up on purpose, ms. */
   injectedDelayMs?: number | undefined
+  /** How fast a policy let the reply's body pass on purpose. */
+  injectedBytesPerSecond?: number | undefined
   /** Attempts made; 1 without retries. */
   attempts: number
   /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */

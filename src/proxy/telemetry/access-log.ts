@@ -57,6 +57,7 @@ function describe(call: Call, outcome: Outcome, clock: Clock) {
     upstreamPrincipal: trace.upstreamPrincipal,
     attempts: trace.attempts,
     injectedDelayMs: trace.injectedDelayMs,
+    injectedBytesPerSecond: trace.injectedBytesPerSecond,
   }
 }
 

@@ -208,11 +208,16 @@ test('RDS: what a route says about faults; a percentage that is absent is none',
     read({
       delay: { faultDelaySecifier: fixedDelay, percentage: { numerator: 5, denominator: 0 } },
       abort: { errorType: { case: 'grpcStatus', value: 14 } },
+      responseRateLimit: {
+        limitType: { case: 'fixedLimit', value: { limitKbps: 64n } },
+        percentage: { numerator: 50, denominator: 0 },
+      },
       headers: [{ name: 'X-Test', headerMatchSpecifier: { case: 'presentMatch', value: true } }],
     }),
     {
       delay: { ms: 1500, share: 0.05 },
       abort: { status: 503, grpcStatus: 14, share: 0 },
+      bandwidth: { bytesPerSecond: 65_536, share: 0.5 },
       headers: [{ name: 'x-test', match: undefined, invert: false }],
     },
   )
@@ -224,12 +229,17 @@ test('RDS: what a route says about faults; a percentage that is absent is none',
     faultsOf({
       abort: { errorType: { case: 'httpStatus', value: 200 } },
       delay: { faultDelaySecifier: { case: 'headerDelay', value: {} } },
+      responseRateLimit: { limitType: { case: 'headerLimit', value: {} } },
       upstreamCluster: 'a',
     }),
   )
   assert.ok(why.includes(`${at}.abort.http_status: expected 400 to 599, got 200`), why)
   assert.ok(why.includes(`${at}.delay.header_delay: is not supported`), why)
   assert.ok(why.includes(`${at}.upstream_cluster: is not supported`), why)
+  assert.ok(why.includes(`${at}.response_rate_limit.header_limit: is not supported`), why)
+  const none = faultsOf({ responseRateLimit: { limitType: { case: 'fixedLimit', value: {} } } })
+  const tooLittle = `${at}.response_rate_limit.fixed_limit.limit_kbps: expected 1 or more, got 0`
+  assert.ok(problem('RDS', RouteConfigurationSchema, none).includes(tooLittle))
 })
 
 test('RDS: mirrors, with their share; a cluster that only gets copies is needed too', () => {

@@ -9,6 +9,7 @@ export interface Outcome {
   readonly seen: readonly Seen[]
   /** With `repeat`: how often each backend answered. */
   readonly shares: Readonly<Record<string, number>> | undefined
+  readonly tookMs: number
 }
 
 /** Certificates that clients show. */
@@ -31,8 +32,9 @@ export async function ask(
   const port = proxy.portOf(listenerName(one, to))
   const id = `${proxy.name}-${one.name}-${index}`
   if (request.repeat !== undefined) return repeated(request, port, id, world)
+  const startMs = performance.now()
   const exchange = await once(request, port, id, world.material)
-  return { exchange, seen: world.backends.take(id), shares: undefined }
+  return { exchange, seen: world.backends.take(id), shares: undefined, tookMs: performance.now() - startMs }
 }
 
 async function repeated(
@@ -48,7 +50,7 @@ async function repeated(
     shares[name] = (shares[name] ?? 0) + 1
   }
   backends.take(id)
-  return { exchange: { replies: [], rest: '', end: 'open' }, seen: [], shares }
+  return { exchange: { replies: [], rest: '', end: 'open' }, seen: [], shares, tookMs: 0 }
 }
 
 function once(request: CaseRequest, port: number, id: string, material: ClientMaterial): Promise<Exchange> {

@@ -21,6 +21,8 @@ export interface Deed {
   readonly status?: number
   readonly headers?: readonly string[]
   readonly body?: string
+  /** In its place so many bytes. */
+  readonly body_bytes?: number
   /** The first so many requests of one `x-id` get 503. */
   readonly fail_first?: number
   readonly fail_status?: number
@@ -171,7 +173,7 @@ function act(one: Seen, request: IncomingMessage, response: ServerResponse, fail
     headers.push([line.slice(0, colon), line.slice(colon + 1).trim()])
   }
   const status = fails ? (deed.fail_status ?? 503) : (deed.status ?? 200)
-  const text = deed.body ?? `${one.backend}\n`
+  const text = deed.body ?? (deed.body_bytes === undefined ? `${one.backend}\n` : 'x'.repeat(deed.body_bytes))
   const reply = (): void => {
     for (const [name, value] of headers) response.appendHeader(name, value)
     response.statusCode = status

@@ -37,6 +37,8 @@ export interface Expectation {
   readonly reply?: Readonly<Record<string, string | null>>
   readonly seen?: Readonly<Record<string, string | null>>
   readonly attempts?: number
+  /** How long it must take, to the end of the answer. */
+  readonly at_least_ms?: number
 }
 
 type Json = Readonly<Record<string, unknown>>

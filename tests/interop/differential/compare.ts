@@ -93,7 +93,7 @@ const listOf = (headers: Seen['headers']): [string, string][] =>
   Object.entries(headers).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
 
 /** What is expected of both and not true of this one. */
-export function unexpected(expect: Expectation, { exchange, seen }: Outcome): readonly string[] {
+export function unexpected(expect: Expectation, { exchange, seen, tookMs }: Outcome): readonly string[] {
   const problems: string[] = []
   const is = (what: string, actual: unknown, wanted: unknown): void => {
     if (wanted !== undefined && actual !== wanted)
@@ -106,6 +106,7 @@ export function unexpected(expect: Expectation, { exchange, seen }: Outcome): re
   is('path', last?.path, expect.path)
   is('authority', last?.authority, expect.authority)
   is('attempts', seen.length, expect.attempts)
+  if (tookMs < (expect.at_least_ms ?? 0)) problems.push(`it took ${tookMs} ms, expected at least ${expect.at_least_ms}`)
   const value = (list: readonly (readonly [string, string])[], name: string): string | null => {
     const found = list.filter(([one]) => one === name).map(([, one]) => one)
     return found.length === 0 ? null : found.join(' | ')

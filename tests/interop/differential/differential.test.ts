@@ -87,6 +87,8 @@ async function compareOne(one: Case, index: number, world: World): Promise<void>
   assert.ok(envoy && weft)
   const { expect = {} } = request
   assert.deepEqual(unexpected(expect, envoy), [], 'Envoy does not do what the case expects')
+  const { at_least_ms } = expect
+  if (at_least_ms !== undefined) assert.deepEqual(unexpected({ at_least_ms }, weft), [], 'weft is quicker')
   if (request.weft !== undefined) {
     const { status, rest } = request.weft
     const [reply] = weft.exchange.replies
