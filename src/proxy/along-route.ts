@@ -14,7 +14,7 @@ import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import { isGrpc, stack, type Call, type Layer, type Reply, type Service } from './http/service.ts'
 import { tellDeadline } from './recovery/carry-deadline.ts'
-import { deadline, idleLimit } from './recovery/deadline.ts'
+import { deadline, idleLimit, streamLimit } from './recovery/deadline.ts'
 import { hedge } from './recovery/hedge.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
@@ -62,6 +62,7 @@ export function alongRoute(
     [
       cors(route.cors), // preflights are answered here
       ...filters, // what is too much costs nobody anything
+      streamLimit(action, shared), // the most that it may last, in whatever way
       faults, // made on purpose, and not counted against the deadline, as in Envoy
       hashing(action.hashPolicies), // what the call is known by, as the client sent it; and the cookie for its next ones
       deadline(action, shared), // one budget for the whole call, retries included: the route's, or the caller's own if it is shorter

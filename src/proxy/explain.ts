@@ -4,7 +4,6 @@ import type {
   AdaptiveConcurrency,
   Authorization,
   FilterChain,
-  InjectedFaults,
   Origin,
   ProxyConfig,
   Route,
@@ -20,6 +19,7 @@ import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
 import { explainRaw } from './explain-raw.ts'
+import { explainRecovery, type RecoveryExplanation } from './explain-recovery.ts'
 import { gatewayEntry } from './explain-gateway.ts'
 import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
@@ -32,9 +32,7 @@ import { latencyName, type HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
 import { namedPort } from './raw-route.ts'
 import { askedMs } from './recovery/carry-deadline.ts'
-import { limitMs } from './recovery/deadline.ts'
 import { hedgeAfterMs } from './recovery/hedge.ts'
-import { compileCallTests } from './route/header-match.ts'
 import { rewrite } from './route/change-url.ts'
 import { hashOf } from './route/hash-policy.ts'
 import { clusterOfHash } from './route/split.ts'
@@ -49,7 +47,7 @@ export interface Refused {
 }
 
 /** The caller's side: name, route, split, endpoints. */
-export interface OutboundExplanation {
+export interface OutboundExplanation extends Partial<RecoveryExplanation> {
   readonly side: 'outbound'
   /** `<namespace>/<service>/<port>`; absent: no service of the mesh. */
   readonly service?: string
@@ -57,16 +55,6 @@ export interface OutboundExplanation {
   readonly listener?: { readonly name: string; readonly chain: string }
   readonly tried: readonly Tried[]
   readonly refused?: Refused
-  readonly timeoutMs?: number
-  /** How long no byte may pass; 0: for ever. Absent: as the listener says. */
-  readonly idleTimeoutMs?: number
-  readonly retries?: {
-    readonly attempts: number
-    readonly on: readonly string[]
-    readonly onIfIdempotent: readonly string[]
-  }
-  /** Made on purpose; absent: none, or not for requests with these headers. */
-  readonly faults?: Omit<InjectedFaults, 'headers'>
   /** Of a gateway, which counts what its routes may take. Absent: there are none. */
   readonly limits?: readonly LimitState[]
   /** Of other limiters. */
@@ -162,10 +150,7 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
   return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot, parts)) }
 }
 
-type Onward = Pick<
-  OutboundExplanation,
-  'refused' | 'timeoutMs' | 'idleTimeoutMs' | 'retries' | 'faults' | 'settings' | 'clusters'
->
+type Onward = Partial<RecoveryExplanation> & Pick<OutboundExplanation, 'refused' | 'settings' | 'clusters'>
 
 async function alongAction(
   route: Route,
@@ -176,18 +161,12 @@ async function alongAction(
   const { action } = route
   if (action.kind !== 'forward') return { refused: await ownAnswer(route, call, snapshot), clusters: [] }
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
-  const { retry } = action
   const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
   const only = action.splitByHash && hash && clusterOfHash(action.clusters, hash)
   const percent = (one: WeightedCluster): number =>
     only === undefined ? (one.weight * 100) / total : one === only ? 100 : 0
   return {
-    timeoutMs: limitMs(action, call, call.startedMs) ?? 0,
-    ...(action.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: action.idleTimeoutMs }),
-    ...(retry === undefined
-      ? {}
-      : { retries: { attempts: retry.retries, on: [...retry.on], onIfIdempotent: [...retry.onIfIdempotent] } }),
-    ...faultsFor(route, call),
+    ...explainRecovery(route, action, call),
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
       ...explainCluster(one, percent(one), hash, snapshot),
@@ -211,13 +190,6 @@ function hedgingFor(
   const { after, maxAttempts } = hedging
   const allowed = hedgeAfterMs({ ...hedging, after: { ms: 0 } }, call, latency, 0) !== undefined
   return { hedging: { ...after, maxAttempts, allowed, ...(afterMs !== undefined && { afterMs }) } }
-}
-
-/** Whether they strike is chance; explain tells how likely it is. */
-function faultsFor({ faults }: Route, call: Call): Pick<OutboundExplanation, 'faults'> {
-  if (faults === undefined || compileCallTests(faults.headers, [])?.(call) === false) return {}
-  const { headers: _, ...likely } = faults
-  return { faults: likely }
 }
 
 /** A redirect or a fixed answer touches nobody else: the route's own service gives it. */

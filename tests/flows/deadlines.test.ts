@@ -48,4 +48,16 @@ test('recovery: the deadline of a call goes along to the calls made for it, and 
   assert.equal((await world.curl(client, 'http://back/slow/20000', { headers: [`${header}: 150`] })).status, 504)
   const explained = await world.weft(['explain', '--from', client.name, 'GET', 'http://back/', '-H', `${header}: 150`])
   assert.match(explained.out, /request timeout 150 ms/)
+
+  // What bounds a stream ends any call.
+  await world.apply(bounded.replaceAll('front', 'back').replace('request: 600ms', 'stream: 300ms'))
+  const asks = ['explain', '--from', client.name, 'GET', 'http://back/']
+  const streams = await until('explain tells of the stream', async () => {
+    const { out } = await world.weft(asks)
+    return out.includes('over after at most 300 ms') && out
+  })
+  assert.match(streams, /policy: timeouts\.stream +\(TrafficPolicy default\/back spec\.timeouts\.stream\)/)
+  const cut = await world.curl(client, 'http://back/slow/20000')
+  assert.equal(cut.status, 504)
+  assert.match(cut.body, /may last here/)
 })

@@ -101,10 +101,18 @@ const placeOf = ({ locality, priority }: ClusterChoice['endpoints'][number]): st
 const settingRows = (settings: readonly Setting[] = []): string =>
   settings.map(({ name, origin }) => row('', `policy: ${name}   (${origin.resource} ${origin.field})`)).join('')
 
-function limitsRow({ timeoutMs, idleTimeoutMs = 0, retries, settings, clusters }: OutboundExplanation): string {
+function limitsRow({
+  timeoutMs,
+  idleTimeoutMs = 0,
+  streamTimeoutMs = 0,
+  retries,
+  settings,
+  clusters,
+}: OutboundExplanation): string {
   if (clusters.length === 0) return ''
   const whole = timeoutMs === undefined || timeoutMs === 0 ? 'no request timeout' : `request timeout ${timeoutMs} ms`
-  const timeout = idleTimeoutMs === 0 ? whole : `${whole}, silent for at most ${idleTimeoutMs} ms`
+  const silent = idleTimeoutMs === 0 ? '' : `, silent for at most ${idleTimeoutMs} ms`
+  const timeout = `${whole}${silent}${streamTimeoutMs === 0 ? '' : `, over after at most ${streamTimeoutMs} ms`}`
   if (retries === undefined) return row('recovery', `${timeout}; no retries`) + settingRows(settings)
   const also =
     retries.onIfIdempotent.length === 0 ? '' : `, idempotent methods also on ${retries.onIfIdempotent.join(', ')}`

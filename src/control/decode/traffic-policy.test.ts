@@ -27,7 +27,7 @@ locality: {prefer: Zone, minHealthyPercent: 70}
 failover: {backendRef: {name: spare, port: 80}}
 panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
-timeouts: {request: 10s, perTry: 2s, idle: 5m}
+timeouts: {request: 10s, perTry: 2s, idle: 5m, stream: 1h}
 retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
 rateLimits: [{requests: 10, scope: Global}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 adaptiveConcurrency: {updateInterval: 250ms}
@@ -67,7 +67,7 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
       failover: { backendRef: { group: '', kind: 'Service', name: 'spare', port: 80 } },
       panicThreshold: 50,
       connection: { connectTimeout: 250, idleTimeout: 0 },
-      timeouts: { request: 10_000, perTry: 2000, idle: 300_000 },
+      timeouts: { request: 10_000, perTry: 2000, idle: 300_000, stream: 3_600_000 },
       retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
       rateLimits: [
         { requests: 10, unit: 'Second', burst: 10, scope: 'Global' },
@@ -167,6 +167,8 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     `${web}\nfaults: {abort: {httpStatus: 503, grpcStatus: 14}}`,
     ['faults.abort: expected one of httpStatus and grpcStatus'],
   ],
+  [`${web}\ntimeouts: {request: 2s, stream: 1s}`, ['timeouts.request: must not be longer than stream (1s)']],
+  [`${web}\ntimeouts: {perTry: 2s, stream: 1s}`, ['timeouts.perTry: must not be longer than stream (1s)']],
   [
     `${web}\nfaults: {bandwidth: {rate: 100, percent: 101}}`,
     [

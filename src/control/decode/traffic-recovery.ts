@@ -22,6 +22,8 @@ export interface TrafficTimeoutsSpec {
   readonly perTry?: number
   /** No byte in either direction for so long; never 0. */
   readonly idle?: number
+  /** From a call's head to its last byte either way, whatever goes through an upgrade too. */
+  readonly stream?: number
 }
 
 const retryCauses = [
@@ -78,13 +80,24 @@ const idle: Decoder<number> = refine(positiveDuration, (ms, path, issues) => {
 
 export const trafficTimeoutsSpec: Decoder<TrafficTimeoutsSpec> = refine(
   nonEmpty(
-    object<TrafficTimeoutsSpec>({ request: optional(duration), perTry: optional(duration), idle: optional(idle) }),
+    object<TrafficTimeoutsSpec>({
+      request: optional(duration),
+      perTry: optional(duration),
+      idle: optional(idle),
+      stream: optional(duration),
+    }),
   ),
   (read, path, issues) => {
-    const { request = 0, perTry = 0 } = read
-    if (request === 0 || perTry <= request) return read
-    issues.push({ path: `${path}.perTry`, message: `must not be longer than request (${formatDurationMs(request)})` })
-    return invalid
+    const { request = 0, perTry = 0, stream = 0 } = read
+    const within = (name: string, ms: number, [what, most]: readonly [string, number]): boolean => {
+      if (most === 0 || ms <= most) return true
+      issues.push({ path: `${path}.${name}`, message: `must not be longer than ${what} (${formatDurationMs(most)})` })
+      return false
+    }
+    const whole = ['stream', stream] as const
+    return within('perTry', perTry, request === 0 ? whole : ['request', request]) && within('request', request, whole)
+      ? read
+      : invalid
   },
 )
 

@@ -255,8 +255,8 @@ function mergeTimeouts(
     ...(own.requestMs === undefined ? [] : ['request']),
     ...(own.backendRequestMs === undefined ? [] : ['perTry']),
   ]
-  const { request, perTry, idle } = mergeGroup(policies, 'timeouts', settings, decided) || {}
-  const merged = given({ requestMs: request, perTryMs: perTry, idleMs: idle, ...own })
+  const { request, perTry, idle, stream } = mergeGroup(policies, 'timeouts', settings, decided) || {}
+  const merged = given({ requestMs: request, perTryMs: perTry, idleMs: idle, streamMs: stream, ...own })
   return says(merged) ? merged : undefined
 }
 

@@ -131,6 +131,8 @@ export interface Timeouts {
   readonly perTryMs?: number
   /** No byte in either direction; absent: as long as the listener waits, or for ever where streams may be silent. */
   readonly idleMs?: number
+  /** From a call's head to its last byte either way, what goes through an upgrade included; 0: no limit. */
+  readonly streamMs?: number
 }
 
 /** Besides failed connections, which any of these repeats. Source: Gateway API, HTTPRouteRetry. */

@@ -1,5 +1,9 @@
 import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
-import type { HeaderMatcherSchema, RetryPolicySchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import type {
+  HeaderMatcherSchema,
+  RetryPolicySchema,
+  RouteActionSchema,
+} from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
 import { upstreamFaultHeader } from '../../xds/names.ts'
 import type { Forward, Hedging } from '../model/model.ts'
@@ -13,6 +17,22 @@ import { headerMatch } from './value-match.ts'
 export function timeoutMs({ timeouts: { requestMs = 0, backendRequestMs = 0 } = {}, retry }: Forward): number {
   if (retry !== undefined || backendRequestMs === 0) return requestMs
   return requestMs === 0 ? backendRequestMs : Math.min(requestMs, backendRequestMs)
+}
+
+/** The limit of a whole stream. A gRPC caller's own deadline takes its place, within it and that of the rule. */
+export function streamDuration(
+  action: Forward,
+  http2: boolean,
+): Pick<MessageInitShape<typeof RouteActionSchema>, 'maxStreamDuration'> {
+  const { streamMs = 0 } = action.timeouts ?? {}
+  const limits = [timeoutMs(action), streamMs].filter((ms) => ms > 0)
+  if (!http2 && streamMs === 0) return {}
+  return {
+    maxStreamDuration: {
+      ...(streamMs === 0 ? {} : { maxStreamDuration: duration(streamMs) }),
+      ...(http2 ? { grpcTimeoutHeaderMax: duration(limits.length === 0 ? 0 : Math.min(...limits)) } : {}),
+    },
+  }
 }
 
 const perTryMs = ({ timeouts = {}, retry }: Forward): number =>

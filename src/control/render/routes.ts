@@ -27,7 +27,7 @@ import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
 import { duration, fraction, settingsJson, weft } from './parts.ts'
 import { limitsOfRoute } from './rate-limits.ts'
-import { renderRetry, retryMetadata, timeoutMs } from './retries.ts'
+import { renderRetry, retryMetadata, streamDuration, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
 import { headerMatch, valueMatch } from './value-match.ts'
 
@@ -237,8 +237,7 @@ function renderForward(
     ...renderRewrite(action.rewrite, match),
     timeout: duration(timeoutMs(action)),
     ...(idleMs === undefined ? {} : { idleTimeout: duration(idleMs) }),
-    // A gRPC caller's own deadline ends the call, within that of the rule.
-    ...(http2 ? { maxStreamDuration: { grpcTimeoutHeaderMax: duration(timeoutMs(action)) } } : {}),
+    ...streamDuration(action, http2),
     retryPolicy: renderRetry(action),
   }
 }

@@ -143,6 +143,8 @@ export type RouteAction =
       readonly timeoutMs: number
       /** How long no byte may pass in either direction, ms; 0: for ever. Absent: as the listener says. xDS: idle_timeout. */
       readonly idleTimeoutMs?: number
+      /** How long a call, or what goes through an upgrade, may last in all, ms; absent or 0: for ever. xDS: max_stream_duration. */
+      readonly streamTimeoutMs?: number
       /** The most that a gRPC caller may ask for by `grpc-timeout`, ms; 0: whatever it asks. Absent: what it asks is the program's business alone. */
       readonly grpcTimeoutMaxMs?: number
       readonly retry: RetryPolicy | undefined

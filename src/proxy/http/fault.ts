@@ -33,7 +33,13 @@ export type Fault =
       withConnection?: boolean
     }
   | { kind: 'bad-reply'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; cause: string }
-  | { kind: 'timeout'; side: 'upstream'; retry: 'if-idempotent'; what: 'request' | 'idle'; timeoutMs: number }
+  | {
+      kind: 'timeout'
+      side: 'upstream'
+      retry: 'if-idempotent'
+      what: 'request' | 'idle' | 'stream'
+      timeoutMs: number
+    }
   | { kind: 'truncated'; side: 'upstream'; retry: 'never'; endpoint: Address; cause: string }
   | {
       kind: 'bad-request'
@@ -114,7 +120,7 @@ export const faultStatus = (fault: Fault): number => ('status' in fault ? fault.
  * with its max_stream_duration), and who has gone has cancelled.
  */
 export function faultGrpcStatus(fault: Fault): number {
-  if (fault.kind === 'timeout' && fault.what === 'request') return grpcStatus.deadlineExceeded
+  if (fault.kind === 'timeout' && fault.what !== 'idle') return grpcStatus.deadlineExceeded
   if (fault.kind === 'client-gone') return grpcStatus.cancelled
   if ((fault.kind === 'rate-limited' || fault.kind === 'over-limit') && fault.resourceExhausted)
     return grpcStatus.resourceExhausted
@@ -187,7 +193,9 @@ export function faultSentence(fault: Fault): string {
     case 'bad-reply':
       return `${formatAddress(fault.endpoint)} sent no valid reply: ${fault.cause}`
     case 'timeout':
-      return `no answer within the ${fault.what} timeout of ${fault.timeoutMs} ms`
+      return fault.what === 'stream'
+        ? `not over within the ${fault.timeoutMs} ms that a call may last here`
+        : `no answer within the ${fault.what} timeout of ${fault.timeoutMs} ms`
     case 'truncated':
       return `${formatAddress(fault.endpoint)} broke off its reply: ${fault.cause}`
     case 'bad-request':

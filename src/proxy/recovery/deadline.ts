@@ -1,13 +1,19 @@
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { TimerWheel } from '../../base/timer-wheel.ts'
 import type { Fault } from '../http/fault.ts'
-import type { Call, Layer } from '../http/service.ts'
+import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
 import { grpcTimeoutMs, type GrpcBound } from './grpc-timeout.ts'
 
 /** What bounds the calls of one route. */
 export interface Bound extends GrpcBound {
   /** Of the whole call, ms; 0: none. */
   readonly timeoutMs: number
+}
+
+/** What tells the time. */
+export interface DeadlineParts {
+  readonly wheel: TimerWheel
+  readonly clock: Clock
 }
 
 /**
@@ -26,28 +32,57 @@ export function limitMs(
 
 /**
  * Ends a call that is not over within its limit, retries and the reply's body included; up to one tick of the wheel late. One whose
- * limit is over when it comes goes no further. Layers below find the moment in `call.deadlineMs`.
+ * limit is over when it comes goes no further. Layers below find the moment in `call.deadlineMs`. An upgrade or CONNECT is only bounded
+ * until it is accepted: what goes through it is no answer that anybody waits for.
  */
-export function deadline(bound: Bound, { wheel, clock }: { wheel: TimerWheel; clock: Clock }): Layer {
+export function deadline(bound: Bound, { wheel, clock }: DeadlineParts): Layer {
   const unbounded = bound.timeoutMs === 0 && bound.grpcTimeoutMaxMs === undefined
   return (next) => (call) => {
     if (unbounded && call.deadlineMs === undefined) return next(call)
     const nowMs = clock.nowMs()
     const timeoutMs = limitMs(bound, call, nowMs)
     if (timeoutMs === undefined) return next(call)
-    if (timeoutMs <= 0) return Promise.resolve(late(0))
+    if (timeoutMs <= 0) return Promise.resolve(late('request', 0))
     call.deadlineMs = nowMs + timeoutMs
-    const timer = wheel.after(timeoutMs, () => call.cancel(late(timeoutMs)))
+    const timer = wheel.after(timeoutMs, () => call.cancel(late('request', timeoutMs)))
+    call.onEnd(() => timer.cancel())
+    return call.upgrade === undefined && call.method !== 'CONNECT' ? next(call) : untilOpen(next(call), timer)
+  }
+}
+
+async function untilOpen(answering: Promise<Reply | Fault>, timer: Timer): Promise<Reply | Fault> {
+  const answer = await answering
+  if (!isFault(answer) && answer.tunnel !== undefined) timer.cancel()
+  return answer
+}
+
+/** How long a call may last in all, ms; absent or 0: for ever. */
+export interface StreamBound extends GrpcBound {
+  readonly streamTimeoutMs?: number
+}
+
+/**
+ * Ends a call that is not over so long after its head came, whatever it is: the reply's last byte, and what goes through an upgrade or
+ * CONNECT, are bounded too. A `grpc-timeout` that the route listens to takes its place. Source: envoy RouteAction.MaxStreamDuration.
+ */
+export function streamLimit(bound: StreamBound, { wheel, clock }: DeadlineParts): Layer | undefined {
+  const { streamTimeoutMs: limit = 0 } = bound
+  if (limit === 0) return undefined
+  return (next) => (call) => {
+    if (grpcTimeoutMs(bound, call) !== undefined) return next(call)
+    const leftMs = call.startedMs + limit - clock.nowMs()
+    if (leftMs <= 0) return Promise.resolve(late('stream', limit))
+    const timer = wheel.after(leftMs, () => call.cancel(late('stream', limit)))
     call.onEnd(() => timer.cancel())
     return next(call)
   }
 }
 
-const late = (timeoutMs: number): Fault => ({
+const late = (what: 'request' | 'stream', timeoutMs: number): Fault => ({
   kind: 'timeout',
   side: 'upstream',
   retry: 'if-idempotent',
-  what: 'request',
+  what,
   timeoutMs: Math.round(timeoutMs),
 })
 

@@ -20,15 +20,20 @@ const to = (cluster: string) => ({
 })
 const slash = { pathSpecifier: { case: 'prefix' as const, value: '/' } }
 
-test('RDS: what a route says of silence and of the deadlines of gRPC callers', () => {
+test('RDS: what a route says of silence, of how long calls last and of the deadlines of gRPC callers', () => {
   const said = (value: object): unknown => {
     const clusterSpecifier = { case: 'cluster' as const, value: 'a' }
     const route = { match: slash, action: { case: 'route' as const, value: { clusterSpecifier, ...value } } }
     const action = decode('RDS', RouteConfigurationSchema, tableOf(route)).virtualHosts[0]?.routes[0]?.action
-    return action?.kind === 'forward' && [action.idleTimeoutMs, action.grpcTimeoutMaxMs]
+    return action?.kind === 'forward' && [action.idleTimeoutMs, action.grpcTimeoutMaxMs, action.streamTimeoutMs]
   }
-  assert.deepEqual(said({}), [undefined, undefined])
-  assert.deepEqual(said({ idleTimeout: ms(0), maxStreamDuration: { grpcTimeoutHeaderMax: ms(2000) } }), [0, 2000])
+  assert.deepEqual(said({}), [undefined, undefined, undefined])
+  assert.deepEqual(said({ idleTimeout: ms(0), maxStreamDuration: { grpcTimeoutHeaderMax: ms(2000) } }), [
+    0,
+    2000,
+    undefined,
+  ])
+  assert.deepEqual(said({ maxStreamDuration: { maxStreamDuration: ms(3000) } }), [undefined, undefined, 3000])
 })
 
 test('RDS: matches, weights, retries, origins, defaults', () => {

@@ -30,7 +30,7 @@ import type {
 import { decodeDestinations, inOrder, splitsByHash, type Levels } from './decode-destinations.ts'
 import { decodeDescriptors } from './decode-descriptors.ts'
 import { decodeFilterConfigs, narrowed, type RouteFilters } from './decode-filter-configs.ts'
-import { decodeGrpcTimeout } from './decode-grpc.ts'
+import { decodeStreamDuration } from './decode-stream-duration.ts'
 import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHedging } from './decode-hedging.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
@@ -287,7 +287,7 @@ function decodeForward(
     ...(action.idleTimeout && {
       idleTimeoutMs: durationMs(action.idleTimeout, 0, join(path, 'idle_timeout'), refused),
     }),
-    ...decodeGrpcTimeout(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
+    ...decodeStreamDuration(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
     ...decodeHedging(hedge, retry, weft, join(path, 'hedge_policy'), refused),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
