@@ -28,7 +28,7 @@ failover: {backendRef: {name: spare, port: 80}}
 panicThreshold: 50
 connection: {connectTimeout: 250ms, idleTimeout: 0s}
 timeouts: {request: 10s, perTry: 2s, idle: 5m, stream: 1h}
-retries: {attempts: 0, on: [5xx], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
+retries: {attempts: 0, on: [5xx, retriable-4xx, envoy-ratelimited], codes: [503, 429, 503], backoff: {base: 10ms, max: 1s}}
 rateLimits: [{requests: 10, scope: Global}, {requests: 1, unit: Day, burst: 3, per: Caller}, {requests: 2, per: {header: X-User}}]
 adaptiveConcurrency: {updateInterval: 250ms}
 faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25}, bandwidth: {rate: 2MiB/s}, headers: [{name: X-Test, value: a}]}
@@ -68,7 +68,12 @@ faults: {delay: {duration: 2s}, abort: {grpcStatus: UNAVAILABLE, percent: 0.25},
       panicThreshold: 50,
       connection: { connectTimeout: 250, idleTimeout: 0 },
       timeouts: { request: 10_000, perTry: 2000, idle: 300_000, stream: 3_600_000 },
-      retries: { attempts: 0, on: ['5xx'], codes: [429, 503], backoff: { base: 10, max: 1000 } },
+      retries: {
+        attempts: 0,
+        on: ['5xx', 'retriable-4xx', 'envoy-ratelimited'],
+        codes: [429, 503],
+        backoff: { base: 10, max: 1000 },
+      },
       rateLimits: [
         { requests: 10, unit: 'Second', burst: 10, scope: 'Global' },
         { requests: 1, unit: 'Day', burst: 3, per: 'caller', scope: 'Local' },
@@ -300,7 +305,7 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     `${web}\nretries: {on: [5x], attempts: 1}\nloadBalancing: {algorithm: RoundRobbin}`,
     [
       'loadBalancing.algorithm: expected one of "PeakEWMA", "LeastRequest", "RoundRobin", "Random", "RingHash", "Maglev", got "RoundRobbin" (did you mean "RoundRobin"?)',
-      'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", got "5x" (did you mean "5xx"?)',
+      'retries.on[0]: expected one of "connect-failure", "refused-stream", "reset-before-request", "reset", "5xx", "gateway-error", "retriable-4xx", "envoy-ratelimited", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", got "5x" (did you mean "5xx"?)',
     ],
   ],
 ]

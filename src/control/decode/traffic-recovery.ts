@@ -33,6 +33,8 @@ const retryCauses = [
   'reset',
   '5xx',
   'gateway-error',
+  'retriable-4xx',
+  'envoy-ratelimited',
   // Statuses of gRPC.
   'cancelled',
   'deadline-exceeded',

@@ -4,12 +4,13 @@ import { timeoutMs } from './retries.ts'
 /** Source: RFC 9110, section 9.2.2. */
 const idempotent = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
 
-/** Causes that a request of any method is repeated for: it reached no program, or the answer is one of gRPC, where every call is a POST. */
+/** Causes that a request of any method is repeated for: it reached no program (a limit refused it, for one), or the answer is one of gRPC, where every call is a POST. */
 const forAnyMethod: ReadonlySet<string> = new Set([
   'connect-failure',
   'refused-stream',
   'reset-before-request',
   'retriable-headers',
+  'envoy-ratelimited',
   'cancelled',
   'deadline-exceeded',
   'internal',

@@ -224,6 +224,10 @@ export type RetryCause =
   | 'gateway-error'
   /** Those of `RetryPolicy.statusCodes`. */
   | 'retriable-status-codes'
+  /** 409, as in Envoy. */
+  | 'retriable-4xx'
+  /** Replies with `x-envoy-ratelimited`, which nothing else repeats. */
+  | 'envoy-ratelimited'
   | GrpcRetryCause
 
 /** xDS: RetryPolicy. */

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import { createTimerWheel } from '../../base/timer-wheel.ts'
-import type { RetryPolicy } from '../config.ts'
+import type { RetryCause, RetryPolicy } from '../config.ts'
 import { bytesBody, type Body } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
+import { headerField } from '../http/headers.ts'
 import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
 import { envoyLimits } from '../config/priority.ts'
@@ -96,6 +97,45 @@ test('a listed status is tried again, for idempotent methods only, and an unlist
   assert.deepEqual(await sent(429, 'PUT'), [200, 2])
   assert.deepEqual(await sent(500, 'GET'), [500, 1])
   assert.deepEqual(await sent(503, 'POST'), [503, 1])
+})
+
+test('409 is tried again for retriable-4xx, for idempotent methods only; no other 4xx is', async () => {
+  const sent = async (status: number, method: string, on: RetryCause): Promise<readonly unknown[]> => {
+    const { run, seen } = world([makeReply(status), makeReply(200)], { on: new Set([on]) })
+    const answer = await run(makeCall({ method }))
+    return [isFault(answer) || answer.status, seen.length]
+  }
+  assert.deepEqual(await sent(409, 'GET', 'retriable-4xx'), [200, 2])
+  assert.deepEqual(await sent(409, 'POST', 'retriable-4xx'), [409, 1])
+  assert.deepEqual(await sent(404, 'GET', 'retriable-4xx'), [404, 1])
+  assert.deepEqual(await sent(503, 'GET', 'retriable-4xx'), [503, 1])
+  assert.deepEqual(await sent(409, 'GET', '5xx'), [409, 1])
+})
+
+test('what a rate limit refused is tried again for that alone, whatever the method', async () => {
+  const sent = async (
+    reply: Reply,
+    more: Partial<RetryPolicy>,
+    call: Call = makeCall(),
+  ): Promise<readonly unknown[]> => {
+    const limited = { ...reply, headers: [...reply.headers, headerField('x-envoy-ratelimited', 'true')] }
+    const { run, seen } = world([limited, makeReply(200)], more)
+    const answer = await run(call)
+    return [isFault(answer) || answer.status, seen.length]
+  }
+  const limits: Partial<RetryPolicy> = { on: new Set(['envoy-ratelimited']) }
+  const others: Partial<RetryPolicy> = {
+    on: new Set(['5xx', 'retriable-status-codes', 'unavailable']),
+    statusCodes: new Set([429]),
+  }
+  const post = (): Call => makeCall({ method: 'POST' })
+  const unavailable: Reply = { ...makeReply(), headers: [headerField('grpc-status', '14')] }
+  assert.deepEqual(await sent(makeReply(429), limits, post()), [200, 2])
+  assert.deepEqual(await sent(unavailable, limits, post()), [200, 2])
+  assert.deepEqual(await sent(makeReply(429), limits, makeCall({ upgrade: 'websocket' })), [429, 1])
+  assert.deepEqual(await sent(makeReply(429), others), [429, 1])
+  assert.deepEqual(await sent(makeReply(503), others), [503, 1])
+  assert.deepEqual(await sent(unavailable, others, post()), [200, 1])
 })
 
 test('a least wait holds for every retry, also after a safe failure', async () => {

@@ -1,6 +1,7 @@
 import { grpcStatus } from '../../base/grpc.ts'
 import type { GrpcRetryCause, RetryPolicy } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
+import { headerValue } from '../http/headers.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
 
 /** Source: RFC 9110, section 9.2.2. */
@@ -13,21 +14,30 @@ export const isIdempotent = (method: string): boolean => idempotentMethods.has(m
  * Whether another attempt is allowed: `on` names the cause and no byte of the request can have reached a program; or `on` or
  * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
  * repeat any method: here a POST is not sent again for a status that `statusCodes` lists. A gRPC status that `on` names is repeated,
- * as a gRPC client with such a policy does: every call of gRPC is a POST, so whoever names one means those. Pure.
+ * as a gRPC client with such a policy does: every call of gRPC is a POST, so whoever names one means those. What a rate limit refused
+ * before it reached a program (`x-envoy-ratelimited`) is repeated if `on` names that, whatever the method, and for nothing else. Pure.
  */
 export function worthRetrying(
   { on, onIfIdempotent, statusCodes }: Pick<RetryPolicy, 'on' | 'onIfIdempotent' | 'statusCodes'>,
   { method, upgrade }: Pick<Call, 'method' | 'upgrade'>,
   answer: Reply | Fault,
 ): boolean {
+  if (!isFault(answer) && isRateLimited(answer)) return upgrade === undefined && on.has('envoy-ratelimited')
   if (!isFault(answer) && upgrade === undefined && coversGrpc(on, answer)) return true
   const listed = statusCodes !== undefined && !isFault(answer) && statusCodes.has(answer.status)
-  if (!isFault(answer) && answer.status < 500 && !listed) return false
+  if (!isFault(answer) && answer.status < 500 && answer.status !== retriable4xx && !listed) return false
   const repeatable = upgrade === undefined && isIdempotent(method)
   if (repeatable && listed && on.has('retriable-status-codes')) return true
   if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
   return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)
 }
+
+/** The only one of them. Source: Envoy, `x-envoy-retry-on`. */
+const retriable4xx = 409
+
+/** Of good replies with a body, which are most, nobody asks. */
+const isRateLimited = ({ status, body, headers }: Reply): boolean =>
+  (status >= 400 || body.length === 0) && headerValue(headers, 'x-envoy-ratelimited') !== undefined
 
 const grpcCauses: readonly (GrpcRetryCause | undefined)[] = Array.from({ length: 17 }, (_, status) => {
   switch (status) {
@@ -56,6 +66,7 @@ const covers = (on: RetryPolicy['on'], answer: Reply | Fault): boolean =>
   isFault(answer) ? coversFault(on, answer) : coversStatus(on, answer.status)
 
 function coversStatus(on: RetryPolicy['on'], status: number): boolean {
+  if (status < 500) return status === retriable4xx && on.has('retriable-4xx')
   return on.has('5xx') || (on.has('gateway-error') && status >= 502 && status <= 504)
 }
 

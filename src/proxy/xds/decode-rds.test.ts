@@ -372,9 +372,15 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     'an unknown cause of retries',
     tableOf({
       match: slash,
-      action: { case: 'route', value: { ...to('a').value, retryPolicy: { retryOn: '5xx,envoy-ratelimited' } } },
+      action: {
+        case: 'route',
+        value: {
+          ...to('a').value,
+          retryPolicy: { retryOn: '5xx,retriable-4xx,envoy-ratelimited,http3-post-connect-failure' },
+        },
+      },
     }),
-    /retry_on: "envoy-ratelimited" is not supported/,
+    /retry_on: "http3-post-connect-failure" is not supported/,
   ],
   [
     'a route that speaks to a filter we do not have',

@@ -56,6 +56,8 @@ const allCauses: readonly RetryCause[] = [
   '5xx',
   'gateway-error',
   'retriable-status-codes',
+  'retriable-4xx',
+  'envoy-ratelimited',
   'cancelled',
   'deadline-exceeded',
   'internal',
