@@ -4,6 +4,15 @@ import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
 
+const policyOf = (faults: string): string => `
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: test-web }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  faults: ${faults}
+`
+
 test('faults: who tests is held up or refused on purpose, everybody else is served; explain says so', async (t) => {
   if (!requires(t, 'curl')) return
   const world = createWorld(t)
@@ -11,14 +20,9 @@ test('faults: who tests is held up or refused on purpose, everybody else is serv
   const client = await world.run('client', { port: 0 })
   await world.run('web')
   await world.curlUntil(client, 'http://web/', 200)
-  await world.apply(`
-apiVersion: weft.dev/v1alpha1
-kind: TrafficPolicy
-metadata: { name: test-web }
-spec:
-  targetRefs: [{ kind: Service, name: web }]
-  faults: { delay: { duration: 300ms }, abort: { httpStatus: 418 }, headers: [{ name: x-test, value: 'yes' }] }
-`)
+  await world.apply(
+    policyOf("{ delay: { duration: 300ms }, abort: { httpStatus: 418 }, headers: [{ name: x-test, value: 'yes' }] }"),
+  )
   const tester = { headers: ['x-test: yes'] }
   await world.curlUntil(client, 'http://web/', 418, tester)
   const startMs = performance.now()
@@ -35,14 +39,7 @@ spec:
   const other = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/'])
   assert.doesNotMatch(other.out, /on purpose/)
 
-  await world.apply(`
-apiVersion: weft.dev/v1alpha1
-kind: TrafficPolicy
-metadata: { name: test-web }
-spec:
-  targetRefs: [{ kind: Service, name: web }]
-  faults: { bandwidth: { rate: 1KiB/s }, headers: [{ name: x-test, value: slowly }] }
-`)
+  await world.apply(policyOf('{ bandwidth: { rate: 1KiB/s }, headers: [{ name: x-test, value: slowly }] }'))
   const slowly = ['explain', '--from', 'client', 'GET', 'http://web/', '-H', 'x-test: slowly']
   await until('explain tells of slow replies', async () =>
     /faults +made on purpose: 100 % of replies at 1 KiB\/s/.test((await world.weft(slowly)).out),
