@@ -48,6 +48,8 @@ export interface ClusterChoice {
     readonly activeCalls: number
     /** With a certificate of ours, without, or plain text. */
     readonly transport: 'mTLS' | 'TLS' | 'plain text'
+    /** Asked for in TLS; absent: nothing is. */
+    readonly serverName?: string | undefined
     /** "region/zone/sub-zone"; "": nobody says. */
     readonly locality: string
     /** 0: asked first; the others as far as those before them are not healthy enough. */
@@ -102,6 +104,7 @@ export function explainCluster(
       ...(state.probe !== undefined && state.probe.why !== '' && { checkFailed: state.probe.why }),
       activeCalls: state.activeCalls,
       transport: transportOf(cluster.transports.get(state.endpoint.transport)),
+      serverName: cluster.transports.get(state.endpoint.transport)?.sni,
       locality: state.endpoint.locality,
       priority: state.endpoint.priority,
     })),

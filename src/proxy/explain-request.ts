@@ -10,8 +10,11 @@ export interface ExplainRequest {
   /** Path and query. */
   readonly path: string
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** For the callee's side: the inbound listener's address, and who calls ("" over plain text). Absent: the caller's side. */
-  readonly inbound?: { readonly address: string; readonly principal: string }
+  /**
+   * For the callee's side: the inbound listener's address, who calls ("" over plain text), and the TLS server name that an egress
+   * gateway goes by. Absent: the caller's side.
+   */
+  readonly inbound?: { readonly address: string; readonly principal: string; readonly serverName?: string }
 }
 
 const token = string({ form: /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, expected: 'a token' })
@@ -37,5 +40,7 @@ export const explainRequest: Decoder<ExplainRequest> = object<ExplainRequest>({
     ),
     { max: 100 },
   ),
-  inbound: optional(object<NonNullable<ExplainRequest['inbound']>>({ address: text, principal: text })),
+  inbound: optional(
+    object<NonNullable<ExplainRequest['inbound']>>({ address: text, principal: text, serverName: optional(hostText) }),
+  ),
 })

@@ -248,7 +248,7 @@ async function atGateway(
 
 function explainInbound(
   request: ExplainRequest,
-  { address, principal }: { address: string; principal: string },
+  { address, principal, serverName }: NonNullable<ExplainRequest['inbound']>,
   { current, workload, rateCounts, quotas, gradients, nowMs, service }: ExplainParts,
 ): InboundExplanation {
   const tls = principal !== ''
@@ -263,7 +263,7 @@ function explainInbound(
     destination: listener.address,
     source: { host: listener.address.host, port: 0 },
     directSource: listener.address.host,
-    serverName: undefined,
+    serverName,
     transportProtocol: tls ? 'tls' : 'raw_buffer',
     applicationProtocols: tls ? [meshAlpn] : [],
   })

@@ -28,10 +28,13 @@ async function calleesOf(
   principal: string,
 ): Promise<Explained['callees']> {
   const callees: Explained['callees'][number][] = []
-  for (const { endpoints, authority, path } of outbound.clusters) {
+  for (const { endpoints, settings, authority, path } of outbound.clusters) {
     const endpoint = endpoints.find((one) => one.candidate && one.workload !== undefined)
     if (endpoint?.workload === undefined) continue
-    const inbound = { address: endpoint.address, principal: endpoint.transport === 'mTLS' ? principal : '' }
+    const { address, transport, serverName } = endpoint
+    // Only gateways tell by it whom a call is for.
+    const forWhom = settings.some(({ name }) => name === 'egressGateway') && serverName !== undefined && { serverName }
+    const inbound = { address, principal: transport === 'mTLS' ? principal : '', ...forWhom }
     const detail = { ...request, authority, path, inbound }
     const answer = await askProxy<InboundExplanation>(client, endpoint.workload, 'explain', detail)
     callees.push({ workload: endpoint.workload, ...(answer.kind === 'value' ? { inbound: answer.value } : {}) })

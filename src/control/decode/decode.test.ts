@@ -83,6 +83,23 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ],
   ],
   [
+    'an ExternalService whose egress gateway could not know where to go on to',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: ["*.a.example"]\n' +
+      '  resolution: None\n  ports: [{port: 80, protocol: http}]\n  egressGateway: {name: edge}',
+    [
+      'a.yaml:8: ExternalService default/pay: spec.egressGateway: with resolution None a gateway would not know where a connection was going; say Static or DNS, or remove this',
+    ],
+  ],
+  [
+    'an egress gateway by its port',
+    'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: [a.example]\n' +
+      '  resolution: DNS\n  ports: [{port: 80, protocol: http}]\n  egressGateway: {port: 80}',
+    [
+      "a.yaml:8: ExternalService default/pay: spec.egressGateway.port: the port is that of the Gateway's listener of protocol weft.dev/mesh; remove this",
+      'a.yaml:8: ExternalService default/pay: spec.egressGateway.name: expected a name of lower-case letters, digits, "-" and ".", got nothing',
+    ],
+  ],
+  [
     'an ExternalService with names where addresses are wanted',
     'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: [a.example]\n' +
       '  resolution: Static\n  ports: [{port: 80, protocol: http}]\n  endpoints: [{address: b.example}]',

@@ -30,6 +30,14 @@ export interface ExternalServiceSpec {
   readonly resolution: 'Static' | 'DNS' | 'None'
   /** Never empty for Static and DNS; with None there are none. */
   readonly endpoints: readonly ExternalEndpointSpec[]
+  /** The mesh calls the hosts through this Gateway only; absent: each sidecar calls them itself. */
+  readonly egressGateway?: EgressGatewaySpec
+}
+
+export interface EgressGatewaySpec {
+  readonly name: string
+  /** Absent: that of the ExternalService. */
+  readonly namespace?: string
 }
 
 export interface ExternalPortSpec {
@@ -106,6 +114,15 @@ const endpoint: Decoder<ExternalEndpointSpec> = object<ExternalEndpointSpec>({
   weight: withDefault(integer({ min: 1, max: 1000 }), 1),
 })
 
+const egressGateway: Decoder<EgressGatewaySpec> = object<EgressGatewaySpec>(
+  { name: subdomain, namespace: optional(label) },
+  {
+    kind: unsupported('it is always a Gateway; remove this'),
+    group: unsupported('it is always a Gateway; remove this'),
+    port: unsupported("the port is that of the Gateway's listener of protocol weft.dev/mesh; remove this"),
+  },
+)
+
 interface WrittenSpec extends Omit<ExternalServiceSpec, 'ports'> {
   readonly ports: readonly ReadPort[]
 }
@@ -117,6 +134,7 @@ export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
       ports: list(port, { min: 1, max: 100 }),
       resolution: oneOf('Static', 'DNS', 'None'),
       endpoints: withDefault(list(endpoint, { max: 1000 }), []),
+      egressGateway: optional(egressGateway),
     },
     {
       addresses: unsupported('write the addresses in hosts'),
@@ -151,6 +169,11 @@ export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
           "is needed, since no host is a name: the name in the endpoints' certificate",
         )
     })
+    if (resolution === 'None' && spec.egressGateway !== undefined)
+      say(
+        `${at}egressGateway`,
+        'with resolution None a gateway would not know where a connection was going; say Static or DNS, or remove this',
+      )
     if (resolution === 'Static' && endpoints.length === 0)
       say(`${at}endpoints`, 'resolution Static needs endpoints with their IP addresses')
     if (resolution === 'None' && endpoints.length > 0)

@@ -20,16 +20,17 @@ const protocols: Readonly<Record<string, Known>> = {
   TLS: { protocol: 'tls', kinds: ['TLSRoute'] },
   TCP: { protocol: 'tcp', kinds: ['TCPRoute'] },
   UDP: { protocol: 'udp', kinds: ['UDPRoute'] },
+  'weft.dev/mesh': { protocol: 'mesh', kinds: [] },
 }
 
 interface Known {
   readonly protocol: ListenerProtocol
   readonly kinds: readonly Kind[]
 }
-type ListenerProtocol = 'http' | 'https' | 'tls' | 'tcp' | 'udp'
+type ListenerProtocol = 'http' | 'https' | 'tls' | 'tcp' | 'udp' | 'mesh'
 
 /** Those of one such may share a port. The TLS server name tells listeners apart whether or not TLS ends there. */
-const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp', udp: 'udp' } as const
+const sharing = { http: 'http', https: 'tls', tls: 'tls', tcp: 'tcp', udp: 'udp', mesh: 'mesh' } as const
 
 /** A listener as it was written, and what could be made of it. */
 export interface Listener {
@@ -86,6 +87,9 @@ function linkListener(
     const message = `the protocol ${JSON.stringify(spec.protocol)} is not supported; use ${Object.keys(protocols).join(' or ')}`
     problems.push(conditionAt(owner, `${field}.protocol`, notAccepted('UnsupportedProtocol'), message))
   }
+  const forTheMesh = known?.protocol === 'mesh'
+  const unfit = forTheMesh ? unfitForMesh(owner, spec, field) : undefined
+  if (unfit !== undefined) problems.push(unfit)
   const place = { port: spec.port, udp: known?.protocol === 'udp' }
   const rival = known && before.find((one) => one.serves && isAt(one, place) && clashes(one, spec, known))
   if (known !== undefined && rival !== undefined) problems.push(conflict(owner, spec, field, rival, known))
@@ -103,6 +107,7 @@ function linkListener(
       serves:
         known !== undefined &&
         rival === undefined &&
+        unfit === undefined &&
         clients.value !== 'nobody' &&
         (spec.tls?.mode !== 'Terminate' || certificates.value.length > 0),
     },
@@ -123,6 +128,14 @@ export const listenerName = ({ kind, metadata }: Owner, { name }: ListenerSpec):
 function clashes({ protocol, hostname }: Listener, spec: ListenerSpec, known: Known): boolean {
   if (protocol === undefined || sharing[protocol] !== sharing[known.protocol]) return true
   return hostname === (spec.hostname ?? everyHost)
+}
+
+/** Members of the mesh know each other without help, and say themselves whom they call. */
+function unfitForMesh(owner: Owner, { tls, hostname }: ListenerSpec, field: string): Problem | undefined {
+  const part = tls !== undefined ? 'tls' : hostname !== undefined ? 'hostname' : undefined
+  if (part === undefined) return undefined
+  const message = `a listener of protocol weft.dev/mesh proves itself by the mesh's own certificate and is for every ExternalService that names the Gateway; remove ${part}`
+  return conditionAt(owner, `${field}.${part}`, notAccepted('UnsupportedValue'), message)
 }
 
 function conflict(owner: Owner, { port }: ListenerSpec, field: string, rival: Listener, known: Known): Problem {

@@ -115,4 +115,5 @@ function protocolsDiffer(
   return problemAt(service, `spec.ports[${index}]`, message)
 }
 
-const healthOf = { ready: 'healthy', 'not-ready': 'unhealthy', draining: 'draining' } as const
+/** How an instance in a state is offered. */
+export const healthOf = { ready: 'healthy', 'not-ready': 'unhealthy', draining: 'draining' } as const

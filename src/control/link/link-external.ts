@@ -1,8 +1,18 @@
 import type { Problem } from '../../base/problem.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { Endpoint, External, BackendTls, MeshSettings, Service, ServicePort } from '../model/model.ts'
+import type {
+  BackendTls,
+  Egress,
+  Endpoint,
+  External,
+  Gateway,
+  MeshSettings,
+  Service,
+  ServicePort,
+} from '../model/model.ts'
 import { isShadowed } from './find-destination.ts'
+import { linkEgress } from './link-egress.ts'
 import type { BackendTlsPolicies } from './link-backend-tls.ts'
 import { portRules, type PortRoutes } from './link-routes.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
@@ -17,6 +27,8 @@ interface Settled {
   readonly routes: ReadonlyMap<string, PortRoutes>
   readonly policies: TrafficPolicies
   readonly backendTls: BackendTlsPolicies
+  readonly gateways: ReadonlyMap<string, Gateway>
+  readonly trustDomain: string
 }
 
 /** Hosts outside of the mesh as services of the model. Of two that claim a host the older one has it. */
@@ -42,14 +54,17 @@ export function linkExternalServices(snapshot: InventorySnapshot, settled: Settl
         return owner === undefined
       })
       // Without a host of its own nobody could name it.
-      return hosts.length === 0 ? [] : [linkExternal(external, hosts, settled)]
+      if (hosts.length === 0) return []
+      const egress = linkEgress(external, { ...settled, snapshot })
+      problems.push(...egress.problems)
+      return [linkExternal(external, { hosts, egress: egress.value }, settled)]
     })
   return { value: services, problems }
 }
 
 function linkExternal(
   external: ExternalService,
-  hosts: readonly string[],
+  { hosts, egress }: { readonly hosts: readonly string[]; readonly egress: Egress | undefined },
   { mesh, routes, policies, backendTls }: Settled,
 ): Service {
   const { metadata, spec } = external
@@ -82,7 +97,7 @@ function linkExternal(
     namespace,
     name,
     ports,
-    external: { hosts, resolution: resolutions[spec.resolution] },
+    external: { hosts, resolution: resolutions[spec.resolution], ...(egress && { egress }) },
     origin: originOf(external, 'spec'),
   }
 }

@@ -46,8 +46,12 @@ export function portOf(destination: Destination, number: number): FailoverPort |
 }
 
 /** Endpoints of two services are one list: known by address, and called alike. */
-function unfit({ resolution, ports }: ResourceOf<'ExternalService'>['spec'], number: number): string | undefined {
+function unfit(
+  { resolution, ports, egressGateway }: ResourceOf<'ExternalService'>['spec'],
+  number: number,
+): string | undefined {
   if (resolution !== 'Static') return `has resolution ${resolution}, and only Static has addresses`
+  if (egressGateway !== undefined) return 'is called through a gateway, which other endpoints are not'
   return ports.some(({ port, tls }) => port === number && tls !== undefined)
     ? 'is called by TLS that the mesh speaks, which other endpoints do not'
     : undefined

@@ -147,6 +147,9 @@ function linkGateway(
       problems.push(...hosts.problems)
       return [{ ...linkListener(one), protocol, hosts: hosts.value }]
     }),
+    mesh: serving
+      .filter(({ protocol }) => protocol === 'mesh')
+      .map(({ name, spec, owner, field }) => ({ name, port: spec.port, origin: originOf(owner, field) })),
     attachments: new Map(listeners.map((one) => [one.name, { kinds: one.kinds, routes: countOf(attached.get(one)) }])),
     listenerSets: sets
       .filter((set) => serving.some(({ owner }) => owner === set))

@@ -61,7 +61,7 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
     return [`${linked.value.namespace}/${linked.value.name}`, linked.value] as const
   })
   for (const one of [...instances.values()].flat()) services.push([`${one.namespace}/${one.name}`, one])
-  const external = linkExternalServices(snapshot, settled)
+  const external = linkExternalServices(snapshot, { ...settled, gateways: gateways.value.gateways, trustDomain })
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
   const leading = leadingRules(Array.from(routes.values(), ({ written }) => written))

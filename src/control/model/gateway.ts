@@ -13,10 +13,19 @@ export interface Gateway {
   readonly listeners: readonly GatewayListener[]
   /** The same for those that take bytes. */
   readonly streams: readonly StreamListener[]
+  /** Those that take the mesh's own calls to hosts outside. */
+  readonly mesh: readonly MeshListener[]
   /** Of every listener, by name: what the status says of it. */
   readonly attachments: ReadonlyMap<string, Attachments>
   /** `<namespace>/<name>` of the ListenerSets of which at least one listener can be served. */
   readonly listenerSets: readonly string[]
+  readonly origin: Origin
+}
+
+/** Takes mTLS by members of the mesh, for the ExternalServices that name the Gateway (`External.egress`). */
+export interface MeshListener {
+  readonly name: string
+  readonly port: number
   readonly origin: Origin
 }
 

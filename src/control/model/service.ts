@@ -27,6 +27,19 @@ export interface External {
   readonly hosts: readonly string[]
   /** `none`: each connection goes on to where it was going. `dns`: the endpoints' hosts are names, or addresses. */
   readonly resolution: 'static' | 'dns' | 'none'
+  /** Who calls the hosts for all others; absent: every proxy does. */
+  readonly egress?: Egress
+}
+
+/** A Gateway through which alone the mesh calls hosts outside. */
+export interface Egress {
+  /** `<namespace>/<name>`; "": the one that was named cannot be used. */
+  readonly gateway: string
+  /** Its instances, where they take the mesh's calls; empty: every call fails. */
+  readonly endpoints: readonly Endpoint[]
+  /** SPIFFE ID of its instances. */
+  readonly identity: string
+  readonly origin: Origin
 }
 
 export interface ServicePort {

@@ -14,6 +14,7 @@ import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstre
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
 import type { InboundPort, Locality, Service, ServicePort, SettingOrigins, Traffic } from '../model/model.ts'
+import { egressServerName } from './egress.ts'
 import { meshEndpointMatch, renderEndpoints } from './endpoints.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
 import { renderHealthCheck } from './health-checks.ts'
@@ -135,10 +136,14 @@ const byName = (service: Service, port: ServicePort, caller: Locality | undefine
   loadAssignment: renderEndpoints(service, port, caller),
 })
 
+/** Sidecars do not ask for it; egress gateways tell by it whom a connection is for. */
+const meshServerName = (service: Service, port: ServicePort): string =>
+  service.external?.egress === undefined ? hostOf(service) : egressServerName(service, port)
+
 const meshTransport = (service: Service, port: ServicePort): TransportMatch => ({
   name: mtlsTransport,
   match: meshEndpointMatch,
-  transportSocket: tlsSocket(renderUpstreamTls(hopOf(port), hostOf(service), port.identities)),
+  transportSocket: tlsSocket(renderUpstreamTls(hopOf(port), meshServerName(service, port), port.identities)),
 })
 
 const tlsSocket = (value: Any): NonNullable<Cluster['transportSocket']> => ({

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Address } from '../../base/address.ts'
 import type { FilterChainSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
+import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { gatewayNames } from '../../xds/names.ts'
 import type { Gateway, GatewayInstance, GatewayListener, RouteRule, StreamListener } from '../model/model.ts'
@@ -8,6 +9,7 @@ import { httpAuthorization, policyOrigins } from './authorization-filters.ts'
 import { renderDatagrams } from './gateway-datagrams.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
+import { egressChains, type CalledPort } from './egress.ts'
 import { faultsByRoute } from './faults.ts'
 import { gatewayTables, type GatewayTable } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
@@ -29,10 +31,10 @@ export interface GatewaySocket {
 
 /** The sockets of an instance: each port on each address of the Gateway, or on the instance's own. */
 export function gatewaySockets(
-  { listeners, streams, addresses }: Gateway,
+  { listeners, streams, mesh, addresses }: Gateway,
   { host, portMap }: GatewayInstance,
 ): readonly GatewaySocket[] {
-  const all = [...listeners, ...streams]
+  const all = [...listeners, ...streams, ...mesh.map(({ port }) => ({ port, protocol: 'mesh' }))]
   const hosts = addresses.length === 0 ? [host] : addresses
   const sockets = (udp: boolean): readonly GatewaySocket[] =>
     Array.from(new Set(all.filter((one) => (one.protocol === 'udp') === udp).map(({ port }) => port))).flatMap((port) =>
@@ -46,11 +48,18 @@ export function gatewaySockets(
   return [...sockets(false), ...sockets(true)]
 }
 
+/** What holds for all of an instance. */
+interface InstanceParts extends Pick<GatewayInstance, 'authorization'> {
+  readonly accessLog: boolean
+  /** What it calls for the mesh. */
+  readonly egress: readonly CalledPort[]
+}
+
 /** Plain HTTP is told apart by the host that a request names, HTTPS and TLS already by the TLS server name. */
 export function renderGatewayListener(
   gateway: Gateway,
   { name, port, udp, address }: GatewaySocket,
-  { authorization, accessLog }: Pick<GatewayInstance, 'authorization'> & { readonly accessLog: boolean },
+  { authorization, accessLog, egress }: InstanceParts,
 ): MessageInitShape<typeof ListenerSchema> {
   const { listeners, streams: all } = gateway
   if (udp)
@@ -58,6 +67,18 @@ export function renderGatewayListener(
       all.filter((one) => isThere(one, port, true)),
       { name, address, authorization, accessLog },
     )
+  if (gateway.mesh.some((one) => one.port === port)) {
+    const chains = egressChains(egress, { authorization, accessLog })
+    return {
+      name,
+      address: socketAddress(address),
+      // Members of the mesh come here, as they do to a program's sidecar.
+      trafficDirection: TrafficDirection.INBOUND,
+      ...inspectTls({ limitMs: 10_000, serverMayBeFirst: false }),
+      filterChains: chains.length > 0 ? [...chains] : [closingChain({ port, authorization, accessLog })],
+      metadata: weft(gateway.origin, policyOrigins(authorization)),
+    }
+  }
   const tables = gatewayTables(gateway).filter((table) => table.port === port)
   const chains = tables.flatMap((table): readonly FilterChain[] => {
     const [first] = table.listeners

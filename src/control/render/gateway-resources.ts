@@ -3,6 +3,7 @@ import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/ro
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { certificateSecret } from '../../xds/names.ts'
 import type { Gateway, Model, Workload } from '../model/model.ts'
+import { egressPorts, type CalledPort } from './egress.ts'
 import { gatewaySockets, renderGatewayListener } from './gateway-listeners.ts'
 import { gatewayTables, renderGatewayTable } from './gateway-routes.ts'
 import type { RenderedResource, ResourceCache } from './resource-cache.ts'
@@ -30,14 +31,20 @@ const none: GatewayResources = {
 /** The resources of the Gateway that a workload serves. */
 export function gatewayResources(
   { namespace, name: workload, gateway: instance }: Workload,
-  { gateways, certificates, mesh: { accessLog } }: Model,
+  model: Model,
   cache: ResourceCache,
 ): GatewayResources {
+  const {
+    gateways,
+    certificates,
+    mesh: { accessLog },
+  } = model
   const gateway = instance && gateways.get(instance.gateway)
   if (gateway === undefined || instance === undefined) return none
   const { authorization } = instance
   const sockets = gatewaySockets(gateway, instance)
   const tables = gatewayTables(gateway)
+  const egress = gateway.mesh.length === 0 ? [] : egressPorts(model, `${gateway.namespace}/${gateway.name}`)
   const secrets = new Map(
     [
       ...[...gateway.listeners, ...gateway.streams].flatMap((one) => one.certificates),
@@ -52,9 +59,9 @@ export function gatewayResources(
       const socket = sockets.find((one) => one.name === name)
       if (socket === undefined) return undefined
       // Not the routes: they come and go without a change of the listener.
-      const inputs = [socket, withoutRoutes(gateway), authorization, accessLog]
+      const inputs = [socket, withoutRoutes(gateway), authorization, accessLog, egress.map(asListened)]
       return cache.get(`LDS ${namespace}/${workload} ${name}`, name, inputs, ListenerSchema, () =>
-        renderGatewayListener(gateway, socket, { authorization, accessLog }),
+        renderGatewayListener(gateway, socket, { authorization, accessLog, egress }),
       )
     },
     table(name) {
@@ -75,8 +82,18 @@ export function gatewayResources(
 }
 
 /** Those of calls come by RDS; where bytes go stands in the listener. */
-const withoutRoutes = ({ listeners, streams, origin }: Gateway): readonly unknown[] => [
+const withoutRoutes = ({ listeners, streams, mesh, origin }: Gateway): readonly unknown[] => [
   listeners.map(({ hosts: _routes, ...listener }) => listener),
   streams,
+  mesh,
   origin,
+]
+
+/** Not where it goes: that is in its cluster. */
+const asListened = ({ service: { namespace, name }, port }: CalledPort): readonly unknown[] => [
+  namespace,
+  name,
+  port.port,
+  port.protocol,
+  port.origin,
 ]

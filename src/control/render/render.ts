@@ -24,6 +24,7 @@ import {
   renderPassthroughCluster,
   renderServiceCluster,
 } from './clusters.ts'
+import { throughEgress, type CalledPort } from './egress.ts'
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
 import { reserveEndpoints, reserveOf, withReserve } from './failover.ts'
 import {
@@ -224,12 +225,13 @@ function endpoints(
   model: Model,
   cache: ResourceCache,
 ): RenderedResource | undefined {
-  return ofPort(name, model, ({ service, port }) => {
+  return ofPort(name, model, (found) => {
+    const { service, port } = throughEgress(found, workload)
     if (byDns(service)) return undefined
     const caller = placeOf(workload, port)
     const reserve = reserveEndpoints(port, reserveOf(port, model))
     return cache.get(
-      `EDS ${name}${fromPlace(caller)}`,
+      `EDS ${name}${fromPlace(caller)}${through(found, service)}`,
       name,
       [port.endpoints, port.traffic?.locality, caller, reserve],
       ClusterLoadAssignmentSchema,
@@ -259,13 +261,14 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
     if (!workload.inbound.some((port) => inboundClusterName(port) === name)) return undefined
     return cache.get(`CDS ${name}`, name, [], ClusterSchema, () => renderInboundCluster(name, program))
   }
-  return ofPort(name, model, ({ service, port }) => {
+  return ofPort(name, model, (found) => {
+    const { service, port } = throughEgress(found, workload)
     const place = byDns(service) ? placeOf(workload, port) : undefined
     const shown = port.tls && workload.gateway && model.gateways.get(workload.gateway.gateway)?.clientCertificate
     const caller = { place, shown }
     const whole = withReserve(port, reserveOf(port, model))
     return cache.get(
-      `CDS ${name}${fromPlace(place)}${shown === undefined ? '' : ` as ${shown}`}`,
+      `CDS ${name}${fromPlace(place)}${shown === undefined ? '' : ` as ${shown}`}${through(found, service)}`,
       name,
       // Not the endpoints, unless they are in it: they come and go without a change of the cluster, unless the hop becomes another.
       [
@@ -288,6 +291,9 @@ function cluster(name: string, { workload }: Proxy, model: Model, cache: Resourc
   })
 }
 
+/** Callers through a gateway share what they get, and the gateway has its own. */
+const through = (found: CalledPort, service: Service): string => (found.service === service ? '' : ' through a gateway')
+
 /** Its endpoints are in the cluster, by name. */
 const byDns = ({ external }: Service): boolean => external?.resolution === 'dns'
 
@@ -301,12 +307,7 @@ function serviceEntry(name: string, model: Model, cache: ResourceCache): Rendere
   )
 }
 
-interface Found {
-  readonly service: Service
-  readonly port: ServicePort
-}
-
-function findPort(model: Model, name: string): Found | undefined {
+function findPort(model: Model, name: string): CalledPort | undefined {
   const parsed = parseServicePortName(name)
   const service = parsed && model.services.get(`${parsed.namespace}/${parsed.service}`)
   const port = service?.ports.find((one) => one.port === parsed?.port)
@@ -318,7 +319,7 @@ function findPort(model: Model, name: string): Found | undefined {
 const ofPort = (
   name: string,
   model: Model,
-  render: (found: Found) => RenderedResource | undefined,
+  render: (found: CalledPort) => RenderedResource | undefined,
 ): RenderedResource | undefined => {
   const found = findPort(model, name)
   return found === undefined ? undefined : render(found)
@@ -384,7 +385,7 @@ function allNames(model: Model): AllNames {
   return {
     services: once(() => [...model.services.values()].map(serviceEntryName).toSorted()),
     ports: once(() => portNames(() => true)),
-    assignments: once(() => portNames((_port, service) => !byDns(service))),
+    assignments: once(() => portNames((_port, service) => !byDns(service) || service.external?.egress !== undefined)),
     routed: once(() => portNames((port) => isHttp(port.protocol) || hasStreams(port))),
   }
 }

@@ -48,8 +48,8 @@ export function listenerStatuses(
 }
 
 /** Whether a listener can be served, if somebody does. */
-export const isServed = ({ listeners, streams }: Gateway, name: string): boolean =>
-  [...listeners, ...streams].some((one) => one.name === name)
+export const isServed = ({ listeners, streams, mesh }: Gateway, name: string): boolean =>
+  [...listeners, ...streams, ...mesh].some((one) => one.name === name)
 
 /** What is wrong with the whole, and not with one of its listeners. */
 export const besidesListeners = (problems: readonly Problem[]): readonly Problem[] =>

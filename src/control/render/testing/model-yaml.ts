@@ -99,10 +99,24 @@ function service(given: Loose<Service>): Service {
     namespace,
     name,
     ports: ports.map((port) => servicePort(port, resource)),
-    ...(given.external && { external: given.external as External }),
+    ...(given.external && { external: external(given.external) }),
     origin: origin(resource, given.origin),
   }
 }
+
+const external = ({ egress, ...rest }: Loose<External>): External =>
+  ({
+    ...rest,
+    ...(egress && {
+      egress: {
+        gateway: 'default/edge',
+        identity: 'spiffe://weft.local/ns/default/sa/edge',
+        ...egress,
+        endpoints: (egress.endpoints ?? []).map(endpoint),
+        origin: origin('ExternalService default/api', { field: 'spec.egressGateway' }),
+      },
+    }),
+  }) as External
 
 function servicePort(given: Loose<ServicePort>, resource: string): ServicePort {
   const { port = 80, name = '', protocol = 'http', rules = [], endpoints = [], identities = [] } = given
@@ -254,6 +268,7 @@ function gateway({
   addresses = [],
   listeners = [],
   streams = [],
+  mesh = [],
   clientCertificate,
 }: Loose<Gateway>): Gateway {
   const resource = `Gateway ${namespace}/${name}`
@@ -285,6 +300,7 @@ function gateway({
       hosts: (given.hosts ?? []).map(streamHost),
       origin: origin(resource, { field: `spec.listeners[${index}]` }),
     })),
+    mesh: mesh.map(({ name: of = 'mesh', port = 15443 }) => ({ name: of, port, origin: origin(resource) })),
     attachments: new Map(),
     listenerSets: [],
     origin: origin(resource),
