@@ -1,15 +1,18 @@
 import grpc from '@grpc/grpc-js'
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import tls from 'node:tls'
 import { formatAddress, type Address } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { seeded } from '../base/random.ts'
 import { typeUrls } from '../xds/type-urls.ts'
 import { startBareProxy, type BareProxy } from './run-bare.ts'
-import { program } from './testing/world.ts'
+import { createTestAuthority } from './testing/certificates.ts'
+import { eventually, program } from './testing/world.ts'
 import { decodeBootstrap } from './xds/decode-bootstrap.ts'
 import { testAdsServer } from './xds/testing/ads-server.ts'
+import { testSdsServer } from './xds/testing/sds-server.ts'
 import { edsCluster, endpoints, listener, loopback, routesTo } from './xds/testing/resources.ts'
 
 function start(t: TestContext, json: unknown): BareProxy {
@@ -123,4 +126,61 @@ test('a foreign control plane is asked as Envoy asks; static resources stay', as
   const [at] = addresses.listeners
   assert.ok(at !== undefined)
   assert.equal(await (await fetch(`http://${formatAddress(at)}/`)).text(), 'echo')
+})
+
+/** The certificate that is shown at an address, and whether this bundle vouches for it. */
+const shownAt = ({ host, port }: Address, ca: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = tls.connect({ host, port, ca, checkServerIdentity: () => undefined }, () => {
+      resolve(socket.getPeerX509Certificate()?.subjectAltName ?? '')
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+
+test('certificates from a server on a Unix socket: waited for, and shown anew when they change', async (t) => {
+  const authority = await createTestAuthority()
+  const server = await testSdsServer(t, {})
+  const listener: any = tcpListener({ host: '127.0.0.1', port: 0 }, 'echo')
+  listener.filter_chains[0].transport_socket = {
+    name: 'tls',
+    typed_config: {
+      '@type': `${types}transport_sockets.tls.v3.DownstreamTlsContext`,
+      common_tls_context: {
+        tls_certificate_sds_secret_configs: [
+          {
+            name: 'own',
+            sds_config: {
+              api_config_source: {
+                api_type: 'GRPC',
+                transport_api_version: 'V3',
+                grpc_services: [{ envoy_grpc: { cluster_name: 'agent' } }],
+              },
+            },
+          },
+        ],
+      },
+    },
+  }
+  const agent = {
+    name: 'agent',
+    ...h2,
+    load_assignment: {
+      cluster_name: 'agent',
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: server.unix } } } }] }],
+    },
+  }
+  const { started } = start(t, {
+    static_resources: { listeners: [listener], clusters: [cluster('echo', await echo(t)), agent] },
+  })
+  await eventually(() => server.requests.length > 0)
+  server.set({ own: await authority.issue('dns:one.example') })
+  const addresses = await started
+  assert.ok(!('failed' in addresses))
+  const [at] = addresses.listeners
+  assert.ok(at !== undefined)
+  assert.equal(await shownAt(at, authority.bundlePem), 'DNS:one.example')
+  server.set({ own: await authority.issue('dns:two.example') })
+  await eventually(() => server.requests.at(-1)?.versionInfo === '3')
+  assert.equal(await shownAt(at, authority.bundlePem), 'DNS:two.example')
 })

@@ -11,6 +11,7 @@ import {
 } from './gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from './grpc-client.ts'
 import { weftNodeMetadata } from './names.ts'
+import { goodLifeMs, reconnectDelayMs } from './reconnect.ts'
 import { typeUrls, xdsTypeOf, type XdsType } from './type-urls.ts'
 
 /** Who asks. */
@@ -73,10 +74,6 @@ type Request = Partial<
 > & { readonly errorDetail?: { code: number; message: string } }
 
 const delta = grpcMethod(AggregatedDiscoveryService.method.deltaAggregatedResources)
-const backoffBaseMs = 100
-const backoffMaxMs = 10_000
-/** A stream that lived this long and said something was a good one: the next wait is short again. */
-const goodLifeMs = 1_000
 /** Enough for a few dozen fields; HTTP/2 and people have their limits. */
 const maxReasonChars = 8_000
 
@@ -130,7 +127,7 @@ export function createAdsClient(parts: AdsParts): AdsClient {
     which.connection.close()
     if (closed) return
     if (which.heard && clock.nowMs() - which.startedMs >= goodLifeMs) failures = 0
-    const delayMs = random.below(Math.min(backoffMaxMs, backoffBaseMs * 2 ** failures))
+    const delayMs = reconnectDelayMs(failures, random)
     // The first one is news, the twentieth is not.
     log[failures === 0 ? 'warn' : 'debug']('no control plane; serving on with the last configuration', { reason: why })
     failures++
@@ -226,7 +223,8 @@ export function createAdsClient(parts: AdsParts): AdsClient {
   }
 }
 
-const nodeOf = ({ id, cluster, version, metadata, locality }: AdsNode): Node =>
+/** As it stands in requests. */
+export const nodeOf = ({ id, cluster, version, metadata, locality }: AdsNode): Node =>
   create(NodeSchema, {
     id,
     cluster,

@@ -1,9 +1,18 @@
 import type { GrpcTarget } from '../../xds/grpc-client.ts'
 import type { TrustSource } from '../config.ts'
+import type { PipeCluster } from './decode-pipe-cluster.ts'
 import type { GivenResources } from './resources.ts'
 
-/** The first endpoint of the control plane's cluster. The decoder has made sure of the cluster, and `adsProblem` of the rest. */
-export function adsTarget(name: string, given: GivenResources): GrpcTarget {
+/** Where servers of configuration stand. */
+export interface Servers {
+  readonly given: GivenResources
+  readonly pipes: ReadonlyMap<string, PipeCluster>
+}
+
+/** The first endpoint of a server's cluster. The decoder has made sure of the cluster, and `serverProblem` of the rest. */
+export function serverTarget(name: string, { given, pipes }: Servers): GrpcTarget {
+  const pipe = pipes.get(name)
+  if (pipe !== undefined) return { unix: pipe.path }
   const cluster = given.CDS.get(name)
   const address = cluster?.inline.endpoints[0]?.address ?? { host: '', port: 0 }
   const secure = cluster?.transports.get('')
@@ -22,8 +31,9 @@ export function adsTarget(name: string, given: GivenResources): GrpcTarget {
 const pemOf = (trust: TrustSource, { SDS }: GivenResources): string =>
   'pem' in trust ? trust.pem : (SDS.get(trust.secret)?.trustPem ?? '')
 
-/** Why this cluster cannot be the control plane's; undefined if it can. What would come by ADS is not there yet when it is called. */
-export function adsProblem(name: string, given: GivenResources): string | undefined {
+/** Why this cluster cannot be that of a server of configuration; undefined if it can. What would come by ADS or SDS is not there yet when it is called. */
+export function serverProblem(name: string, { given, pipes }: Servers): string | undefined {
+  if (pipes.has(name)) return undefined
   const cluster = given.CDS.get(name)
   if (cluster === undefined) return `${name} is no cluster of static_resources`
   if (cluster.inline.endpoints.length === 0) return `the cluster ${name} has no endpoint in static_resources`

@@ -1,13 +1,16 @@
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import { settable } from '../../base/watchable.ts'
 import { createAdsClient, type AdsSource } from '../../xds/ads-client.ts'
 import { connectGrpc } from '../../xds/grpc-client.ts'
-import { adsTarget } from './ads-target.ts'
+import { serverProblem, serverTarget } from './ads-target.ts'
 import { createConfigFlow, type ConfigFlow } from './config-flow.ts'
 import type { Bootstrap } from './decode-bootstrap.ts'
+import { needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources, type GivenResources } from './resources.ts'
+import { isSdsSecret } from './sds-secret.ts'
+import { createSecretSources, type SecretSources } from './secret-sources.ts'
 import { createWarming } from './warm.ts'
 
 /** What a stream to a bootstrap's control plane needs. */
@@ -19,42 +22,86 @@ export interface BootstrapParts {
 }
 
 /**
- * The configuration that a bootstrap gives: fixed, or with what its control plane says besides. `relayed`: somebody else holds the
+ * The configuration that a bootstrap gives: fixed but for secrets, or with what its control plane says besides. `relayed`: somebody else holds the
  * stream.
  */
 export function createBootstrapFlow(bootstrap: Bootstrap, parts: BootstrapParts, relayed?: AdsSource): ConfigFlow {
   const { given, ads: foreign } = bootstrap
-  if (foreign === undefined) return fixed(given, parts)
+  if (foreign === undefined) return fixed(bootstrap, parts)
   const source = relayed ?? bootstrapSource(bootstrap, parts)
-  return createConfigFlow({ source, given, foreign, clock: parts.clock, log: parts.log })
+  const { clock, log } = parts
+  return createConfigFlow({ source, given, foreign, secretSources: secretSources(bootstrap, parts), clock, log })
 }
 
 /** A stream to the control plane that the bootstrap names. */
 export const bootstrapSource =
-  ({ node, given, ads }: Bootstrap, { version, clock, random, log }: BootstrapParts): AdsSource =>
+  (bootstrap: Bootstrap, { version, clock, random, log }: BootstrapParts): AdsSource =>
   (receiver) =>
     createAdsClient({
       ...receiver,
-      connect: () => connectGrpc(adsTarget(ads?.cluster ?? '', given), { clock, log: log.named('xds') }),
-      node: { ...node, version },
+      connect: () =>
+        connectGrpc(serverTarget(bootstrap.ads?.cluster ?? '', bootstrap), { clock, log: log.named('xds') }),
+      node: { ...bootstrap.node, version },
       olderWildcard: true,
       clock,
       random,
       log: log.named('xds'),
     })
 
-function fixed(given: GivenResources, parts: { readonly clock: Clock; readonly log: Log }): ConfigFlow {
-  const warming = createWarming(createResources(given, { alone: true }), parts)
-  warming.settle()
+/** Servers of secrets are asked by each process for itself. */
+const secretSources =
+  (bootstrap: Bootstrap, { version, clock, random, log }: BootstrapParts) =>
+  (changed: () => void): SecretSources =>
+    createSecretSources({
+      targetOf: (cluster) =>
+        serverProblem(cluster, bootstrap) === undefined ? serverTarget(cluster, bootstrap) : undefined,
+      node: { ...bootstrap.node, version },
+      changed,
+      clock,
+      random,
+      log,
+    })
+
+function fixed(bootstrap: Bootstrap, parts: BootstrapParts): ConfigFlow {
+  const { given } = bootstrap
+  const { clock } = parts
+  const sources = secretSources(bootstrap, parts)(() => settle())
+  const warming = createWarming(createResources(given, { alone: true }), { ...parts, secrets: sources.secrets })
+  const config = settable(warming.config())
+  const ready = Promise.withResolvers<void>()
+  let limit: Timer | undefined
+  function settle(): void {
+    warming.settle()
+    config.set(warming.config())
+    if (config.value.listeners.size === given.LDS.size) ready.resolve()
+    limit?.cancel()
+    const atMs = warming.nextLimitMs()
+    limit =
+      atMs === undefined ? undefined : clock.after(Math.max(1, atMs - clock.nowMs()), settle, { background: true })
+  }
+  sources.want(secretsOfServers(given))
+  settle()
   return {
-    config: settable(warming.config()),
-    // All there is was given at the start.
+    config,
+    // All else was given at the start.
     forgetUnused() {},
     demand: () => Promise.resolve(false),
     demanded: () => [],
-    ready: Promise.resolve(),
+    ready: ready.promise,
     renew() {},
-    close() {},
-    state: () => ({ controlPlane: 'none: everything stands in the bootstrap' }),
+    close() {
+      sources.close()
+      limit?.cancel()
+    },
+    state: () => ({ controlPlane: 'none: everything stands in the bootstrap', secrets: sources.state() }),
   }
 }
+
+/** What the bootstrap's own resources want of servers of secrets. */
+const secretsOfServers = ({ LDS, CDS }: GivenResources): ReadonlySet<string> =>
+  new Set(
+    [
+      ...Array.from(LDS.values()).flatMap((listener) => needsOfListener(listener).secrets),
+      ...Array.from(CDS.values()).flatMap(secretsOfCluster),
+    ].filter(isSdsSecret),
+  )

@@ -7,6 +7,8 @@ import type { ProxyConfig } from '../config.ts'
 import { createDemands } from './demands.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources, type GivenResources } from './resources.ts'
+import { isSdsSecret } from './sds-secret.ts'
+import type { SecretSources } from './secret-sources.ts'
 import { createWarming } from './warm.ts'
 
 /** The proxy's configuration as it comes from a control plane, and keeps coming. */
@@ -47,6 +49,8 @@ export function createConfigFlow(parts: {
   given?: GivenResources
   /** Absent: Weft's own, which knows names and gives clusters one by one. */
   foreign?: Foreign
+  /** Secrets that come from other servers; `changed` is to be told. Absent: there are none. */
+  secretSources?: (changed: () => void) => SecretSources
   clock: Clock
   log: Log
   /** Service ports to ask for from the start. */
@@ -54,7 +58,8 @@ export function createConfigFlow(parts: {
 }): ConfigFlow {
   const { clock, foreign, log } = parts
   const resources = createResources(parts.given)
-  const warming = createWarming(resources, parts)
+  const sources = parts.secretSources?.(() => advance())
+  const warming = createWarming(resources, { ...parts, secrets: sources?.secrets })
   const config = settable(warming.config())
   const ready = Promise.withResolvers<void>()
   const demands = createDemands({ resources, warming, clock, gaveUp: () => advance() })
@@ -62,6 +67,8 @@ export function createConfigFlow(parts: {
   let awaited: { readonly type: XdsType; readonly names: readonly string[]; readonly inForce: () => void }[] = []
   let limit: { readonly atMs: number; readonly timer: Timer } | undefined
   let wanted = new Map<XdsType, ReadonlySet<string>>()
+  /** Of other servers. */
+  let wantedSecrets: ReadonlySet<string> = new Set()
 
   const client: AdsClient = parts.source({ versions: (type) => resources.versions(type), receive })
 
@@ -95,6 +102,7 @@ export function createConfigFlow(parts: {
     } while (forgetUnneeded() || demands.answer())
     config.set(warming.config())
     for (const [type, names] of wanted) client.subscribe(type, names)
+    sources?.want(wantedSecrets)
     const done = awaited.filter(({ type, names }) => !names.some((name) => isWaiting(type, name)))
     awaited = awaited.filter((one) => !done.includes(one))
     for (const { inForce } of done) inForce()
@@ -131,13 +139,14 @@ export function createConfigFlow(parts: {
       if (shape?.edsName !== undefined) assignments.add(shape.edsName)
       if (shape !== undefined) for (const secret of secretsOfCluster(shape)) secrets.add(secret)
     }
+    wantedSecrets = new Set([...secrets].filter(isSdsSecret))
     return new Map<XdsType, ReadonlySet<string>>([
       ['LDS', foreign?.listeners === false ? nothing : everything],
       ['NDS', foreign === undefined ? everything : nothing],
       ['RDS', tables],
       ['CDS', foreign === undefined ? clusters : foreign.clusters ? everything : nothing],
       ['EDS', assignments],
-      ['SDS', secrets],
+      ['SDS', new Set([...secrets].filter((name) => !isSdsSecret(name)))],
     ])
   }
 
@@ -175,6 +184,7 @@ export function createConfigFlow(parts: {
     renew: () => client.renew(),
     close() {
       client.close()
+      sources?.close()
       demands.close()
       setLimit(undefined)
     },
@@ -186,6 +196,7 @@ export function createConfigFlow(parts: {
       },
       demanded: [...demands.tables(), ...demands.clusters()],
       leftOut: resources.leftOut(),
+      ...(sources && { secrets: sources.state() }),
     }),
   }
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
 import { decodeBootstrap, type Bootstrap } from './decode-bootstrap.ts'
+import { sdsSecret } from './sds-secret.ts'
 
 const types = 'type.googleapis.com/envoy.extensions.'
 const router = { name: 'router', typed_config: { '@type': `${types}filters.http.router.v3.Router` } }
@@ -252,6 +253,108 @@ for (const { what, change, says } of wrong)
     const { problems } = decode(bootstrap(change))
     if (typeof says === 'string') assert.deepEqual(problems, [says])
     else assert.match(problems?.[0] ?? '', says)
+    assert.equal(problems?.length, 1)
+  })
+
+const agent = (json: any): void => {
+  json.static_resources.clusters.push({
+    name: 'agent',
+    http2_protocol_options: {},
+    load_assignment: {
+      cluster_name: 'agent',
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: '/run/agent.sock' } } } }] }],
+    },
+  })
+  const common = listener(json).filterChains[0].transport_socket.typed_config.common_tls_context
+  delete common.tls_certificates
+  common.tls_certificate_sds_secret_configs = [
+    {
+      name: 'spiffe://a/b',
+      sds_config: {
+        resource_api_version: 'V3',
+        api_config_source: {
+          api_type: 'GRPC',
+          transport_api_version: 'V3',
+          grpc_services: [{ envoy_grpc: { cluster_name: 'agent' } }],
+        },
+      },
+    },
+  ]
+}
+const secretOf = (json: any): any =>
+  listener(json).filterChains[0].transport_socket.typed_config.common_tls_context.tls_certificate_sds_secret_configs[0]
+const agentCluster = (json: any): any => json.static_resources.clusters[1]
+
+test('a server on a Unix socket brings secrets, and may bring all else', () => {
+  const { value, problems } = decode(bootstrap(agent))
+  assert.deepEqual(problems, undefined)
+  assert.deepEqual(value?.pipes, new Map([['agent', { name: 'agent', path: '/run/agent.sock' }]]))
+  assert.deepEqual(value.given.LDS.get('web')?.filterChains[0]?.tls?.certificate, {
+    secret: sdsSecret({ cluster: 'agent', name: 'spiffe://a/b' }),
+  })
+  assert.equal(value.given.CDS.has('agent'), false)
+  const byPipe = decode(
+    bootstrap((json) => {
+      agent(json)
+      ads(json)
+      json.dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name = 'agent'
+    }),
+  )
+  assert.equal(byPipe.value?.ads?.cluster, 'agent')
+})
+
+const wrongServers: readonly (readonly [what: string, change: (json: any) => void, says: RegExp])[] = [
+  [
+    'a server that is not there',
+    (json) => (secretOf(json).sds_config.api_config_source.grpc_services[0].envoy_grpc.cluster_name = 'other'),
+    /takes a secret from a server that cannot be asked: other is no cluster of static_resources/,
+  ],
+  [
+    'a server that speaks HTTP/1.1',
+    (json) => (secretOf(json).sds_config.api_config_source.grpc_services[0].envoy_grpc.cluster_name = 'backend'),
+    /the cluster backend does not say http2_protocol_options/,
+  ],
+  [
+    'another variant of the protocol',
+    (json) => (secretOf(json).sds_config.api_config_source.api_type = 'REST'),
+    /tls_certificate_sds_secret_configs\[0\]\.sds_config\.api_config_source\.api_type: expected GRPC/,
+  ],
+  [
+    'a wait of its own',
+    (json) => (secretOf(json).sds_config.initial_fetch_timeout = '1s'),
+    /sds_config\.initial_fetch_timeout: is not supported/,
+  ],
+  [
+    'a socket without gRPC',
+    (json) => delete agentCluster(json).http2_protocol_options,
+    /clusters\[1\]: a cluster with a pipe is for gRPC alone/,
+  ],
+  [
+    'a socket in no file',
+    (json) =>
+      (agentCluster(json).load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.pipe.path = '@abstract'),
+    /address\.pipe\.path: expected the path of a socket, got "@abstract"/,
+  ],
+  [
+    'health checks of a socket',
+    (json) => (agentCluster(json).outlier_detection = {}),
+    /clusters\[1\]\.outlier_detection: is not supported/,
+  ],
+  [
+    'calls to a socket',
+    (json) => (host(json).routes[2].route.cluster = 'agent'),
+    /a route names the cluster agent, whose pipe is for gRPC of configuration alone/,
+  ],
+]
+for (const [what, change, says] of wrongServers)
+  test(`servers of secrets: ${what} is refused`, () => {
+    const { problems } = decode(
+      bootstrap((json) => {
+        agent(json)
+        change(json)
+      }),
+    )
+    assert.match(problems?.[0] ?? 'taken', says)
     assert.equal(problems?.length, 1)
   })
 

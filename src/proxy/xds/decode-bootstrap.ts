@@ -8,28 +8,24 @@ import {
   type Bootstrap_DynamicResources as DynamicResources,
 } from '../../xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import {
-  ApiConfigSourceSchema,
-  ApiConfigSource_ApiType as ApiType,
-  ApiVersion,
-  type ApiConfigSource,
-} from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import { NodeSchema, type Node } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
-import { GrpcServiceSchema, GrpcService_EnvoyGrpcSchema } from '../../xds/gen/envoy/config/core/v3/grpc_service_pb.ts'
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import type { Address } from '../../base/address.ts'
 import { formatAddress } from '../../base/address.ts'
-import { adsProblem } from './ads-target.ts'
+import { serverProblem } from './ads-target.ts'
 import type { Foreign } from './config-flow.ts'
+import { decodeApiSource } from './decode-api-source.ts'
 import { decodeCds } from './decode-cds.ts'
 import { decodeLds } from './decode-lds.ts'
 import { mustBeAds, socketAddress } from './decode-parts.ts'
+import { decodePipeCluster, isPipeCluster, type PipeCluster } from './decode-pipe-cluster.ts'
 import { decodeSds } from './decode-sds.ts'
 import { knownTypes } from './known-types.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { readJson, type ReadJsonParts } from './read-json.ts'
 import { fieldNames, join, knowOnly, refusals, within, type Refusals } from './refusals.ts'
+import { parseSdsSecret } from './sds-secret.ts'
 import type { CertificateSource } from '../config.ts'
 import { ownCertificateSecret } from '../../xds/names.ts'
 import type { GivenResources } from './resources.ts'
@@ -41,6 +37,8 @@ export interface Bootstrap {
   readonly admin: Address | undefined
   /** What stands in the file itself; it never changes. */
   readonly given: GivenResources
+  /** Clusters that lead to a Unix socket: servers of configuration, by name. */
+  readonly pipes: ReadonlyMap<string, PipeCluster>
   /** Where the rest comes from; undefined: there is no rest. */
   readonly ads: AdsSource | undefined
 }
@@ -74,26 +72,28 @@ export function decodeBootstrap(
 
 function decodeMessage(bootstrap: XdsBootstrap, refused: Refusals): Bootstrap {
   knowOnly(BootstrapSchema, bootstrap, bootstrapFields, '', refused)
-  const given = decodeGiven(bootstrap, refused)
+  const { pipes, ...given } = decodeGiven(bootstrap, refused)
   const ads = bootstrap.dynamicResources && decodeDynamic(bootstrap.dynamicResources, refused)
-  const unreachable = ads && adsProblem(ads.cluster, given)
+  const unreachable = ads && serverProblem(ads.cluster, { given, pipes })
   if (unreachable !== undefined) refused.add('dynamic_resources.ads_config', unreachable)
   if (given.LDS.size === 0 && ads?.listeners !== true)
     refused.add('static_resources.listeners', 'expected at least one, or dynamic_resources.lds_config')
   // Without a control plane nothing that is missing will come.
-  if (refused.list.length === 0) checkNames(given, ads, refused)
-  return { node: decodeNode(bootstrap.node, refused), admin: decodeAdmin(bootstrap.admin, refused), given, ads }
+  if (refused.list.length === 0) checkNames({ given, pipes, ads }, refused)
+  return { node: decodeNode(bootstrap.node, refused), admin: decodeAdmin(bootstrap.admin, refused), given, pipes, ads }
 }
 
-function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): GivenResources {
+function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): GivenResources & Pick<Bootstrap, 'pipes'> {
   const all = <S extends DescMessage, T extends { readonly name: string }>(
     kind: 'listeners' | 'clusters' | 'secrets',
     schema: S,
     messages: readonly MessageShape<S>[],
     decode: (bytes: Uint8Array, refused: Refusals) => T,
+    concerns: (message: MessageShape<S>) => boolean = () => true,
   ): ReadonlyMap<string, T> => {
     const found = new Map<string, T>()
     for (const [index, message] of messages.entries()) {
+      if (!concerns(message)) continue
       const path = `static_resources.${kind}[${index}]`
       const decoded = decode(toBinary(schema, message), within(refused, path))
       // Envoy gives nameless listeners a name too.
@@ -114,18 +114,23 @@ function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): Give
       refused.add('static_resources.listeners', `${name} has the address of ${other}, ${at}`)
     taken.set(at, name)
   }
-  return {
-    LDS,
-    CDS: all('clusters', ClusterSchema, clusters, decodeCds),
-    SDS: all('secrets', SecretSchema, secrets, decodeSds),
-  }
+  const CDS = all('clusters', ClusterSchema, clusters, decodeCds, (one) => !isPipeCluster(one))
+  const pipes = all('clusters', ClusterSchema, clusters, decodePipeCluster, isPipeCluster)
+  for (const name of pipes.keys()) if (CDS.has(name)) refused.add('static_resources.clusters', `${name} is there twice`)
+  return { LDS, CDS, SDS: all('secrets', SecretSchema, secrets, decodeSds), pipes }
 }
 
 /** What the file's own resources name must be in the file, where no control plane could bring it. */
-function checkNames({ LDS, CDS, SDS }: GivenResources, ads: AdsSource | undefined, refused: Refusals): void {
+function checkNames({ given, pipes, ads }: Pick<Bootstrap, 'given' | 'pipes' | 'ads'>, refused: Refusals): void {
+  const { LDS, CDS, SDS } = given
   const secrets = (path: string, names: readonly string[]): void => {
-    for (const name of names)
-      if (ads === undefined && !SDS.has(name)) refused.add(path, `names the secret ${name}, which is not there`)
+    for (const name of names) {
+      const { cluster } = parseSdsSecret(name) ?? {}
+      const problem = cluster === undefined ? undefined : serverProblem(cluster, { given, pipes })
+      if (problem !== undefined) refused.add(path, `takes a secret from a server that cannot be asked: ${problem}`)
+      else if (cluster === undefined && ads === undefined && !SDS.has(name))
+        refused.add(path, `names the secret ${name}, which is not there`)
+    }
   }
   const own = (path: string, tls: { readonly certificate: CertificateSource | undefined } | undefined): void => {
     if (tls?.certificate === 'own')
@@ -148,7 +153,12 @@ function checkNames({ LDS, CDS, SDS }: GivenResources, ads: AdsSource | undefine
     })
     for (const name of missing)
       if (!CDS.has(name))
-        refused.add(path, `a route names the cluster ${name}, which is not there (validate_clusters: false allows it)`)
+        refused.add(
+          path,
+          pipes.has(name)
+            ? `a route names the cluster ${name}, whose pipe is for gRPC of configuration alone`
+            : `a route names the cluster ${name}, which is not there (validate_clusters: false allows it)`,
+        )
   }
   for (const cluster of CDS.values()) {
     const path = `static_resources.clusters (${cluster.name})`
@@ -160,7 +170,6 @@ function checkNames({ LDS, CDS, SDS }: GivenResources, ads: AdsSource | undefine
 }
 
 const dynamicFields = fieldNames('lds_config cds_config ads_config')
-const apiFields = fieldNames('api_type transport_api_version grpc_services set_node_on_first_message_only')
 
 function decodeDynamic(dynamic: DynamicResources, refused: Refusals): AdsSource | undefined {
   const path = 'dynamic_resources'
@@ -173,28 +182,10 @@ function decodeDynamic(dynamic: DynamicResources, refused: Refusals): AdsSource 
     return undefined
   }
   return {
-    cluster: decodeAds(adsConfig, join(path, 'ads_config'), refused),
+    cluster: decodeApiSource(adsConfig, 'DELTA_GRPC', join(path, 'ads_config'), refused),
     listeners: ldsConfig !== undefined,
     clusters: cdsConfig !== undefined,
   }
-}
-
-function decodeAds(source: ApiConfigSource, path: string, refused: Refusals): string {
-  knowOnly(ApiConfigSourceSchema, source, apiFields, path, refused)
-  if (source.apiType !== ApiType.DELTA_GRPC)
-    refused.add(join(path, 'api_type'), 'expected DELTA_GRPC, the only one that is supported')
-  if (source.transportApiVersion !== ApiVersion.V3) refused.add(join(path, 'transport_api_version'), 'expected V3')
-  const at = join(path, 'grpc_services')
-  const [service, ...more] = source.grpcServices
-  if (more.length > 0) refused.add(`${at}[1]`, 'a second one is not supported')
-  if (service !== undefined) knowOnly(GrpcServiceSchema, service, fieldNames('envoy_grpc'), `${at}[0]`, refused)
-  if (service?.targetSpecifier.case !== 'envoyGrpc') {
-    refused.add(at, 'expected one with envoy_grpc')
-    return ''
-  }
-  const { value } = service.targetSpecifier
-  knowOnly(GrpcService_EnvoyGrpcSchema, value, fieldNames('cluster_name'), `${at}[0].envoy_grpc`, refused)
-  return value.clusterName
 }
 
 function decodeNode(node: Node | undefined, refused: Refusals): BootstrapNode {

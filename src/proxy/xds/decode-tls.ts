@@ -1,4 +1,5 @@
 import type { Any } from '@bufbuild/protobuf/wkt'
+import { ConfigSourceSchema } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   CertificateValidationContextSchema,
@@ -20,9 +21,11 @@ import {
 import { agentCluster, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
 import type { PeerCheck, SubjectMatch } from '../../base/peer-check.ts'
 import type { CertificateSource, DownstreamTls, TlsVersions, TrustSource, UpstreamTls } from '../config.ts'
+import { decodeApiSource } from './decode-api-source.ts'
 import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
 import { mustBeAds, stringMatch } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
+import { isSdsSecret, sdsSecret } from './sds-secret.ts'
 
 const rawBuffer = 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'
 
@@ -175,14 +178,26 @@ function certificateSecret(secret: SdsSecretConfig, path: string, refused: Refus
   return secretName(secret, path, refused)
 }
 
-/** By ADS; without a source it is one of the bootstrap's own. */
+const sourceFields = fieldNames('api_config_source resource_api_version')
+
+/** By ADS, or from the server of a cluster; without a source it is one of the bootstrap's own. */
 function secretName(
   { name, sdsConfig }: SdsSecretConfig,
   path: string,
   refused: Refusals,
 ): { readonly secret: string } {
   if (name === '') refused.add(join(path, 'name'), 'is empty')
-  if (sdsConfig !== undefined) mustBeAds(sdsConfig, join(path, 'sds_config'), refused)
+  const at = join(path, 'sds_config')
+  if (sdsConfig?.configSourceSpecifier.case === 'apiConfigSource') {
+    knowOnly(ConfigSourceSchema, sdsConfig, sourceFields, at, refused)
+    const { value } = sdsConfig.configSourceSpecifier
+    return {
+      secret: sdsSecret({ cluster: decodeApiSource(value, 'GRPC', join(at, 'api_config_source'), refused), name }),
+    }
+  }
+  if (isSdsSecret(name))
+    refused.add(join(path, 'name'), 'begins as the names do that secrets of other servers have here')
+  if (sdsConfig !== undefined) mustBeAds(sdsConfig, at, refused)
   return { secret: name }
 }
 

@@ -5,7 +5,9 @@ import { buildCluster } from './build-cluster.ts'
 import type { ClusterShape } from './decode-cds.ts'
 import type { Assignment } from './decode-eds.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
+import type { Secret } from './decode-sds.ts'
 import type { Resources } from './resources.ts'
+import { isSdsSecret } from './sds-secret.ts'
 
 /** Longest wait of a new or changed listener or route table for what it names, in ms. */
 export const warmLimitMs = 5_000
@@ -37,8 +39,15 @@ interface Built {
   readonly cluster: Cluster
 }
 
-/** `resources` is read anew at every `settle`. */
-export function createWarming(resources: Resources, { clock, log }: { clock: Clock; log: Log }): Warming {
+/** `resources`, and `secrets` that come besides, are read anew at every `settle`. */
+export function createWarming(
+  resources: Resources,
+  {
+    clock,
+    log,
+    secrets: others,
+  }: { clock: Clock; log: Log; secrets?: (() => ReadonlyMap<string, Secret>) | undefined },
+): Warming {
   const built = new Map<string, Built>()
   const tables = createGate<RouteTable>('routes', missingOfTable)
   const listeners = createGate<Listener>('listener', missingOfListener)
@@ -51,7 +60,10 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
     certificates: new Map(),
   }
 
-  const missingSecret = (name: string): boolean => !resources.held('SDS').has(name) && !resources.isAbsent('SDS', name)
+  const missingSecret = (name: string): boolean =>
+    isSdsSecret(name)
+      ? others?.().has(name) !== true
+      : !resources.held('SDS').has(name) && !resources.isAbsent('SDS', name)
   const missingCluster = (name: string): boolean => !built.has(name) && !resources.isAbsent('CDS', name)
 
   function missingOfTable(table: RouteTable): string[] {
@@ -95,7 +107,7 @@ export function createWarming(resources: Resources, { clock, log }: { clock: Clo
       tables.settle(resources.held('RDS'), nowMs, log)
       listeners.settle(resources.held('LDS'), nowMs, log)
       const clusters = new Map(Array.from(built, ([name, { cluster }]) => [name, cluster]))
-      const secrets = resources.held('SDS')
+      const secrets = new Map([...resources.held('SDS'), ...(others?.() ?? [])])
       const next: ProxyConfig = {
         listeners: keep(config.listeners, listeners.inForce),
         routes: keep(config.routes, tables.inForce),

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { realEnvoy } from '../../../src/base/testing/real-envoy.ts'
 import { createTestAuthority } from '../../../src/proxy/testing/certificates.ts'
 import { decodeBootstrap } from '../../../src/proxy/xds/decode-bootstrap.ts'
+import { testSdsServer, type TestSecrets } from '../../../src/proxy/xds/testing/sds-server.ts'
 import { freePort } from '../../world/free-port.ts'
 import { ask, type ClientMaterial } from './ask.ts'
 import { startBackends, type Backends } from './backends.ts'
@@ -26,7 +27,8 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-differential-'))
   const keep = process.env['DIFFERENTIAL_KEEP'] !== undefined
   if (keep) t.diagnostic(`bootstraps are in ${dir}`)
-  const { material, files, server } = await certificates(dir)
+  const { material, files, server, secrets } = await certificates(dir)
+  files['sds'] = (await testSdsServer(t, secrets)).unix
   const backends = await startBackends(t, server)
   const values = Object.fromEntries([
     ...Object.entries(backends.ports).map(([name, port]) => [`backend.${name}`, String(port)] as const),
@@ -110,6 +112,7 @@ async function certificates(dir: string): Promise<{
   material: ClientMaterial
   files: Record<string, string>
   server: ClientMaterial['client'] & { trustPem: string }
+  secrets: TestSecrets
 }> {
   const authority = await createTestAuthority()
   const stranger = await (await createTestAuthority()).issue('spiffe://other/ns/x/sa/y')
@@ -129,8 +132,14 @@ async function certificates(dir: string): Promise<{
     write(`${name}-cert`, pair.chainPem)
     write(`${name}-key`, pair.keyPem)
   }
+  const one = await authority.issue('spiffe://case.example/ns/edge/sa/one')
+  const secrets = {
+    'spiffe://case.example': authority.bundlePem,
+    'spiffe://case.example/ns/edge/sa/one': one,
+    client,
+  }
   write('client-cert', client.chainPem)
   write('client-key', client.keyPem)
   const material = { trustPem: authority.bundlePem, client, stranger }
-  return { material, files, server: { ...server, trustPem: authority.bundlePem } }
+  return { material, files, server: { ...server, trustPem: authority.bundlePem }, secrets }
 }
