@@ -18,7 +18,8 @@ import { deadline, idleLimit, streamLimit } from './recovery/deadline.ts'
 import { hedge } from './recovery/hedge.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
-import { redirect, rewrite } from './route/change-url.ts'
+import { tellAttempt } from './recovery/tell-attempt.ts'
+import { redirect, rewrite, rewriteByEndpoint } from './route/change-url.ts'
 import { compileCallTests } from './route/header-match.ts'
 import { hashing } from './route/hash-policy.ts'
 import { isVirtualIp } from './route/names.ts'
@@ -94,6 +95,7 @@ function alongCluster(
   const cluster = action.priority === 'high' ? inHighPriority(known) : known
   const { upstream, budgets, random, wheel, clock } = shared
   const budget = budgets.of(cluster)
+  const named = rewriteByEndpoint(authority, tellHost)
   return stack(
     [
       editRequest(requestEdits),
@@ -103,6 +105,7 @@ function alongCluster(
       retry(policy, { budget, random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
+      action.tellAttempt && tellAttempt, // and which one it is
     ],
     isMadeUp(cluster)
       ? forward(cluster, shared) // there is nothing to choose from
@@ -110,7 +113,10 @@ function alongCluster(
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
           furtherPicks: policy?.hostSelectionAttempts,
-          send: (call, { endpoint }) => upstream.send(cluster, endpoint, call), // pool and codec: the only layer that owns sockets
+          send: (call, { endpoint }) => {
+            named?.(call, endpoint)
+            return upstream.send(cluster, endpoint, call) // pool and codec: the only layer that owns sockets
+          },
         }),
   )
 }

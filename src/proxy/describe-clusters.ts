@@ -1,6 +1,7 @@
 import { formatAddress } from '../base/address.ts'
 import type { ProxyConfig } from './config.ts'
 import type { Shared } from './shared.ts'
+import { protocolsOf } from './upstream/speaking.ts'
 import { poolKey } from './upstream/upstream.ts'
 
 /** Endpoints with their health, ejections and counts, and the connections to them, by cluster. Plain JSON. */
@@ -17,7 +18,9 @@ export function describeClusters({ upstream, states }: Shared, { clusters }: Pro
     endpoints: cluster.endpoints.map((endpoint) => {
       const address = formatAddress(endpoint.address)
       const state = states.clusters.get(cluster.name)?.endpoints.get(address)
-      const pool = connections[cluster.name]?.endpoints[poolKey(endpoint, cluster.upstreamProtocol)]
+      const pools = protocolsOf(cluster).flatMap(
+        (protocol) => connections[cluster.name]?.endpoints[poolKey(endpoint, protocol)] ?? [],
+      )
       return {
         address,
         workload: endpoint.workload,
@@ -29,8 +32,8 @@ export function describeClusters({ upstream, states }: Shared, { clusters }: Pro
         ...(state?.ejectedFor !== undefined && { ejectedFor: state.ejectedFor }),
         ...(state !== undefined && state.successRate >= 0 && { successRatePercent: state.successRate }),
         activeCalls: state?.activeCalls ?? 0,
-        connections: pool?.connections ?? 0,
-        idle: pool?.idle ?? 0,
+        connections: pools.reduce((sum, one) => sum + one.connections, 0),
+        idle: pools.reduce((sum, one) => sum + one.idle, 0),
       }
     }),
   }))

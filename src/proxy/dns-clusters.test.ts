@@ -6,6 +6,7 @@ import { seeded } from '../base/random.ts'
 import { manualClock, type ManualClock } from '../base/testing/manual-clock.ts'
 import { settable, type Settable } from '../base/watchable.ts'
 import type { DnsRules, ProxyConfig } from './config.ts'
+import { lookupTtlMs } from './dns/lookup-host.ts'
 import { resolveNames, type Resolved } from './dns-clusters.ts'
 import { buildCluster, buildConfig } from './testing/build-config.ts'
 
@@ -32,6 +33,7 @@ interface World {
   readonly asked: string[]
   /** What the next questions are answered with. */
   answer: readonly string[] | Error
+  ttlMs: number
   now(): readonly string[] | undefined
   advance(ms: number): Promise<void>
 }
@@ -50,6 +52,7 @@ async function world(config: ProxyConfig, answer: World['answer']): Promise<Worl
     source,
     asked,
     answer,
+    ttlMs: 0,
     resolved: undefined as never,
     now: () =>
       made.resolved.config.value.clusters
@@ -62,7 +65,9 @@ async function world(config: ProxyConfig, answer: World['answer']): Promise<Worl
       await turn()
     },
   }
-  Object.assign(made, { resolved: resolveNames(source, { lookup, clock, random: seeded(1), log: silentLog }) })
+  Object.assign(made, {
+    resolved: resolveNames(source, { lookup, ttlMs: async () => made.ttlMs, clock, random: seeded(1), log: silentLog }),
+  })
   await turn()
   return made
 }
@@ -128,4 +133,40 @@ test('a name that nobody needs is asked for no more, and addresses are never ask
   await one.advance(10_000)
   assert.equal(one.asked.length, 2)
   assert.equal(one.clock.pending, 0)
+})
+
+test('where a TTL is respected it says when a name is asked again; without one the refresh rate does', async () => {
+  const config = named('web.example')
+  const clusters = new Map(
+    Array.from(config.clusters, ([name, one]) => [
+      name,
+      one.dns === undefined ? one : { ...one, dns: { ...one.dns, respectTtl: true as const } },
+    ]),
+  )
+  const one = await world({ ...config, clusters }, ['192.0.2.1'])
+  assert.deepEqual(
+    one.resolved.config.value.clusters.get('named')?.endpoints.map(({ hostname }) => hostname),
+    ['web.example'],
+  )
+  one.ttlMs = 30_000
+  await one.advance(1000)
+  assert.equal(one.asked.length, 2, 'nobody said a TTL at first')
+  await one.advance(29_000)
+  assert.equal(one.asked.length, 2)
+  one.ttlMs = 0
+  await one.advance(1000)
+  assert.equal(one.asked.length, 3)
+  await one.advance(1000)
+  assert.equal(one.asked.length, 4)
+})
+
+test('the TTL of a name is the shortest of its records; of names that no server knows there is none', async () => {
+  const servers = (v4: readonly number[], v6: readonly number[] | Error): Parameters<typeof lookupTtlMs>[1] => {
+    const of = (ttls: readonly number[] | Error) => () =>
+      ttls instanceof Error ? Promise.reject(ttls) : Promise.resolve(ttls.map((ttl) => ({ address: '::1', ttl })))
+    return { resolve4: of(v4), resolve6: of(v6) } as never
+  }
+  assert.equal(await lookupTtlMs('x', servers([60, 20], [30])), 20_000)
+  assert.equal(await lookupTtlMs('x', servers([60], new Error('ENODATA'))), 60_000)
+  assert.equal(await lookupTtlMs('x', servers([], new Error('ENOTFOUND'))), 0)
 })

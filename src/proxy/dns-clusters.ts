@@ -16,15 +16,22 @@ export interface Resolved {
   close(): void
 }
 
+/** What names are asked for with. */
+export interface NameParts {
+  readonly lookup: Lookup
+  /** How long what is known of a name holds, ms; 0: nobody says. Never rejects. */
+  readonly ttlMs: (name: string) => Promise<number>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
 /**
  * Follows `source` and the addresses of the names in it. A configuration with new names is given on once each has been asked for
  * once; one that was not found has no endpoints until it is. What is found later takes the place of what was, and a name that cannot
  * be asked for keeps its last addresses. Source: Envoy, "Service discovery", strict and logical DNS.
  */
-export function resolveNames(
-  source: Watchable<ProxyConfig>,
-  parts: { readonly lookup: Lookup; readonly clock: Clock; readonly random: Random; readonly log: Log },
-): Resolved {
+export function resolveNames(source: Watchable<ProxyConfig>, parts: NameParts): Resolved {
   const names = new Map<string, Name>()
   const builds = new WeakMap<Cluster, { readonly from: string; readonly cluster: Cluster }>()
   const follow = (next: ProxyConfig): void => {
@@ -74,10 +81,11 @@ export function resolveNames(
     if (isIP(host) !== 0) return [endpoint]
     const found = names.get(keyOf(host, dns))?.addresses ?? []
     const addresses = found.map((one) => ({ host: one, port }))
-    if (dns.use === 'all') return addresses.map((address) => ({ ...endpoint, address }))
+    const named = { hostname: host, ...endpoint }
+    if (dns.use === 'all') return addresses.map((address) => ({ ...named, address }))
     const [address, ...moreAddresses] = addresses
     if (address === undefined) return []
-    return [{ ...endpoint, address, ...(moreAddresses.length > 0 && { moreAddresses }) }]
+    return [{ ...named, address, ...(moreAddresses.length > 0 && { moreAddresses }) }]
   }
   // Nobody calls into the mesh before its names are known: until then there is no listener.
   const resolved = settable<ProxyConfig>({
@@ -100,8 +108,10 @@ export function resolveNames(
 /** A name that is not answered by then does not hold up the others any longer, ms. */
 const firstAnswerMs = 5000
 
-const keyOf = (host: string, { use, family, refreshMs, failureMs, mostFailureMs, jitterMs }: DnsRules): string =>
-  [host, use, family, refreshMs, failureMs, mostFailureMs, jitterMs].join(' ')
+const keyOf = (host: string, rules: DnsRules): string => {
+  const { use, family, refreshMs, respectTtl, failureMs, mostFailureMs, jitterMs } = rules
+  return [host, use, family, refreshMs, respectTtl, failureMs, mostFailureMs, jitterMs].join(' ')
+}
 
 /** One name that is asked for again and again. */
 interface Name {
@@ -114,26 +124,20 @@ interface Name {
 function watchName(
   host: string,
   rules: DnsRules,
-  {
-    lookup,
-    clock,
-    random,
-    log,
-    changed,
-  }: { lookup: Lookup; clock: Clock; random: Random; log: Log; changed: () => void },
+  { lookup, ttlMs, clock, random, log, changed }: NameParts & { readonly changed: () => void },
 ): Name {
   let addresses: readonly string[] = []
   let asked = false
   let closed = false
   let failures = 0
   let timer: Timer | undefined
-  const took = (found: readonly string[]): void => {
+  const took = (found: readonly string[], holdsMs: number): void => {
     const next = chosen(found, rules)
     const same = asked && next.join() === addresses.join()
     failures = 0
     addresses = next
     asked = true
-    timer = clock.after(rules.refreshMs + random.below(rules.jitterMs), ask, { background: true })
+    timer = clock.after((holdsMs || rules.refreshMs) + random.below(rules.jitterMs), ask, { background: true })
     if (!same) changed()
   }
   const failed = (error: unknown): void => {
@@ -145,8 +149,9 @@ function watchName(
     if (first) changed()
   }
   const ask = (): void => {
-    lookup(host).then(
-      (found) => closed || took(found),
+    const holdsMs = rules.respectTtl === true ? ttlMs(host) : 0
+    Promise.all([lookup(host), holdsMs]).then(
+      ([found, forMs]) => closed || took(found, forMs),
       (error: unknown) => closed || failed(error),
     )
   }

@@ -37,9 +37,10 @@ function whyNot({ match }: Route, call: Call): string {
   if (header !== undefined)
     return `${header.name === ':method' ? 'method' : `header ${header.name}`} is not ${describeValue(header)}`
   const parameter = match.queryParameters.find((one) => failed(one, true))
-  return parameter === undefined
+  if (parameter !== undefined) return `query parameter ${parameter.name} is not ${describeValue(parameter)}`
+  return match.share === undefined
     ? 'an earlier route was taken'
-    : `query parameter ${parameter.name} is not ${describeValue(parameter)}`
+    : `it takes ${Number((match.share * 100).toPrecision(6))} % of the calls, and this was another`
 }
 
 const pathWords = { exact: 'exactly', prefix: 'beginning with', segments: 'below', regex: 'matching' } as const

@@ -144,7 +144,7 @@ const over: Fault = { kind: 'draining', side: 'self', retry: 'safe' }
 const unlimited = Number.MAX_SAFE_INTEGER
 
 /** The same endpoints with connections that are for checks: in their protocol, without limits. */
-function probeCluster(cluster: Cluster, { probe, reuseConnection }: HealthCheck): Cluster {
+function probeCluster({ protocolBy: _by, ...cluster }: Cluster, { probe, reuseConnection }: HealthCheck): Cluster {
   const upstreamProtocol =
     probe.kind === 'grpc' || (probe.kind === 'http' && probe.protocol === 'h2') ? 'h2' : 'http/1.1'
   const other = upstreamProtocol === 'h2' ? 'http/1.1' : 'h2'

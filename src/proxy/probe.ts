@@ -135,7 +135,7 @@ async function probeRaw(
   const snapshot = current()
   const cluster = explainCluster({ cluster: service, weight: 1 }, 100, undefined, snapshot)
   const plan = { ...tunnelPlan, accessLog: undefined, clusters: [{ cluster: service, weight: 1 }] }
-  const reached = await reach(service, snapshot.config.clusters.get(service), {
+  const reached = await reach({ cluster: service }, snapshot.config.clusters.get(service), {
     peer: nowhere,
     plan,
     target,

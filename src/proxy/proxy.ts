@@ -1,3 +1,4 @@
+import dns from 'node:dns/promises'
 import type { Server } from 'node:net'
 import { formatAddress, type Address } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
@@ -13,7 +14,7 @@ import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
 import { describeClusters } from './describe-clusters.ts'
 import { resolveNames } from './dns-clusters.ts'
-import { lookupHost } from './dns/lookup-host.ts'
+import { lookupHost, lookupTtlMs } from './dns/lookup-host.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { probe, type ProbeRequest, type ProbeResult } from './probe.ts'
@@ -125,7 +126,13 @@ interface Open {
 /** Starts at once with the configuration that there is, and follows it. */
 export function createProxy(parts: ProxyParts): Proxy {
   const { identity, clock, random, log, self } = parts
-  const names = resolveNames(parts.config, { lookup: lookupHost, clock, random, log })
+  const names = resolveNames(parts.config, {
+    lookup: lookupHost,
+    ttlMs: (name) => lookupTtlMs(name, dns),
+    clock,
+    random,
+    log,
+  })
   const { config } = names
   const sweeper = createSweeper(clock, sweepMs)
   recordEventLoop(parts.metrics, sweeper)

@@ -35,7 +35,7 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
       nameOf: known(indexes, config.names, () => nameIndex(config.names)),
       findService: known(finders, config.names, () => serviceFinder(config.names)),
       instancesOf: known(instances, config.names, () => instanceFinder(config.names)),
-      routerOf: (table) => known(routers, table, () => compileRoutes(table)),
+      routerOf: (table) => known(routers, table, () => compileRoutes(table, shared.random)),
       serviceOf(route, late) {
         if (late === undefined) return known(services, route, () => alongRoute(route, [], snapshot, shared))
         const ofListener = known(filtered, late, () => new Map<Route, Service>())

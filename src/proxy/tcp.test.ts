@@ -286,3 +286,29 @@ test('a slow reader slows the writer: what is in between stays small', async (t)
   await once(socket, 'close')
   assert.equal(read, size)
 })
+
+test('a raw connection goes to the endpoints that its route asks for, and one client always to the same of a ring', async (t) => {
+  const names = ['one', 'two', 'three']
+  const places = await Promise.all(names.map((name) => program(t, speaksFirst(name))))
+  const whole = buildCluster('all', places)
+  const endpoints = whole.endpoints.map((one, index) => ({ ...one, metadata: { v: names[index] } }))
+  const subsets = {
+    fallback: 'none',
+    defaultSubset: {},
+    selectors: [{ keys: ['v'] }],
+    listAsAny: false,
+    localityWeightAware: false,
+  } as const
+  const ring = { ...whole, name: 'ring', loadBalancing: { kind: 'maglev', tableSize: 101 } } as const
+  const ask = async (cluster: Cluster, more: object): Promise<string> => {
+    const chain = buildTcpChain('plain', { [cluster.name]: 1 })
+    const terminal = { ...chain.terminal, ...more } as FilterChain['terminal']
+    const world = await start(t, [{ ...chain, terminal }], [cluster], { inspectTls: false })
+    const said: string[] = []
+    for (let n = 0; n < 6; n++) said.push(await exchange(dial(world.address), 'x'))
+    return [...new Set(said)].join()
+  }
+  const clusters = [{ cluster: 'all', weight: 1, subset: { v: 'two' } }]
+  assert.equal(await ask({ ...whole, endpoints, subsets }, { clusters }), 'two: x bye')
+  assert.match(await ask(ring, { hashBySource: true }), /^\w+: x bye$/)
+})

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net'
 import { formatAddress } from '../base/address.ts'
 import { kept, readShared } from '../base/shared-reads.ts'
 import type { Swept } from '../base/sweeper.ts'
+import { xxHash64 } from '../base/xx-hash.ts'
 import { meshAlpn, meshTcpAlpn } from '../xds/names.ts'
 import { dynamicEndpoint } from './along-route.ts'
 import type { Address } from '../base/address.ts'
-import type { Cluster, Endpoint, TcpTerminal } from './config.ts'
+import type { Cluster, Endpoint, TcpTerminal, WeightedCluster } from './config.ts'
 import { batchBytes, takeBatch, writeBatch } from './http/batch.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
@@ -20,7 +21,7 @@ import type { TcpUpstream } from './upstream/upstream.ts'
 /** Where raw bytes may go, and for how long. */
 export type TcpPlan = Pick<
   TcpTerminal,
-  'clusters' | 'idleTimeoutMs' | 'maxDurationMs' | 'maxConnectAttempts' | 'accessLog' | 'origin'
+  'clusters' | 'idleTimeoutMs' | 'maxDurationMs' | 'maxConnectAttempts' | 'hashBySource' | 'accessLog' | 'origin'
 >
 
 /** A raw connection and where it may go. */
@@ -52,13 +53,14 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
     if (plan.accessLog !== undefined)
       shared.accessLog(plan.accessLog.path)(connectionLogLine(started, end, shared.clock))
   }
-  const { cluster: name } = pickCluster(plan.clusters, shared.random)
+  const destination = pickCluster(plan.clusters, shared.random)
+  const { cluster: name } = destination
   const cluster = parts.cluster ?? snapshot.config.clusters.get(name)
   let gone = downstream.destroyed
   downstream.on('close', () => {
     gone = true
   })
-  const { upstream, attempts, endpoint } = await reach(name, cluster, parts)
+  const { upstream, attempts, endpoint } = await reach(destination, cluster, parts)
   const where = {
     cluster: name,
     origin: plan.origin ?? cluster?.origin,
@@ -98,7 +100,7 @@ export interface Reached {
 
 /** Opens a connection to an endpoint of the cluster; another is tried while it is safe to. */
 export async function reach(
-  name: string,
+  { cluster: name, subset }: Pick<WeightedCluster, 'cluster' | 'subset'>,
   cluster: Cluster | undefined,
   { snapshot, shared, target, plan, peer }: Omit<TcpParts, 'direction'>,
 ): Promise<Reached> {
@@ -117,11 +119,12 @@ export async function reach(
     const endpoint = dynamicEndpoint(address)
     return { upstream: await shared.upstream.connectTcp(cluster, endpoint, peer), endpoint, attempts: 1 }
   }
-  const balancer = snapshot.balancerOf(cluster)
+  const balancer = snapshot.balancerOf(cluster).within(subset)
+  const hash = plan.hashBySource && xxHash64(peer.remote.host)
   const tried: string[] = []
   let last = nowhere(noEndpoint)
   while (tried.length < plan.maxConnectAttempts) {
-    const state = balancer.pick(tried)
+    const state = balancer.pick(tried, undefined, hash)
     if (state === undefined || tried.includes(state.address)) break
     const { endpoint } = state
     state.activeCalls++

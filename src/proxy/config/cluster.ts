@@ -23,6 +23,11 @@ export interface Cluster {
   /** Set while it is called with high priority: its `limits` are those then. See priority.ts. */
   readonly priority?: 'high'
   readonly upstreamProtocol: 'http/1.1' | 'h2'
+  /**
+   * Who chooses the protocol of calls instead: the caller, by its own, or the server, by ALPN, which takes TLS. Absent: nobody. xDS:
+   * use_downstream_protocol_config, auto_config.
+   */
+  readonly protocolBy?: 'downstream' | 'alpn'
   /** Absent: they live as long as they are used. */
   readonly connections?: ConnectionRules
   /** Pooled connection unused, ms. */
@@ -60,6 +65,8 @@ export interface DnsRules {
   /** `auto`: IPv6 where there is any, else IPv4. xDS: dns_lookup_family. */
   readonly family: 'auto' | 'v4' | 'v6' | 'v4-preferred' | 'all'
   readonly refreshMs: number
+  /** What the name's server says about that comes first, where it says more than 0. xDS: respect_dns_ttl. */
+  readonly respectTtl?: true
   /** After the first failure; doubled for each further one up to `mostFailureMs`. xDS: dns_failure_refresh_rate. */
   readonly failureMs: number
   readonly mostFailureMs: number
@@ -130,6 +137,11 @@ export interface ConnectionRules {
   readonly ageJitterPercent?: number
   /** The kernel asks a peer that has been silent for so long whether it is there, so many times, ms. xDS: tcp_keepalive. */
   readonly keepAlive?: { readonly idleMs: number; readonly intervalMs: number; readonly probes: number }
+  /**
+   * Over HTTP/2 a peer that has been silent for `silentMs` is asked (PING), and given up `answerMs` later, whether calls are under way or not. Absent: 30 s and 10 s, while
+   * any are. xDS: connection_keepalive.
+   */
+  readonly ping?: { readonly silentMs: number; readonly answerMs: number }
 }
 
 export interface Limits {
@@ -201,6 +213,8 @@ export interface Endpoint {
   readonly metadata?: BalancerMetadata
   /** Where and as whom it is checked; absent: as it is called. xDS: health_check_config. */
   readonly healthCheck?: { readonly port?: number; readonly host?: string; readonly disabled?: boolean }
+  /** As it is called, for routes that let Host say that; lower case. Absent: it has no name. xDS: hostname, or the name that DNS was asked for. */
+  readonly hostname?: string
   /** Key into `Cluster.transports`. */
   readonly transport: string
   /** What its place in ring and table follows from; absent: its address. xDS: metadata `envoy.lb` `hash_key`, or the host name. */

@@ -160,6 +160,8 @@ export interface TcpTerminal {
   readonly origin?: Origin
   /** Endpoints tried before the connection is given up. xDS: max_connect_attempts. */
   readonly maxConnectAttempts: number
+  /** A client's address decides where the cluster spreads by a hash. xDS: hash_policy source_ip. */
+  readonly hashBySource?: true
   readonly accessLog: AccessLog | undefined
 }
 

@@ -48,6 +48,8 @@ export interface RouteMatch {
   readonly path: PathMatch
   readonly headers: readonly HeaderMatch[]
   readonly queryParameters: readonly HeaderMatch[]
+  /** Of all calls, in [0, 1]; absent: 1. xDS: runtime_fraction. */
+  readonly share?: number
 }
 
 export type PathMatch = (
@@ -123,6 +125,8 @@ export type AuthorityChange =
   | { readonly kind: 'header'; readonly name: string }
   /** The path without its query, replaced. */
   | { readonly kind: 'path'; readonly replacement: Replacement }
+  /** The name of the endpoint that an attempt goes to, if it has one. xDS: auto_host_rewrite. */
+  | { readonly kind: 'endpoint' }
 
 export type RouteAction =
   | {
@@ -152,6 +156,8 @@ export type RouteAction =
       readonly hedging?: Hedging
       /** Answer when the chosen cluster does not exist; absent: 503. xDS: cluster_not_found_response_code. */
       readonly clusterNotFoundStatus?: 404 | 500 | 503
+      /** The upstream is told which attempt it gets, counted from 1. xDS: include_request_attempt_count. */
+      readonly tellAttempt?: true
     }
   /** Absent parts are those of the request. xDS: RedirectAction. */
   | {

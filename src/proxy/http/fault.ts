@@ -20,7 +20,8 @@ export type Fault =
   | { kind: 'overload'; side: 'self'; retry: 'safe'; short: 'memory' | 'connections' | 'descriptors' }
   | { kind: 'connect-timeout'; side: 'upstream'; retry: 'safe'; endpoint: Address; timeoutMs: number }
   | { kind: 'connect-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
-  | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
+  /** `notHttp2`: all went well, but the server speaks something else. */
+  | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string; notHttp2?: true }
   | { kind: 'not-processed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
   /** `withConnection`: the connection that it shared with other calls was lost, and they with it. */
   | {

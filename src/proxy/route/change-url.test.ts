@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
-import { changePath, locationOf, rewrite } from './change-url.ts'
+import { changePath, locationOf, rewrite, rewriteByEndpoint } from './change-url.ts'
 
 /** As the control plane tells it. Source of the rows: Gateway API, HTTPPathModifier. */
 const cases = [
@@ -48,3 +48,19 @@ test('the upstream sees the new host and path; OPTIONS * has no path to change',
   assert.deepEqual(seen, ['inner.example /b?q', 'inner.example *'])
 })
 test('nothing to change is no layer', () => assert.equal(rewrite(undefined, undefined), undefined))
+
+test('the endpoint of each attempt says the host; what was asked is told once, and comes back without a name', () => {
+  assert.equal(rewriteByEndpoint('fixed.example'), undefined)
+  assert.equal(rewrite({ kind: 'endpoint' }, undefined), undefined)
+  const call = makeCall({ authority: 'asked.example' })
+  const named = rewriteByEndpoint({ kind: 'endpoint' }, true)
+  const seen = ['one.example', 'two.example', undefined].map((hostname) => {
+    named?.(call, hostname === undefined ? {} : { hostname })
+    return call.authority
+  })
+  assert.deepEqual(seen, ['one.example', 'two.example', 'asked.example'])
+  assert.deepEqual(
+    call.headers.filter(({ name }) => name === 'x-forwarded-host').map(({ value }) => value),
+    ['asked.example'],
+  )
+})

@@ -1,5 +1,5 @@
 import { compileReplacement } from '../../base/regex.ts'
-import type { AuthorityChange, PathChange, Replacement, RouteAction } from '../config.ts'
+import type { AuthorityChange, Endpoint, PathChange, Replacement, RouteAction } from '../config.ts'
 import { bytesBody } from '../http/body.ts'
 import { headerField, headerValue } from '../http/headers.ts'
 import type { Call, Layer, Reply, Service } from '../http/service.ts'
@@ -12,7 +12,7 @@ export function rewrite(
   path: PathChange | undefined,
   tellHost = false,
 ): Layer | undefined {
-  if (authority === undefined && path === undefined) return undefined
+  if ((authority === undefined || isOfEndpoint(authority)) && path === undefined) return undefined
   return (next) => (call) => {
     const asked = call.authority
     if (authority !== undefined) call.authority = changeAuthority(authority, call)
@@ -22,12 +22,36 @@ export function rewrite(
   }
 }
 
-/** Host as configured; what gives none leaves it as it is. Pure. */
+const isOfEndpoint = (change: AuthorityChange): boolean => typeof change !== 'string' && change.kind === 'endpoint'
+
+/**
+ * What follows from the endpoint that an attempt goes to; undefined: nothing. An endpoint without a name hears what was asked. `tellHost` as
+ * in `rewrite`.
+ */
+export function rewriteByEndpoint(
+  authority: AuthorityChange | undefined,
+  tellHost = false,
+): ((call: Call, endpoint: Pick<Endpoint, 'hostname'>) => void) | undefined {
+  if (authority === undefined || !isOfEndpoint(authority)) return undefined
+  /** Of calls that were renamed: an earlier attempt's name is not what was asked. */
+  const askedBy = new WeakMap<Call, string>()
+  return (call, { hostname }) => {
+    const before = askedBy.get(call)
+    const asked = before ?? call.authority
+    call.authority = hostname ?? asked
+    if (hostname === undefined || before !== undefined) return
+    askedBy.set(call, asked)
+    if (tellHost && asked !== hostname) call.headers = [...call.headers, headerField('x-forwarded-host', asked)]
+  }
+}
+
+/** Host as configured; what gives none, or is known only with the endpoint, leaves it as it is. Pure. */
 export function changeAuthority(
   change: AuthorityChange,
   { authority, path, headers }: Pick<Call, 'authority' | 'path' | 'headers'>,
 ): string {
   if (typeof change === 'string') return change
+  if (change.kind === 'endpoint') return authority
   const wanted =
     change.kind === 'header' ? headerValue(headers, change.name) : replacer(change.replacement)(pathOf(path))
   return wanted !== undefined && /^[A-Za-z0-9\-._~:[\]]+$/.test(wanted) ? wanted.toLowerCase() : authority

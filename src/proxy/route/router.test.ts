@@ -31,7 +31,8 @@ const table = (virtualHosts: VirtualHost[], ignorePortInHost = false): RouteTabl
   origin: undefined,
 })
 const oneHost = (...routes: Route[]): RouteTable => table([{ name: 'all', domains: ['*'], routes }])
-const find = (from: RouteTable, call: Parameters<typeof makeCall>[0] = {}) => compileRoutes(from)(makeCall(call))?.name
+const find = (from: RouteTable, call: Parameters<typeof makeCall>[0] = {}) =>
+  compileRoutes(from, seeded(1))(makeCall(call))?.name
 
 test('virtual hosts: exact, longest suffix, longest prefix, any', () => {
   const host = (name: string, ...domains: string[]): VirtualHost => ({
@@ -112,7 +113,7 @@ test('headers and query parameters: all must hold, first route wins', () => {
   assert.equal(find(routes, { path: '/?tag=blue', headers: { 'x-skip': '1' } }), 'rest')
   const two = makeCall({})
   two.headers = ['a', 'b'].map((value) => ({ name: 'x-role', rawName: 'X-Role', value }))
-  assert.equal(compileRoutes(routes)(two)?.name, 'joined')
+  assert.equal(compileRoutes(routes, seeded(1))(two)?.name, 'joined')
 })
 
 test('query values', () => {
@@ -133,7 +134,7 @@ test('the index finds what asking route by route finds', () => {
     const routes = Array.from({ length: 1 + random.index(40) }, (_, index) =>
       route(`r${index}`, randomPath(random), random.index(4) === 0 ? [exact('x-kind', String(random.index(3)))] : []),
     )
-    const router = compileRoutes(oneHost(...routes))
+    const router = compileRoutes(oneHost(...routes), seeded(1))
     for (let asked = 0; asked < 100; asked++) {
       const call = makeCall({ path: randomText(random), headers: { 'x-kind': String(random.index(3)) } })
       const slow = routes.find(
@@ -183,7 +184,7 @@ test('10,000 routes: a match does not grow with their number', () => {
   const routes = Array.from({ length: 10_000 }, (_, index) =>
     route(`r${index}`, path(index % 2 ? 'exact' : 'segments', `/service-${index}/items`)),
   )
-  const router = compileRoutes(oneHost(...routes, route('last', path('prefix', '/'))))
+  const router = compileRoutes(oneHost(...routes, route('last', path('prefix', '/'))), seeded(1))
   assert.equal(router(makeCall({ path: '/service-9998/items/4' }))?.name, 'r9998')
   assert.equal(router(makeCall({ path: '/service-9999/items' }))?.name, 'r9999')
   assert.equal(router(makeCall({ path: '/service-9999/items/4' }))?.name, 'last')
@@ -239,3 +240,27 @@ const slowExact = ({ match, invert }: HeaderMatch, value: string | undefined): b
 
 const slowHeaders = ({ match }: Route, kind: string | undefined): boolean =>
   match.headers.every((one) => one.match !== undefined && 'value' in one.match && one.match.value === kind)
+
+test('routes with a share: one draw a call, so that shares overlap as in Envoy', () => {
+  const shared = (name: string, share: number) => {
+    const whole = route(name, path('prefix', '/'))
+    return { ...whole, match: { ...whole.match, share } }
+  }
+  const router = compileRoutes(
+    oneHost(shared('quarter', 0.25), shared('half', 0.5), route('rest', path('prefix', '/'))),
+    seeded(7),
+  )
+  const counts = new Map<string, number>()
+  for (let n = 0; n < 4000; n++) {
+    const name = router(makeCall({}))?.name ?? 'none'
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  for (const [name, wanted] of [
+    ['quarter', 1000],
+    ['half', 1000],
+    ['rest', 2000],
+  ] as const)
+    assert.ok(Math.abs((counts.get(name) ?? 0) - wanted) < 120, `${name}: ${counts.get(name)}`)
+  const never = compileRoutes(oneHost(shared('never', 0), route('rest', path('prefix', '/'))), seeded(7))
+  assert.equal(never(makeCall({}))?.name, 'rest')
+})

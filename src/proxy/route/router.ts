@@ -1,3 +1,4 @@
+import type { Random } from '../../base/random.ts'
 import type { Route, RouteTable, VirtualHost } from '../config.ts'
 import type { Call } from '../http/service.ts'
 import { compileDomains, withoutPort } from './domain-index.ts'
@@ -5,14 +6,14 @@ import { compileCallTests } from './header-match.ts'
 import { compilePathIndex } from './path-index.ts'
 import { pathOf } from './path.ts'
 
-/** The route for a call, or undefined: `no-route`. Pure. */
+/** The route for a call, or undefined: `no-route`. Pure, but for chance where routes take a share of the calls. */
 export type Router = (call: Call) => Route | undefined
 
 /**
  * Virtual host by `call.authority`, then its first route whose path, headers and query parameters match. Compiled once per table;
  * a match costs about the path's length, however many routes there are. `call.path` is taken as normalised.
  */
-export function compileRoutes(table: RouteTable): Router {
+export function compileRoutes(table: RouteTable, random: Random): Router {
   const hostOf = compileDomains(table.virtualHosts)
   // Compiled on first use: a proxy that sees few of many hosts pays for those.
   const routers: (Router | undefined)[] = table.virtualHosts.map(() => undefined)
@@ -20,13 +21,22 @@ export function compileRoutes(table: RouteTable): Router {
     const index = hostOf(table.ignorePortInHost ? withoutPort(call.authority) : call.authority)
     const virtualHost = index === undefined ? undefined : table.virtualHosts[index]
     if (index === undefined || virtualHost === undefined) return undefined
-    return (routers[index] ??= compileVirtualHost(virtualHost))(call)
+    return (routers[index] ??= compileVirtualHost(virtualHost, random))(call)
   }
 }
 
-function compileVirtualHost({ routes }: VirtualHost): Router {
+function compileVirtualHost({ routes }: VirtualHost, random: Random): Router {
   const find = compilePathIndex(routes.map(({ match }) => match.path))
   const tests = routes.map(({ match }) => compileCallTests(match.headers, match.queryParameters))
+  if (routes.some(({ match }) => match.share !== undefined)) {
+    return (call) => {
+      // One draw for all routes of a call, as in Envoy: of two with one half each the second takes what it shares with nobody, which is nothing.
+      const point = random.unit()
+      const fits = (candidate: number): boolean =>
+        point < (routes[candidate]?.match.share ?? 1) && (tests[candidate]?.(call) ?? true)
+      return routes[find(pathOf(call.path), routes.length, fits)]
+    }
+  }
   if (tests.every((test) => test === undefined)) return (call) => routes[find(pathOf(call.path), routes.length, always)]
   return (call) => {
     const index = find(pathOf(call.path), routes.length, (candidate) => tests[candidate]?.(call) ?? true)

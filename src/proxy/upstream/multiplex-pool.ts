@@ -30,6 +30,9 @@ export type MultiplexedCodec = (
     readonly changed: (connection: MultiplexedConnection) => void
     readonly closed: (connection: MultiplexedConnection) => void
     readonly keepAliveMs: number
+    /** How long it has to answer, ms, and whether it is asked without calls too; absent: as the codec has it. */
+    readonly pongMs?: number | undefined
+    readonly asksIdle?: boolean | undefined
     /** Calls at a time until the peer has said how many. */
     readonly assumedStreams: number | undefined
   },
@@ -214,12 +217,22 @@ export class MultiplexPool implements Pick<
     if (tls !== undefined && !('alpnProtocol' in socket && socket.alpnProtocol === 'h2')) {
       socket.destroy()
       const cause = 'it does not speak HTTP/2'
-      return this.#failed({ kind: 'tls-failed', side: 'upstream', retry: 'safe', endpoint: this.#address, cause })
+      return this.#failed({
+        kind: 'tls-failed',
+        side: 'upstream',
+        retry: 'safe',
+        endpoint: this.#address,
+        cause,
+        notHttp2: true,
+      })
     }
+    const ping = cluster.connections?.ping
     const connection = this.#codec(socket, {
       endpoint: this.#address,
       sweeper: this.#parts.sweeper,
-      keepAliveMs,
+      keepAliveMs: ping?.silentMs ?? keepAliveMs,
+      pongMs: ping?.answerMs,
+      asksIdle: ping !== undefined,
       assumedStreams: this.#capacity,
       changed: (changed) => {
         this.#capacity = changed.capacity ?? this.#capacity

@@ -12,6 +12,7 @@ import { openDatagrams, type DatagramEvents, type DatagramUpstream } from './dat
 import { keepAlive } from './lifetime.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
 import { isMadeUp } from '../config/made-up.ts'
+import { protocolsOf, speaking } from './speaking.ts'
 import { writeProxyHeader, type ProxiedFrom } from './proxy-header.ts'
 import { EndpointPool, overflow, type ClientCodec, type Counts, type PoolParts } from './pool.ts'
 
@@ -71,6 +72,8 @@ interface ClusterState {
   readonly pools: Map<string, Pool>
   /** The pool of each endpoint that connections may be shared to. */
   readonly byEndpoint: WeakMap<Endpoint, Pool>
+  /** Where servers choose: those that did not choose HTTP/2 last, by the name of their pool. */
+  readonly withoutHttp2: Set<string>
   seen: Cluster
 }
 
@@ -96,7 +99,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     let state = states.get(cluster.name)
     if (state === undefined) {
       const counts = { connections: 0, pending: 0, requests: 0 }
-      state = { counts, pools: new Map(), byEndpoint: new WeakMap(), seen: cluster }
+      state = { counts, pools: new Map(), byEndpoint: new WeakMap(), withoutHttp2: new Set(), seen: cluster }
       states.set(cluster.name, state)
     }
     state.seen = cluster
@@ -163,19 +166,45 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     for (const pool of state.pools.values()) if (pool.giveUpOne()) return
   }
 
+  /** To a server that chooses: HTTP/2 unless it is known not to, and then the other. */
+  const negotiate = async (state: ClusterState, cluster: Cluster, endpoint: Endpoint, call: Call) => {
+    const { withoutHttp2 } = state
+    const key = poolKey(endpoint, 'http/1.1')
+    if (!withoutHttp2.has(key)) {
+      const answer = await sendBy(state, speaking(cluster, 'h2'), endpoint, call)
+      if (!isFault(answer) || answer.kind !== 'tls-failed' || answer.notHttp2 !== true) return answer
+      withoutHttp2.add(key)
+    }
+    const answer = await sendBy(state, speaking(cluster, 'http/1.1'), endpoint, call)
+    // It may have changed its mind: the next call asks again.
+    if (isFault(answer) && answer.kind === 'tls-failed') withoutHttp2.delete(key)
+    return answer
+  }
+  const sendBy = (state: ClusterState, cluster: Cluster, endpoint: Endpoint, call: Call): Promise<Reply | Fault> => {
+    const { counts } = state
+    const pool =
+      cluster.proxyHeaders?.has(endpoint.transport) === true
+        ? poolFrom(state, cluster, endpoint, call.peer)
+        : poolOf(state, cluster, endpoint)
+    if (counts.connections >= cluster.limits.maxConnections && pool.idleCount === 0) makeRoom(state)
+    return pool.send(cluster, endpoint, call)
+  }
+
   return {
     send(cluster, endpoint, call) {
       const state = stateOf(cluster)
       const { counts } = state
       if (counts.requests >= cluster.limits.maxRequests)
         return Promise.resolve(overflow(cluster, 'requests', cluster.limits.maxRequests))
-      const pool =
-        cluster.proxyHeaders?.has(endpoint.transport) === true
-          ? poolFrom(state, cluster, endpoint, call.peer)
-          : poolOf(state, cluster, endpoint)
       counts.requests++
-      if (counts.connections >= cluster.limits.maxConnections && pool.idleCount === 0) makeRoom(state)
-      return pool.send(cluster, endpoint, call).then((answer) => {
+      const { protocolBy } = cluster
+      const answered =
+        protocolBy === undefined
+          ? sendBy(state, cluster, endpoint, call)
+          : protocolBy === 'alpn'
+            ? negotiate(state, cluster, endpoint, call)
+            : sendBy(state, speaking(cluster, call.protocol === 'h2' ? 'h2' : 'http/1.1'), endpoint, call)
+      return answered.then((answer) => {
         if (isFault(answer)) {
           counts.requests--
           return answer
@@ -233,8 +262,11 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         for (const [name, state] of states) {
           const cluster = current.get(name)
           if (cluster === state.seen || (cluster !== undefined && isMadeUp(cluster))) continue
-          const wanted = new Set(cluster?.endpoints.map((endpoint) => poolKey(endpoint, cluster.upstreamProtocol)))
+          const wanted = new Set(
+            cluster?.endpoints.flatMap((endpoint) => protocolsOf(cluster).map((one) => poolKey(endpoint, one))),
+          )
           for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
+          for (const key of state.withoutHttp2) if (!wanted.has(key)) state.withoutHttp2.delete(key)
           if (cluster !== undefined) state.seen = cluster
         }
     },

@@ -29,9 +29,10 @@ export function buildCluster(shape: ClusterShape, assignment: Assignment, before
   }
 }
 
-function ofCluster({ labels, hostname, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {
+function ofCluster({ labels, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {
   const match = shape.transportMatches.find((one) => hasLabels(labels, one.labels))
-  const hashed = shape.hashHostnames && hostname !== '' ? { hashKey: hostname } : {}
+  const { hostname } = endpoint
+  const hashed = shape.hashHostnames && hostname !== undefined ? { hashKey: hostname } : {}
   return { ...hashed, ...endpoint, transport: match?.transport ?? '' }
 }
 

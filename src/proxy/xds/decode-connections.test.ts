@@ -8,6 +8,7 @@ import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstre
 import { envoyLimits } from '../config/priority.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 import { ads } from './testing/resources.ts'
+import { upstreamTls } from './testing/tls.ts'
 
 const clusterWith = (more: object): Init<typeof ClusterSchema> =>
   ({
@@ -77,5 +78,53 @@ test('connections: what is not understood is refused', () => {
   assert.match(
     refused(withCommon({ maxConnectionDurationJitter: { value: 5 } })),
     /max_connection_duration_jitter: expected max_connection_duration beside it/,
+  )
+})
+
+test('connections: how an HTTP/2 peer is asked whether it lives', () => {
+  const withPing = (connectionKeepalive: object) =>
+    clusterWith({
+      typedExtensionProtocolOptions: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+          HttpProtocolOptionsSchema,
+          create(HttpProtocolOptionsSchema, {
+            upstreamProtocolOptions: {
+              case: 'explicitHttpConfig',
+              value: { protocolConfig: { case: 'http2ProtocolOptions', value: { connectionKeepalive } } },
+            },
+          } as Init<typeof HttpProtocolOptionsSchema>),
+        ),
+      },
+    })
+  const asked = decode('CDS', ClusterSchema, withPing({ interval: ms(20_000), timeout: ms(5000) }))
+  assert.deepEqual(asked.connections, { ping: { silentMs: 20_000, answerMs: 5000 } })
+  const said = problem('CDS', ClusterSchema, withPing({ connectionIdleInterval: ms(1) }))
+  assert.match(said, /connection_keepalive\.connection_idle_interval: is not supported/)
+  assert.match(said, /connection_keepalive\.timeout: expected at least 1 ms/)
+})
+
+test('connections: the protocol by the caller, or by ALPN, which takes TLS', () => {
+  const choosing = (upstreamProtocolOptions: object, more: object = {}) =>
+    clusterWith({
+      ...more,
+      typedExtensionProtocolOptions: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+          HttpProtocolOptionsSchema,
+          create(HttpProtocolOptionsSchema, { upstreamProtocolOptions } as Init<typeof HttpProtocolOptionsSchema>),
+        ),
+      },
+    })
+  const http2ProtocolOptions = { connectionKeepalive: { interval: ms(20_000), timeout: ms(5000) } }
+  const byCaller = choosing({ case: 'useDownstreamProtocolConfig', value: { http2ProtocolOptions } })
+  const { protocolBy, upstreamProtocol, connections } = decode('CDS', ClusterSchema, byCaller)
+  assert.deepEqual([protocolBy, upstreamProtocol], ['downstream', 'http/1.1'])
+  assert.deepEqual(connections, { ping: { silentMs: 20_000, answerMs: 5000 } })
+  const auto = { case: 'autoConfig', value: {} }
+  const secure = { transportSocket: upstreamTls('bundle', []) }
+  assert.equal(decode('CDS', ClusterSchema, choosing(auto, secure)).protocolBy, 'alpn')
+  assert.match(problem('CDS', ClusterSchema, choosing(auto)), /auto_config: expected a transport_socket of TLS/)
+  assert.match(
+    problem('CDS', ClusterSchema, choosing({ ...auto, value: { http3ProtocolOptions: {} } }, secure)),
+    /auto_config\.http3_protocol_options: is not supported/,
   )
 })

@@ -62,7 +62,7 @@ export function decodeDestinations(
 }
 
 /** Which endpoints are meant: the narrower has the last word on each key; absent where neither says anything. */
-function subsetIn(...matches: readonly (Metadata | undefined)[]): Pick<WeightedCluster, 'subset'> {
+export function subsetIn(...matches: readonly (Metadata | undefined)[]): Pick<WeightedCluster, 'subset'> {
   const parts = matches.flatMap((one) => one?.filterMetadata[balancerMetadata] ?? [])
   return parts.length === 0 ? {} : { subset: Object.assign({}, ...parts) as JsonObject }
 }
@@ -87,13 +87,23 @@ export function inOrder({ levels, narrowerLast }: Levels): Pick<WeightedCluster,
 
 type HostRewrite = Pick<XdsRouteAction, 'hostRewriteSpecifier'>['hostRewriteSpecifier']
 
+/** What may stand in Host. */
+const hostForm = /^[A-Za-z0-9\-._~:[\]]+$/
+
+/** A host as it is to be said; refused where it is none. */
+export function decodeHost(host: string, path: string, refused: Refusals): string {
+  if (!hostForm.test(host)) refused.add(path, 'is no host')
+  return host.toLowerCase()
+}
+
 /** Undefined: as it was asked. Other kinds are refused by `knowOnly`. */
 function decodeAuthority(by: HostRewrite, path: string, refused: Refusals): AuthorityChange | undefined {
   switch (by.case) {
     case 'hostRewriteLiteral':
       if (by.value === '') return undefined
-      if (!/^[A-Za-z0-9\-._~:[\]]+$/.test(by.value)) refused.add(join(path, 'host_rewrite_literal'), 'is no host')
-      return by.value.toLowerCase()
+      return decodeHost(by.value, join(path, 'host_rewrite_literal'), refused)
+    case 'autoHostRewrite':
+      return by.value.value ? { kind: 'endpoint' } : undefined
     case 'hostRewriteHeader':
       return { kind: 'header', name: by.value.toLowerCase() }
     case 'hostRewritePathRegex': {

@@ -20,8 +20,6 @@ const shortestMs = 1
 /** How a STRICT_DNS cluster (`all`) or LOGICAL_DNS cluster (`first`) asks for its endpoints' names. */
 export function decodeDnsRules(cluster: XdsCluster, use: DnsRules['use'], refused: Refusals): DnsRules {
   const { dnsFailureRefreshRate: failure, loadAssignment } = cluster
-  if (cluster.respectDnsTtl)
-    refused.add('respect_dns_ttl', 'is not supported, the host tells no TTL; set dns_refresh_rate')
   const endpoints = loadAssignment?.endpoints.flatMap((one) => one.lbEndpoints).length ?? 0
   if (use === 'first' && endpoints !== 1)
     refused.add('load_assignment.endpoints', `a LOGICAL_DNS cluster has exactly one endpoint, not ${endpoints}`)
@@ -34,6 +32,7 @@ export function decodeDnsRules(cluster: XdsCluster, use: DnsRules['use'], refuse
     use,
     family: families[cluster.dnsLookupFamily] ?? 'auto',
     refreshMs: Math.max(shortestMs, refreshMs),
+    ...(cluster.respectDnsTtl && { respectTtl: true }),
     failureMs: Math.max(shortestMs, failureMs),
     // Source: Cluster.RefreshRate.max_interval: ten times the base where it is absent.
     mostFailureMs:

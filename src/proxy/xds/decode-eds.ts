@@ -19,13 +19,12 @@ import {
 import { balancerMetadata, transportSocketMatchMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { Cluster, Endpoint } from '../config.ts'
+import { decodeHost } from './decode-destinations.ts'
 import { namedAddress, socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** An endpoint whose transport is not chosen yet: that takes the cluster. */
 export interface EndpointShape extends Omit<Endpoint, 'transport'> {
-  /** As the program is called there; "": it has no name. */
-  readonly hostname: string
   /** `envoy.transport_socket_match` metadata. */
   readonly labels: JsonObject
 }
@@ -112,7 +111,7 @@ function decodeEndpoint(
     ...place,
     health: healthOf(one.healthStatus),
     ...(known !== undefined && { metadata: known }),
-    hostname: endpoint?.hostname ?? '',
+    ...(endpoint?.hostname && { hostname: decodeHost(endpoint.hostname, join(path, 'endpoint.hostname'), refused) }),
     ...probed(endpoint, join(path, 'endpoint.health_check_config'), refused),
     ...(hashKey === undefined ? {} : { hashKey }),
     labels: one.metadata?.filterMetadata[transportSocketMatchMetadata] ?? {},

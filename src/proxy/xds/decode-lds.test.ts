@@ -309,17 +309,18 @@ const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegE
     /listener_filters\[0\]\.disallowed_versions: leaves no version/,
   ],
   [
-    'a split that says more than weights',
+    'raw bytes in a tunnel, and by what other filters say',
     withFilters([
       typed('tcp', TcpProxySchema, {
         clusterSpecifier: {
           case: 'weightedClusters',
-          value: { clusters: [{ name: 'a', weight: 1, metadataMatch: {} }] },
+          value: { clusters: [{ name: 'a', weight: 1 }] },
         },
+        hashPolicy: [{ policySpecifier: { case: 'filterState', value: { key: 'k' } } }],
         tunnelingConfig: { hostname: 'x' },
       }),
     ]),
-    /filters\[0\]\.tunneling_config: is not supported; .*weighted_clusters\.clusters\[0\]\.metadata_match: is not supported/,
+    /filters\[0\]\.tunneling_config: is not supported; .*hash_policy\[0\]\.filter_state: is not supported/,
   ],
   [
     'a match by a suffix of the address',
@@ -352,5 +353,38 @@ test('RBAC: nesting has an end, and what cannot be asked is refused', () => {
   assert.match(
     problem('LDS', ListenerSchema, filter({ rule: { case: 'requestedServerName', value: {} } })),
     /rules\.policies\[p\]\.permissions\[0\]: requestedServerName is not supported/,
+  )
+})
+
+test('LDS: raw bytes to a part of the endpoints, and by who asks', () => {
+  const lb = (values: object) => ({ filterMetadata: { 'envoy.lb': values } })
+  const listener = decode(
+    'LDS',
+    ListenerSchema,
+    withFilters([
+      typed('tcp', TcpProxySchema, {
+        clusterSpecifier: {
+          case: 'weightedClusters',
+          value: {
+            clusters: [
+              { name: 'a', weight: 1, metadataMatch: lb({ v: '2' }) },
+              { name: 'b', weight: 1 },
+            ],
+          },
+        },
+        metadataMatch: lb({ v: '1', stage: 'prod' }),
+        hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }],
+      } as Init<typeof TcpProxySchema>),
+    ]),
+  )
+  const terminal = listener.filterChains[0]?.terminal
+  assert.ok(terminal?.kind === 'tcp')
+  assert.equal(terminal.hashBySource, true)
+  assert.deepEqual(
+    terminal.clusters.map(({ subset }) => subset),
+    [
+      { v: '2', stage: 'prod' },
+      { v: '1', stage: 'prod' },
+    ],
   )
 })

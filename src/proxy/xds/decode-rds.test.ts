@@ -392,9 +392,9 @@ const rdsRefusals: readonly (readonly [string, Init<typeof RouteConfigurationSch
     /typed_per_filter_config\[x\]: .* is not supported/,
   ],
   [
-    'a runtime fraction',
+    'a runtime fraction that is none',
     tableOf({ match: { ...slash, runtimeFraction: {} }, action: to('a') }),
-    /match\.runtime_fraction: is not supported/,
+    /match\.runtime_fraction\.default_value: is missing/,
   ],
   [
     'headers of the connection to add, for all of a table',
@@ -457,4 +457,47 @@ test('RDS: hedging, as Envoy says it and as our own metadata does', () => {
   const hedging = { quantile: 0.9, max_attempts: 3, any_method: true }
   const learnt = { after: { quantile: 0.9 }, maxAttempts: 3, anyMethod: true }
   assert.deepEqual(decoded({ retryPolicy }, { hedging }), [learnt, 50])
+})
+
+test('RDS: a share of the calls, the endpoint as host, and the count of attempts', () => {
+  const clusterSpecifier = { case: 'cluster' as const, value: 'a' }
+  const hostRewriteSpecifier = { case: 'autoHostRewrite' as const, value: { value: true } }
+  const decoded = decode('RDS', RouteConfigurationSchema, {
+    name: 'x',
+    virtualHosts: [
+      {
+        name: 'v',
+        domains: ['*'],
+        includeRequestAttemptCount: true,
+        routes: [
+          {
+            match: {
+              ...slash,
+              runtimeFraction: { defaultValue: { numerator: 2500, denominator: 1 }, runtimeKey: 'k' },
+            },
+            action: { case: 'route', value: { clusterSpecifier, hostRewriteSpecifier } },
+          },
+          {
+            match: { ...slash, runtimeFraction: { defaultValue: { numerator: 100 } } },
+            action: {
+              case: 'route',
+              value: { clusterSpecifier, hostRewriteSpecifier: { ...hostRewriteSpecifier, value: { value: false } } },
+            },
+          },
+        ],
+      },
+    ],
+  })
+  const routes = decoded.virtualHosts[0]?.routes ?? []
+  assert.deepEqual(
+    routes.map(({ match, action }) => [
+      match.share,
+      action.kind === 'forward' && action.tellAttempt,
+      action.kind === 'forward' && action.clusters[0]?.authority,
+    ]),
+    [
+      [0.25, true, { kind: 'endpoint' }],
+      [undefined, true, undefined],
+    ],
+  )
 })

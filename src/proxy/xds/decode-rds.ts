@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf'
-import { RoutingPriority } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
+import { RoutingPriority, type RuntimeFractionalPercent } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { RouteConfigurationSchema, type RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import {
   DirectResponseActionSchema,
@@ -35,7 +35,16 @@ import { decodeHashPolicy } from './decode-hash-policy.ts'
 import { decodeHedging } from './decode-hedging.ts'
 import { decodeHeaderEdits, headerEditFields, type HeaderEdits } from './decode-header-edits.ts'
 import { decodeMirror } from './decode-mirror.ts'
-import { durationMs, headerMatch, originOf, policyOrigins, settingsOf, stringMatch, weftPart } from './decode-parts.ts'
+import {
+  durationMs,
+  headerMatch,
+  originOf,
+  policyOrigins,
+  settingsOf,
+  shareOf,
+  stringMatch,
+  weftPart,
+} from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { inlineText } from './decode-source.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
@@ -80,7 +89,8 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 }
 
 const hostFields = fieldNames(
-  `name domains routes retry_policy hedge_policy rate_limits metadata typed_per_filter_config include_is_timeout_retry_header ${headerEditFields}`,
+  `name domains routes retry_policy hedge_policy rate_limits metadata typed_per_filter_config include_is_timeout_retry_header
+    include_request_attempt_count ${headerEditFields}`,
 )
 
 function decodeVirtualHost(
@@ -179,7 +189,9 @@ const anything: RouteMatch = {
   queryParameters: [],
 }
 
-const matchFields = fieldNames('prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters')
+const matchFields = fieldNames(
+  'prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters runtime_fraction',
+)
 
 function decodeMatch(match: XdsRouteMatch, path: string, refused: Refusals): RouteMatch {
   knowOnly(RouteMatchSchema, match, matchFields, path, refused)
@@ -189,7 +201,19 @@ function decodeMatch(match: XdsRouteMatch, path: string, refused: Refusals): Rou
     queryParameters: match.queryParameters.map((one, index) =>
       decodeQuery(one, join(path, `query_parameters[${index}]`), refused),
     ),
+    ...(match.runtimeFraction && shareIn(match.runtimeFraction, join(path, 'runtime_fraction'), refused)),
   }
+}
+
+/** There is no runtime here: its default value is the fraction. */
+function shareIn(
+  { defaultValue }: RuntimeFractionalPercent,
+  path: string,
+  refused: Refusals,
+): Pick<RouteMatch, 'share'> {
+  if (defaultValue === undefined) refused.add(join(path, 'default_value'), 'is missing')
+  const share = shareOf(defaultValue, 1)
+  return share < 1 ? { share } : {}
 }
 
 function decodePath(
@@ -245,7 +269,7 @@ function decodeAction(route: XdsRoute, around: AroundAction, path: string, refus
 const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
-  include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex append_x_forwarded_host
+  include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex auto_host_rewrite append_x_forwarded_host
   request_mirror_policies hash_policy hedge_policy rate_limits metadata_match idle_timeout priority`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
@@ -289,6 +313,7 @@ function decodeForward(
     }),
     ...decodeStreamDuration(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
     ...decodeHedging(hedge, retry, weft, join(path, 'hedge_policy'), refused),
+    ...(around.host.includeRequestAttemptCount && { tellAttempt: true }),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }

@@ -51,7 +51,6 @@ test('EDS: health, weight, priority, locality, metadata', () => {
     priority: 1,
     health: 'unhealthy',
     locality: 'eu/a',
-    hostname: '',
     labels: { t: 1 },
     workload: 'a/b',
   })

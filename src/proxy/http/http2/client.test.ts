@@ -19,6 +19,7 @@ async function client(
   t: TestContext,
   port: number,
   keepAliveMs = 0,
+  more: Partial<Parameters<typeof http2Client>[1]> = {},
 ): Promise<{ connection: Http2ClientConnection; events: string[] }> {
   const sweeper = createSweeper(systemClock, 20)
   const socket = net.connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
@@ -34,6 +35,7 @@ async function client(
     changed() {},
     closed: () => events.push('closed'),
     keepAliveMs,
+    ...more,
   })
   return { connection, events }
 }
@@ -249,4 +251,14 @@ test('a server that neither speaks nor answers PING is given up', async (t) => {
   void connection.send(testCall())
   await peer.until(() => peer.count(frameType.ping) > 0)
   connection.destroy()
+})
+
+test('a server is asked whether it lives without calls too, where that is wanted, and given up at its time', async (t) => {
+  let heard: RawHttp2 | undefined
+  const port = await listen(t, (socket) => (heard = new RawHttp2(socket, preface.length)))
+  const gone = Promise.withResolvers<void>()
+  const { connection } = await client(t, port, 40, { asksIdle: true, pongMs: 40, closed: () => gone.resolve() })
+  assert.equal(connection.active, 0)
+  await gone.promise
+  assert.ok((heard?.count(frameType.ping) ?? 0) > 0)
 })

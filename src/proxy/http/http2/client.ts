@@ -20,6 +20,10 @@ export interface Http2ClientParts {
   readonly closed: (connection: Http2ClientConnection) => void
   /** With calls in flight and no byte for so long the peer is asked whether it lives; ms, 0: never. */
   readonly keepAliveMs: number
+  /** How long it has to answer, ms; absent: 10 s. */
+  readonly pongMs?: number | undefined
+  /** Without calls in flight as well; absent: no. */
+  readonly asksIdle?: boolean | undefined
   /** Calls at a time until the peer says how many it takes: as another connection to it learned. */
   readonly assumedStreams?: number | undefined
 }
@@ -71,6 +75,8 @@ class ClientConnection implements Http2ClientConnection, Side, ClientHost {
       sweeper: parts.sweeper,
       headersTimeoutMs: 0,
       keepAliveMs: parts.keepAliveMs,
+      pongMs: parts.pongMs,
+      asksIdle: parts.asksIdle,
     })
   }
 

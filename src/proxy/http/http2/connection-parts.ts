@@ -36,6 +36,10 @@ export interface ConnectionParts {
   readonly headersTimeoutMs: number
   /** With streams open and no byte for so long the peer is asked whether it lives; ms, 0: never. */
   readonly keepAliveMs: number
+  /** It has so long to answer, ms; absent: 10 s. */
+  readonly pongMs?: number | undefined
+  /** It is asked without open streams as well; absent: no. */
+  readonly asksIdle?: boolean | undefined
 }
 
 /** What the frames that come do to a connection. */

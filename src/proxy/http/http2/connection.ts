@@ -14,7 +14,7 @@ import { Stream, type StreamCarrier } from './stream.ts'
 import { errorCode, firstWindow, flag, frameType, maxWindow, type ErrorCode } from './wire.ts'
 
 /** How long a peer may take to answer when asked whether it lives, and to hear our last words; ms. */
-const pongMs = 10_000
+const defaultPongMs = 10_000
 const lingerMs = 2000
 
 /** Frames, flow control and settings of one HTTP/2 connection. Source: RFC 9113. */
@@ -346,7 +346,7 @@ export class Connection implements Link, StreamCarrier, Swept {
   }
 
   sweep(nowMs: number): void {
-    const { headersTimeoutMs, keepAliveMs, sweeper } = this.#parts
+    const { headersTimeoutMs, keepAliveMs, pongMs = defaultPongMs, asksIdle = false, sweeper } = this.#parts
     const late = (sinceMs: number, limitMs: number): boolean =>
       limitMs > 0 && nowMs - sinceMs >= limitMs + sweeper.periodMs
     if (this.stopped) {
@@ -357,7 +357,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     else if (late(this.#startedMs, headersTimeoutMs))
       return this.#gone('a frame or header block was not complete in time')
     if (this.#pinged && late(this.#heardMs, keepAliveMs + pongMs)) return this.#gone('the peer does not answer PING')
-    if (!this.#pinged && this.streams.size > 0 && late(this.#heardMs, keepAliveMs)) {
+    if (!this.#pinged && (asksIdle || this.streams.size > 0) && late(this.#heardMs, keepAliveMs)) {
       this.#pinged = true
       this.writer.words(frameType.ping, 0, 0, 0, livePing)
     }

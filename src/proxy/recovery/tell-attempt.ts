@@ -1,0 +1,12 @@
+import { headerField } from '../http/headers.ts'
+import type { Layer } from '../http/service.ts'
+
+/** By this header an upstream learns that others may have heard the request before. Source: Envoy, `x-envoy-attempt-count`. */
+const attemptHeader = 'x-envoy-attempt-count'
+
+/** Tells the upstream which attempt it gets, counted from 1: below retries. What a caller says of it is not true here. */
+export const tellAttempt: Layer = (next) => (call) => {
+  const others = call.headers.filter(({ name }) => name !== attemptHeader)
+  call.headers = [...others, headerField(attemptHeader, String(call.trace.attempts + 1))]
+  return next(call)
+}
