@@ -102,7 +102,7 @@ function alongCluster(
       editReply(responseEdits),
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
-      retry(policy, { budget, random, wheel }), // above select: each attempt may take another endpoint (gRFC A6)
+      retry(policy, { budget, random, wheel, clock }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
       action.tellAttempt && tellAttempt, // and which one it is

@@ -63,6 +63,8 @@ export function renderRetry(action: Forward): MessageInitShape<typeof RetryPolic
     ],
     hostSelectionRetryMaxAttempts: 5n,
     retryBackOff: { baseInterval: duration(baseMs), maxInterval: duration(maxMs) },
+    // Where answers are repeated, those who answer have a say in when.
+    ...(action.retry === undefined ? {} : { rateLimitedRetryBackOff: { resetHeaders: [{ name: 'Retry-After' }] } }),
   }
 }
 

@@ -250,6 +250,15 @@ export interface RetryPolicy {
   readonly backoffAtLeastMs?: number
   readonly backoffBaseMs: number
   readonly backoffMaxMs: number
+  /**
+   * A reply that asks to be left alone for a while is: no retry comes sooner, and none at all where the caller does not wait that long. Headers
+   * in order, lower case: seconds, or the second since 1970 from which on. Absent: nobody is listened to. xDS: rate_limited_retry_back_off.
+   */
+  readonly askedWait?: {
+    readonly resetHeaders: readonly { readonly name: string; readonly says: 'seconds' | 'time' }[]
+    /** Who asks for more is not listened to, ms. */
+    readonly mostMs: number
+  }
   /** Prefer endpoints that were not tried yet; at most this many further picks. */
   readonly hostSelectionAttempts: number
 }

@@ -33,7 +33,7 @@ function hop(bound: Bound, upstream: Service, more: { hide?: boolean; hear?: boo
       hearDeadline(more.hear ?? true, clock),
       hideDeadline(more.hide),
       deadline(bound, { wheel, clock }),
-      retry({ ...policy, perTryTimeoutMs }, { budget, random: seeded(1), wheel }),
+      retry({ ...policy, perTryTimeoutMs }, { budget, random: seeded(1), wheel, clock }),
       tellDeadline({ grpc: bound.grpcTimeoutMaxMs !== undefined }, clock),
     ],
     upstream,

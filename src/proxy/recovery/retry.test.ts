@@ -60,7 +60,7 @@ function world(
     seen.push(await textOf(call.body))
     return answer
   }
-  const service = retry(policy(more), { budget, random: seeded(1), wheel })(next)
+  const service = retry(policy(more), { budget, random: seeded(1), wheel, clock })(next)
   /** Lets time pass until the call is answered. */
   const run = async (call: Call): Promise<Reply | Fault> => {
     let answer: Reply | Fault | undefined
@@ -310,6 +310,7 @@ test('the deadline ends the call and is not retried; a call that ended leaves no
       budget: createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 }),
       random: seeded(1),
       wheel,
+      clock,
     })(silent),
   )
   const call = makeCall()
@@ -337,6 +338,7 @@ test('an attempt that takes too long is given up and tried again, the call stays
     budget: createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 }),
     random: seeded(1),
     wheel,
+    clock,
   }
   const service = retry(
     policy({ perTryTimeoutMs: 50 }),
@@ -360,9 +362,10 @@ test('an attempt that takes too long is given up and tried again, the call stays
 
 test('without retries the layer only counts', async () => {
   const budget = createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 0 })
-  const wheel = createTimerWheel(manualClock())
+  const clock = manualClock()
+  const wheel = createTimerWheel(clock)
   const call = makeCall()
-  const service = retry(undefined, { budget, random: seeded(1), wheel })(() => Promise.resolve(refused()))
+  const service = retry(undefined, { budget, random: seeded(1), wheel, clock })(() => Promise.resolve(refused()))
   assert.ok(isFault(await service(call)))
   assert.equal(budget.activeCalls, 1)
   call.end({ status: 503, fault: refused() })
@@ -375,9 +378,10 @@ test('a body of which more than 64 KiB went out is not sent again; one that nobo
   assert.equal(await world([unprocessed, makeReply()]).run(sent), unprocessed)
   assert.equal(sent.trace.attempts, 1)
   const unsent = large()
-  const wheel = createTimerWheel(manualClock(), 1)
+  const clock = manualClock()
+  const wheel = createTimerWheel(clock, 1)
   const budget = createRetryBudget({ retryBudgetPercent: 0, minRetryConcurrency: 3 })
-  const service = retry(policy(), { budget, random: seeded(1), wheel })((call) =>
+  const service = retry(policy(), { budget, random: seeded(1), wheel, clock })((call) =>
     call.trace.attempts++ === 0
       ? Promise.resolve(refused())
       : textOf(call.body).then((text) => makeReply(text.length > 65_536 ? 201 : 500)),
@@ -385,3 +389,32 @@ test('a body of which more than 64 KiB went out is not sent again; one that nobo
   const answer = await service(unsent)
   assert.equal(!isFault(answer) && answer.status, 201)
 })
+
+test('a reply that asks for time gets it, and is the answer where the caller does not wait that long', async () => {
+  const asking: Reply = { ...makeReply(503), headers: [headerField('retry-after', '1')] }
+  const rules = {
+    on: new Set(['5xx'] as const),
+    askedWait: { resetHeaders: [{ name: 'retry-after', says: 'seconds' as const }], mostMs: 5000 },
+  }
+  const patient = world([asking, makeReply(200)], rules)
+  const call = makeCall()
+  let answer: Reply | Fault | undefined
+  void patient.service(call).then((one) => (answer = one))
+  await settle()
+  patient.clock.advance(999)
+  await settle()
+  assert.equal(call.trace.attempts, 1)
+  patient.clock.advance(502)
+  await settle()
+  assert.ok(answer !== undefined && !isFault(answer) && answer.status === 200)
+
+  const hurried = world([asking, makeReply(200)], rules)
+  const other = makeCall({ deadlineMs: 900 })
+  const said = await hurried.run(other)
+  assert.ok(!isFault(said) && said.status === 503)
+  assert.equal(other.trace.attempts, 1)
+})
+
+const settle = async (): Promise<void> => {
+  for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve))
+}

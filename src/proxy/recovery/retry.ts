@@ -1,9 +1,11 @@
 import { formatAddress } from '../../base/address.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { TimerWheel } from '../../base/timer-wheel.ts'
 import type { RetryPolicy } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { isFault, type Call, type Layer, type Reply, type Service } from '../http/service.ts'
+import { askedWaitMs } from './asked-wait.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryBudget } from './budget.ts'
 import { createReplay, type Replay } from './replay.ts'
@@ -16,6 +18,7 @@ export interface RetryParts {
   readonly budget: RetryBudget
   readonly random: Random
   readonly wheel: TimerWheel
+  readonly clock: Clock
 }
 
 /** A request body is kept for another attempt up to this size. */
@@ -23,7 +26,7 @@ export const replayLimitBytes: number = 64 * 1024
 
 /**
  * Attempts again what `worthRetrying` allows, while the policy, the body and (but for refused connections, and the first time after a shared one was lost) the budget do; each attempt notes the endpoint before
- * in `trace.tried`. The first retry after a safe fault is immediate (unless the policy has a least wait), later ones wait with full jitter. Counts every call in the
+ * in `trace.tried`. The first retry after a safe fault is immediate (unless the policy has a least wait), later ones wait with full jitter; what a reply asks for comes first, and up to half of it on top, so that not all come back at once. Counts every call in the
  * budget. Without retries in the policy the layer only counts.
  */
 export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer {
@@ -52,7 +55,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
 
 async function attemptAgain(
   policy: RetryPolicy,
-  { budget, random, wheel }: RetryParts,
+  { budget, random, wheel, clock }: RetryParts,
   once: Service,
   call: Call,
   replay: Replay | undefined,
@@ -77,12 +80,15 @@ async function attemptAgain(
   let answer = first
   for (let attempt = 1; attempt <= policy.retries; attempt++) {
     if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
+    const askedMs = askedBy(policy, answer, clock)
+    if (askedMs !== undefined && call.deadlineMs !== undefined && clock.nowMs() + askedMs >= call.deadlineMs) break
     const free = reachedNobody(answer) || (attempt === 1 && lostTogether(answer))
     if (replay?.possible === false || !(free || budget.take())) break
     const atLeastMs = policy.backoffAtLeastMs ?? 0
     const immediate = attempt === 1 && atLeastMs === 0 && isFault(answer) && answer.retry === 'safe'
     giveUp(call, answer)
-    if (!immediate) await pause(atLeastMs + backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
+    if (askedMs !== undefined) await pause(Math.max(atLeastMs, askedMs + random.below(askedMs / 2)))
+    else if (!immediate) await pause(atLeastMs + backoffMs(attempt, policy.backoffBaseMs, policy.backoffMaxMs, random))
     const over = stopped()
     if (over === undefined) {
       if (replay !== undefined) call.body = replay.attempt()
@@ -93,6 +99,9 @@ async function attemptAgain(
   replay?.settle()
   return answer
 }
+
+const askedBy = ({ askedWait }: RetryPolicy, answer: Reply | Fault, clock: Clock): number | undefined =>
+  askedWait === undefined || isFault(answer) ? undefined : askedWaitMs(answer, askedWait, clock.wallMs())
 
 /**
  * A refused connection cost no program anything, and when an instance dies all calls meet it at once: such retries are bounded by

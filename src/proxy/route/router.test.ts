@@ -162,7 +162,7 @@ test('hosts, wildcards, headers and query parameters find what asking one after 
       })
       return { name: `v${index}`, domains, routes }
     })
-    const router = compileRoutes(table(hosts))
+    const router = compileRoutes(table(hosts), seeded(1))
     for (let asked = 0; asked < 100; asked++) {
       const kind = String(random.index(2))
       const target = `${randomText(random)}?tag=${random.index(2)}`

@@ -501,3 +501,23 @@ test('RDS: a share of the calls, the endpoint as host, and the count of attempts
     ],
   )
 })
+
+test('RDS: replies that say when to come again', () => {
+  const withWait = (rateLimitedRetryBackOff: object) =>
+    tableOf({
+      match: slash,
+      action: { case: 'route', value: { ...to('a').value, retryPolicy: { retryOn: '5xx', rateLimitedRetryBackOff } } },
+    } as Init<typeof RouteSchema>)
+  const resetHeaders = [{ name: 'Retry-After' }, { name: 'X-RateLimit-Reset', format: 1 }]
+  const action = decode('RDS', RouteConfigurationSchema, withWait({ resetHeaders })).virtualHosts[0]?.routes[0]?.action
+  assert.deepEqual(action?.kind === 'forward' && action.retry?.askedWait, {
+    resetHeaders: [
+      { name: 'retry-after', says: 'seconds' },
+      { name: 'x-ratelimit-reset', says: 'time' },
+    ],
+    mostMs: 300_000,
+  })
+  const said = problem('RDS', RouteConfigurationSchema, withWait({ maxInterval: ms(0) }))
+  assert.match(said, /rate_limited_retry_back_off\.reset_headers: expected at least one/)
+  assert.match(said, /rate_limited_retry_back_off\.max_interval: expected more than 0/)
+})

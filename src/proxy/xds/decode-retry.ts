@@ -1,6 +1,9 @@
 import type { JsonObject } from '@bufbuild/protobuf'
 import {
+  RetryPolicy_RateLimitedRetryBackOffSchema,
+  RetryPolicy_ResetHeaderFormat as ResetFormat,
   RetryPolicySchema,
+  type RetryPolicy_RateLimitedRetryBackOff,
   type RetryPolicy as XdsRetryPolicy,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { numberIn, stringIn } from '../../xds/structs.ts'
@@ -9,7 +12,7 @@ import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
-  retry_back_off retriable_status_codes`)
+  retry_back_off rate_limited_retry_back_off retriable_status_codes`)
 
 const previousHosts = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'
 
@@ -42,10 +45,31 @@ export function decodeRetryPolicy(
       join(path, 'retry_back_off.max_interval'),
       refused,
     ),
+    ...(policy.rateLimitedRetryBackOff &&
+      decodeAskedWait(policy.rateLimitedRetryBackOff, join(path, 'rate_limited_retry_back_off'), refused)),
     hostSelectionAttempts: avoidsPreviousHosts(policy, path, refused)
       ? Math.max(1, Number(policy.hostSelectionRetryMaxAttempts))
       : 0,
   }
+}
+
+const askedFields = fieldNames('reset_headers max_interval')
+
+/** Source: envoy RetryPolicy.RateLimitedRetryBackOff: 300 s at most where nothing is said. */
+function decodeAskedWait(
+  rules: RetryPolicy_RateLimitedRetryBackOff,
+  path: string,
+  refused: Refusals,
+): Pick<RetryPolicy, 'askedWait'> {
+  knowOnly(RetryPolicy_RateLimitedRetryBackOffSchema, rules, askedFields, path, refused)
+  if (rules.resetHeaders.length === 0) refused.add(join(path, 'reset_headers'), 'expected at least one')
+  const mostMs = durationMs(rules.maxInterval, 300_000, join(path, 'max_interval'), refused)
+  if (mostMs <= 0) refused.add(join(path, 'max_interval'), 'expected more than 0')
+  const resetHeaders = rules.resetHeaders.map(({ name, format }, index) => {
+    if (name === '') refused.add(join(path, `reset_headers[${index}].name`), 'is empty')
+    return { name: name.toLowerCase(), says: format === ResetFormat.UNIX_TIMESTAMP ? 'time' : 'seconds' } as const
+  })
+  return { askedWait: { resetHeaders, mostMs } }
 }
 
 const allCauses: readonly RetryCause[] = [
