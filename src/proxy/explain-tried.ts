@@ -20,13 +20,31 @@ export function triedRoutes(table: RouteTable, taken: Route | undefined, call: C
   )
   const routes = (index === undefined ? undefined : table.virtualHosts[index])?.routes ?? []
   const asked = taken === undefined ? routes : routes.slice(0, routes.indexOf(taken) + 1)
+  let before = 0
   return asked.slice(-shownRoutes).map((route) => {
-    const why = route === taken ? undefined : whyNot(route, call)
+    const { share } = route.match
+    const reason = route === taken ? undefined : whyNot(route, call)
+    const takes = reason === earlier && share !== undefined
+    const why = takes ? `takes ${percentText(share - before)} of such calls` : reason
+    if (takes) before = share
     return { name: route.name, origin: route.origin, ...(why === undefined ? {} : { why }) }
   })
 }
+const percentText = (share: number): string => `${Math.round(share * 1e4) / 100} %`
+
+/** What routes leave that fit a call and take a share of such calls. */
+export function shareLeft(table: RouteTable, taken: Route, call: Call): number {
+  const routes = table.virtualHosts.find((host) => host.routes.includes(taken))?.routes ?? []
+  const before = routes
+    .slice(0, routes.indexOf(taken))
+    .flatMap((route) => (whyNot(route, call) === earlier ? (route.match.share ?? []) : []))
+  return (taken.match.share ?? 1) - Math.max(0, ...before)
+}
+
 /** Of thousands of routes the last ones before the one that was taken tell enough. */
 const shownRoutes = 50
+
+const earlier = 'an earlier route was taken'
 
 function whyNot({ match }: Route, call: Call): string {
   if (compilePathIndex([match.path])(pathOf(call.path), 1, () => true) === 1)
@@ -38,9 +56,7 @@ function whyNot({ match }: Route, call: Call): string {
     return `${header.name === ':method' ? 'method' : `header ${header.name}`} is not ${describeValue(header)}`
   const parameter = match.queryParameters.find((one) => failed(one, true))
   if (parameter !== undefined) return `query parameter ${parameter.name} is not ${describeValue(parameter)}`
-  return match.share === undefined
-    ? 'an earlier route was taken'
-    : `it takes ${Number((match.share * 100).toPrecision(6))} % of the calls, and this was another`
+  return earlier
 }
 
 const pathWords = { exact: 'exactly', prefix: 'beginning with', segments: 'below', regex: 'matching' } as const

@@ -21,7 +21,7 @@ import { explainCluster, settingsList, type ClusterChoice, type Setting } from '
 import { explainRaw } from './explain-raw.ts'
 import { explainRecovery, type RecoveryExplanation } from './explain-recovery.ts'
 import { gatewayEntry } from './explain-gateway.ts'
-import { triedRoutes, type Tried } from './explain-tried.ts'
+import { shareLeft, triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
@@ -139,7 +139,7 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
   const table = service === undefined ? outsideTable(snapshot.config) : snapshot.config.routes.get(service)
   if (table === undefined)
     return stopped({ kind: 'config-timeout', side: 'self', retry: 'never', name: service ?? '', timeoutMs: 0 })
-  const route = snapshot.routerOf(table)(call)
+  const route = snapshot.routerOf(table)(call, lastDraw)
   const named = service === undefined ? {} : { service }
   const tried = triedRoutes(table, route, call)
   if (route === undefined)
@@ -147,13 +147,16 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
       { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path },
       { ...named, tried },
     )
-  return { side: 'outbound', ...named, tried, ...(await alongAction(route, call, snapshot, parts)) }
+  return { side: 'outbound', ...named, tried, ...(await alongAction({ table, route }, call, snapshot, parts)) }
 }
 
 type Onward = Partial<RecoveryExplanation> & Pick<OutboundExplanation, 'refused' | 'settings' | 'clusters'>
 
+/** Of routes that take shares of such calls the last one is followed; what the others take is told. */
+const lastDraw = 1 - 2 ** -53
+
 async function alongAction(
-  route: Route,
+  { table, route }: { readonly table: RouteTable; readonly route: Route },
   call: Call,
   snapshot: Snapshot,
   { hedges }: Pick<ExplainParts, 'hedges'>,
@@ -163,8 +166,9 @@ async function alongAction(
   const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
   const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
   const only = action.splitByHash && hash && clusterOfHash(action.clusters, hash)
+  const whole = 100 * shareLeft(table, route, call)
   const percent = (one: WeightedCluster): number =>
-    only === undefined ? (one.weight * 100) / total : one === only ? 100 : 0
+    only === undefined ? (one.weight * whole) / total : one === only ? whole : 0
   return {
     ...explainRecovery(route, action, call),
     settings: settingsList(route.settings),
@@ -230,7 +234,7 @@ async function atGateway(
     const fault = compileAuthorization(filter.rules, { workload })(call)
     if (fault !== undefined) return { ...found, tried: [], clusters: [], refused: refusedBy(fault) }
   }
-  const route = snapshot.routerOf(table)(call)
+  const route = snapshot.routerOf(table)(call, lastDraw)
   const tried = triedRoutes(table, route, call)
   const { limits, asks, over } = metLimits(terminal, call, {
     snapshot,
@@ -241,7 +245,8 @@ async function atGateway(
   })
   const counted = { ...(limits.length > 0 && { limits }), ...(asks.length > 0 && { asks }) }
   if (over !== undefined) return { ...found, tried, ...counted, clusters: [], refused: refusedBy(over) }
-  if (route !== undefined) return { ...found, tried, ...counted, ...(await alongAction(route, call, snapshot, parts)) }
+  if (route !== undefined)
+    return { ...found, tried, ...counted, ...(await alongAction({ table, route }, call, snapshot, parts)) }
   const fault: Fault = { kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }
   return { ...found, tried, clusters: [], refused: refusedBy(fault) }
 }

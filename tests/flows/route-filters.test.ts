@@ -205,3 +205,47 @@ spec:
   assert.equal(other.headers['x-for'], undefined)
   assert.equal((JSON.parse(other.body) as Echo).name, 'pay')
 })
+
+test('routing: backends with a path or a redirect of their own get their shares of a split', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  await world.run('web')
+  await world.apply(
+    route(`
+    - matches: [{ path: { value: /a } }]
+      backendRefs:
+        - { name: web, port: 80, weight: 2 }
+        - name: web
+          port: 80
+          weight: 1
+          filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /b } } }]
+        - name: web
+          port: 80
+          weight: 1
+          filters: [{ type: RequestRedirect, requestRedirect: { hostname: old.example, statusCode: 301 } }]`),
+  )
+  await until('the route is there', async () =>
+    (await world.curl(client, 'http://web/a/1')).body.includes('"path":"/b/1"'),
+  )
+  const seen = new Map<string, number>()
+  for (const { status, body } of await world.curlEach(
+    client,
+    Array.from({ length: 400 }, () => 'http://web/a/1'),
+  )) {
+    const what = status === 301 ? 'redirect' : (JSON.parse(body) as Echo).path
+    seen.set(what, (seen.get(what) ?? 0) + 1)
+  }
+  for (const [what, share] of [
+    ['/a/1', 200],
+    ['/b/1', 100],
+    ['redirect', 100],
+  ] as const)
+    assert.ok(
+      Math.abs((seen.get(what) ?? 0) - share) < 50,
+      `${what}: ${seen.get(what)} of 400, expected about ${share}`,
+    )
+  const { out } = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/a/1'])
+  assert.match(out, /takes 25 % of such calls/)
+})

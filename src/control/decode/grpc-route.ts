@@ -12,7 +12,7 @@ import {
   type Decoder,
 } from '../../base/decode.ts'
 import {
-  backendRef,
+  backendRefWith,
   checkedRegex,
   headerMatches,
   namedRules,
@@ -23,7 +23,7 @@ import {
 import { hostname } from './hostname.ts'
 import { subdomain } from './names.ts'
 import { parentRef } from './parent-ref.ts'
-import { routeFilters, type RouteFilter } from './route-filters.ts'
+import { grpcBackendFilters, routeFilters, type RouteFilter } from './route-filters.ts'
 
 /** Gateway API GRPCRoute, attached to Services (GAMMA). What is not supported yet is refused, never ignored. */
 export interface GrpcRouteSpec extends Omit<HttpRouteSpec, 'rules'> {
@@ -107,7 +107,7 @@ const rule: Decoder<GrpcRouteRule> = object<GrpcRouteRule>(
       matchEverything,
     ),
     filters: optional(filters),
-    backendRefs: withDefault(list(backendRef, { max: 16 }), []),
+    backendRefs: withDefault(list(backendRefWith(grpcBackendFilters), { max: 16 }), []),
   },
   {
     sessionPersistence: notYet('sessionPersistence'),

@@ -122,11 +122,11 @@ const refused: readonly (readonly [title: string, rule: string, problems: readon
   ],
   [
     'filters that are not there yet',
-    'filters: [{type: ExtensionRef, extensionRef: {name: x}}]\n      backendRefs: [{name: web, port: 80, filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]',
+    'filters: [{type: ExtensionRef, extensionRef: {name: x}}]\n      backendRefs: [{name: web, port: 80, filters: [{type: CORS, cors: {}}]}]',
     [
       'filters[0].extensionRef: is not supported yet; remove it',
       'filters[0].type: ExtensionRef is not supported yet; remove it',
-      'backendRefs[0].filters[0].type: URLRewrite of one backend is not supported yet; remove it',
+      'backendRefs[0].filters[0].type: CORS of one backend is not supported; known are RequestHeaderModifier, ResponseHeaderModifier, URLRewrite, RequestRedirect',
     ],
   ],
   [

@@ -61,15 +61,17 @@ export interface BackendRef extends BackendObjectRef {
 
 const notYet = (what: string): ReturnType<typeof unsupported> => unsupported(`${what} is not supported yet; remove it`)
 
-/** One of `backendRefs`, of any kind of route. */
-export const backendRef: Decoder<BackendRef> = refine(
-  object<BackendRef>({
-    ...backendObjectFields,
-    weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
-    filters: optional(backendFilters),
-  }),
-  withPort,
-)
+/** One of `backendRefs`, with the filters that it may have. */
+export const backendRefWith = (filters: Decoder<readonly RouteFilter[]>): Decoder<BackendRef> =>
+  refine(
+    object<BackendRef>({
+      ...backendObjectFields,
+      weight: withDefault(integer({ min: 0, max: 1_000_000 }), 1),
+      filters: optional(filters),
+    }),
+    withPort,
+  )
+const backendRef = backendRefWith(backendFilters)
 
 /** Compiled here already, so that no expression that cannot be used ever reaches a sidecar. */
 export function checkedRegex(value: string, path: string, issues: Issue[]): string | typeof invalid {
@@ -148,7 +150,7 @@ const writtenRule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
 /** What the parts of a rule must not say together. */
 const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) => {
   const { filters = [], matches, backendRefs } = read
-  const prefix = replacesPrefix(filters)
+  const prefix = replacesPrefix(filters) ?? replacesPrefixOf(backendRefs)
   const ofPrefix = matches.length === 1 && matches[0]?.path.type === 'PathPrefix'
   if (prefix !== undefined && !ofPrefix)
     issues.push({ path: `${path}.${prefix}`, message: 'ReplacePrefixMatch needs exactly one match, by PathPrefix' })
@@ -160,6 +162,15 @@ const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) =>
     })
   return (prefix !== undefined && !ofPrefix) || (redirects && backendRefs.length > 0) ? invalid : read
 })
+
+/** The same of one backend's filters. */
+function replacesPrefixOf(backendRefs: readonly BackendRef[]): string | undefined {
+  for (const [index, { filters = [] }] of backendRefs.entries()) {
+    const found = replacesPrefix(filters)
+    if (found !== undefined) return `backendRefs[${index}].${found}`
+  }
+  return undefined
+}
 
 /** The rules of a route, of any kind. A name may stand there once: it is how people and policies point at a rule. */
 export const namedRules = <T extends { readonly name?: string }>(

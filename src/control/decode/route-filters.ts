@@ -184,14 +184,30 @@ export const routeFilters: Decoder<readonly RouteFilter[]> = refine(
   },
 )
 
+/** Only these types of filters. */
+const onlyTypes = (types: readonly RouteFilter['type'][]): Decoder<readonly RouteFilter[]> =>
+  refine(routeFilters, (filters, path, issues) => {
+    const odd = filters.findIndex((one) => !types.includes(one.type))
+    const found = filters[odd]
+    if (found === undefined) return filters
+    const message = `${found.type} of one backend is not supported; known are ${types.join(', ')}`
+    issues.push({ path: `${path}[${odd}].type`, message })
+    return invalid
+  })
+
 /** The filters of one backend: what is changed for it alone. */
-export const backendFilters: Decoder<readonly RouteFilter[]> = refine(routeFilters, (filters, path, issues) => {
-  const odd = filters.findIndex(({ type: one }) => one !== 'RequestHeaderModifier' && one !== 'ResponseHeaderModifier')
-  const found = filters[odd]
-  if (found === undefined) return filters
-  issues.push({ path: `${path}[${odd}].type`, message: `${found.type} of one backend is not supported yet; remove it` })
-  return invalid
-})
+export const backendFilters: Decoder<readonly RouteFilter[]> = onlyTypes([
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'URLRewrite',
+  'RequestRedirect',
+])
+
+/** The same where calls are not of HTTP alone. */
+export const grpcBackendFilters: Decoder<readonly RouteFilter[]> = onlyTypes([
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+])
 
 function noneTwice(filters: readonly RouteFilter[], path: string, issues: Issue[]): boolean {
   const first = (one: RouteFilter): number => filters.findIndex((other) => other.type === one.type)

@@ -41,20 +41,28 @@ export function inboundRules(rules: readonly WrittenRule[], others: readonly Rat
   const once = [...new Map(rules.map((one) => [`${one.callers} ${one.rule.name}`, one])).values()]
   const [forAll, forSome] = [true, false].map((all) => inOrder(once.filter(({ callers }) => (callers === '') === all)))
   return [...(forSome ?? []), ...(forAll ?? [])].flatMap(({ callers, rule }): readonly InboundRule[] => {
-    const match = arriving(rule)
-    if (match === undefined) return []
     const { name, origin } = rule
-    return [{ name, match, ...(callers !== '' && { callers }), rateLimits: limitsOf(rule) ?? others, origin }]
+    return arriving(rule).map((match, index) => ({
+      name: index === 0 ? name : `${name}/part-${index}`,
+      match,
+      ...(callers !== '' && { callers }),
+      rateLimits: limitsOf(rule) ?? others,
+      origin,
+    }))
   })
 }
 
-/** A rule's match behind its own changes of the path; undefined: what arrives does not tell. */
-function arriving(rule: RouteRule): RouteMatch | undefined {
+/** A rule's match behind the changes of the path that it and its backends make; empty: what arrives does not tell. */
+function arriving(rule: RouteRule): readonly RouteMatch[] {
   const { match, action } = rule
-  if (action.kind !== 'forward' || hiddenHeader(rule) !== undefined) return undefined
-  const { path } = action.rewrite ?? {}
-  if (path === undefined) return match
-  return { ...match, path: { kind: path.kind === 'full' ? 'exact' : 'segments', value: path.value || '/' } }
+  if (action.kind !== 'forward' || hiddenHeader(rule) !== undefined) return []
+  const paths = action.backends.map((one) => one.rewrite?.path ?? action.rewrite?.path)
+  const once = new Map(paths.map((path) => [`${path?.kind} ${path?.value}`, path]))
+  return Array.from(once.values(), (path) =>
+    path === undefined
+      ? match
+      : { ...match, path: { kind: path.kind === 'full' ? 'exact' : 'segments', value: path.value || '/' } },
+  )
 }
 
 /** A header that the rule matches by and changes, so that what arrives does not tell whether it matched. */

@@ -7,7 +7,7 @@ import { gatewayGroup } from '../decode/parent-ref.ts'
 import { destinationGroups, destinationKind, type BackendObjectRef } from '../decode/service-ref.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
 import type { Backend, Mirror } from '../model/model.ts'
-import { linkHeaderEdits } from './link-filters.ts'
+import { linkHeaderEdits, linkRedirect, linkRewrite } from './link-filters.ts'
 import { findDestination, type DestinationRef } from './find-destination.ts'
 import { isGranted } from './reference-grants.ts'
 import { conditionAt, originOf } from './linked.ts'
@@ -24,11 +24,15 @@ export function linkBackend(
   problems: Problem[],
 ): Backend {
   const share = ref.weight > 0 ? `; its share of the requests is answered with ${saidInstead(route)}` : ''
+  const { filters = [] } = ref
+  const [rewrite, redirect] = [linkRewrite({ filters }), linkRedirect({ filters })]
   return {
     weight: ref.weight,
     service: resolve(route, ref, { field, share }, snapshot, problems),
     port: ref.port,
-    ...linkHeaderEdits(ref.filters),
+    ...linkHeaderEdits(filters),
+    ...(rewrite && { rewrite }),
+    ...(redirect && { redirect }),
     origin: originOf(route, field),
   }
 }

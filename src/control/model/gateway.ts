@@ -86,7 +86,7 @@ export interface StreamSplit {
   readonly origin: Origin
 }
 
-export type StreamBackend = Omit<Backend, keyof HeaderEdits>
+export type StreamBackend = Omit<Backend, keyof HeaderEdits | 'rewrite' | 'redirect'>
 
 export interface GatewayHost {
   /** As in `GatewayListener.hostname`; the narrowest that covers a request's host decides. */

@@ -175,5 +175,9 @@ export interface Backend extends HeaderEdits {
   readonly weight: number
   readonly service: string | undefined
   readonly port: number
+  /** In the place of what the rule says, part by part; absent: as the rule says. */
+  readonly rewrite?: Rewrite
+  /** Its share of the calls is sent elsewhere; absent: it gets them. */
+  readonly redirect?: Redirect
   readonly origin: Origin
 }

@@ -6,6 +6,7 @@ import {
   type RouteActionSchema,
   type RouteMatchSchema,
   type RouteSchema,
+  type WeightedCluster_ClusterWeightSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { servicePortName } from '../../xds/names.ts'
 import type {
@@ -27,11 +28,13 @@ import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
 import { duration, fraction, settingsJson, weft } from './parts.ts'
 import { limitsOfRoute } from './rate-limits.ts'
+import { splitByUrl, type Portion } from './split-by-url.ts'
 import { renderRetry, retryMetadata, streamDuration, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
 import { headerMatch, valueMatch } from './value-match.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
+type ClusterWeight = MessageInitShape<typeof WeightedCluster_ClusterWeightSchema>
 type Action = NonNullable<Route['action']>
 type PathSpecifier = NonNullable<MessageInitShape<typeof RouteMatchSchema>['pathSpecifier']>
 
@@ -99,7 +102,7 @@ export const renderHost = (
 ): { name: string; domains: string[]; routes: Route[]; metadata: ReturnType<typeof weft> } => ({
   name: host.name,
   domains: [...host.domains],
-  routes: host.rules.map((rule) => renderRule(rule, called)),
+  routes: host.rules.flatMap(splitByUrl).map((one) => renderRule(one, called)),
   metadata: weft(host.origin),
 })
 
@@ -113,11 +116,11 @@ export const narrowestLast = (
 export const limitsOfRule = ({ action }: RouteRule): readonly RateLimit[] =>
   action.kind === 'forward' ? (action.rateLimits ?? []) : []
 
-function renderRule(rule: RouteRule, called: Called): Route {
+function renderRule({ rule, upTo }: Portion, called: Called): Route {
   const limits = called.counted === true ? limitsOfRule(rule) : []
   return {
     name: rule.name,
-    match: renderMatch(rule.match),
+    match: renderMatch(rule.match, upTo),
     action: renderAction(rule, called),
     ...renderHeaderEdits(rule),
     ...renderFilterConfigs(rule, limits),
@@ -150,13 +153,12 @@ const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined ||
 const editsForOneBackend = ({ action }: RouteRule): boolean => action.kind === 'forward' && action.backends.some(edits)
 
 /** Also of what arrives by a rule. */
-export function renderMatch({
-  path,
-  method,
-  headers,
-  queryParameters,
-}: RouteMatch): MessageInitShape<typeof RouteMatchSchema> {
+export function renderMatch(
+  { path, method, headers, queryParameters }: RouteMatch,
+  upTo?: number,
+): MessageInitShape<typeof RouteMatchSchema> {
   return {
+    ...(upTo === undefined ? {} : { runtimeFraction: { defaultValue: fraction(upTo) } }),
     pathSpecifier: renderPath(path),
     headers: [
       ...(method === undefined ? [] : [headerMatch({ name: ':method', kind: 'exact', value: method })]),
@@ -213,7 +215,7 @@ function renderForward(
   const idleMs = action.timeouts?.idleMs ?? (mayBeSilent ? 0 : undefined)
   return {
     clusterSpecifier:
-      backends.length === 1 && !edits(first)
+      backends.length === 1 && !edits(first) && first.rewrite === undefined
         ? { case: 'cluster', value: clusterOf(first) }
         : {
             case: 'weightedClusters',
@@ -222,6 +224,7 @@ function renderForward(
                 name: clusterOf(one),
                 weight: one.weight,
                 ...renderHeaderEdits(one),
+                ...hostRewrite(one),
               })),
               // Calls of one hash stay with one backend, and find their endpoint there.
               ...(action.hashOn && {
@@ -241,6 +244,12 @@ function renderForward(
     retryPolicy: renderRetry(action),
   }
 }
+
+/** A path of its own has a route of its own. */
+const hostRewrite = ({ rewrite }: Backend): Pick<ClusterWeight, 'hostRewriteSpecifier'> =>
+  rewrite?.host === undefined
+    ? {}
+    : { hostRewriteSpecifier: { case: 'hostRewriteLiteral' as const, value: rewrite.host } }
 
 /** Without a fraction everything is mirrored. */
 const renderMirror = (

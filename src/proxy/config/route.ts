@@ -48,7 +48,7 @@ export interface RouteMatch {
   readonly path: PathMatch
   readonly headers: readonly HeaderMatch[]
   readonly queryParameters: readonly HeaderMatch[]
-  /** Of all calls, in [0, 1]; absent: 1. xDS: runtime_fraction. */
+  /** Only calls whose draw, in [0, 1) and one for all routes, is below; absent: all. xDS: runtime_fraction. */
   readonly share?: number
 }
 

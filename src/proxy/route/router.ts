@@ -6,8 +6,8 @@ import { compileCallTests } from './header-match.ts'
 import { compilePathIndex } from './path-index.ts'
 import { pathOf } from './path.ts'
 
-/** The route for a call, or undefined: `no-route`. Pure, but for chance where routes take a share of the calls. */
-export type Router = (call: Call) => Route | undefined
+/** The route for a call, or undefined: `no-route`. `drawn`: the call's draw, in [0, 1), where routes take a share of the calls; absent: by chance. */
+export type Router = (call: Call, drawn?: number) => Route | undefined
 
 /**
  * Virtual host by `call.authority`, then its first route whose path, headers and query parameters match. Compiled once per table;
@@ -17,11 +17,11 @@ export function compileRoutes(table: RouteTable, random: Random): Router {
   const hostOf = compileDomains(table.virtualHosts)
   // Compiled on first use: a proxy that sees few of many hosts pays for those.
   const routers: (Router | undefined)[] = table.virtualHosts.map(() => undefined)
-  return (call) => {
+  return (call, drawn) => {
     const index = hostOf(table.ignorePortInHost ? withoutPort(call.authority) : call.authority)
     const virtualHost = index === undefined ? undefined : table.virtualHosts[index]
     if (index === undefined || virtualHost === undefined) return undefined
-    return (routers[index] ??= compileVirtualHost(virtualHost, random))(call)
+    return (routers[index] ??= compileVirtualHost(virtualHost, random))(call, drawn)
   }
 }
 
@@ -29,9 +29,8 @@ function compileVirtualHost({ routes }: VirtualHost, random: Random): Router {
   const find = compilePathIndex(routes.map(({ match }) => match.path))
   const tests = routes.map(({ match }) => compileCallTests(match.headers, match.queryParameters))
   if (routes.some(({ match }) => match.share !== undefined)) {
-    return (call) => {
+    return (call, point = random.unit()) => {
       // One draw for all routes of a call, as in Envoy: of two with one half each the second takes what it shares with nobody, which is nothing.
-      const point = random.unit()
       const fits = (candidate: number): boolean =>
         point < (routes[candidate]?.match.share ?? 1) && (tests[candidate]?.(call) ?? true)
       return routes[find(pathOf(call.path), routes.length, fits)]
