@@ -58,6 +58,7 @@ export function alongRoute(
   const targets = action.clusters.map((one) => ({
     ...one,
     service: alongCluster(one, { ...route, action }, snapshot, shared),
+    has: holds(one, snapshot),
   }))
   return stack(
     [
@@ -71,12 +72,24 @@ export function alongRoute(
     ],
     (call) => {
       // The split is decided once: a retry stays with the version that it was meant for.
-      const { hash } = call
+      const { hash, session } = call
+      const wanted = session?.wanted
       const target =
-        action.splitByHash && hash !== undefined ? clusterOfHash(targets, hash) : pickCluster(targets, shared.random)
+        (wanted !== undefined && targets.find(({ has }) => has(wanted))) || // a session stays with its version too
+        (action.splitByHash && hash !== undefined ? clusterOfHash(targets, hash) : pickCluster(targets, shared.random))
       return target.service(call)
     },
   )
+}
+
+/** Whether an endpoint of the cluster is at an address, and may be called. */
+export function holds(
+  { cluster: name, subset, weight }: WeightedCluster,
+  { config, balancerOf }: World,
+): (address: string) => boolean {
+  const cluster = config.clusters.get(name)
+  if (cluster === undefined || cluster.discovery === 'dynamic-forward' || weight === 0) return () => false
+  return (address) => balancerOf(cluster).within(subset).named(address) !== undefined
 }
 
 function alongCluster(

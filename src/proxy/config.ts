@@ -15,6 +15,7 @@ export type * from './config/adaptive-concurrency.ts'
 export type * from './config/injected-faults.ts'
 export type * from './config/cluster.ts'
 export type * from './config/health-check.ts'
+export type * from './config/session.ts'
 export type * from './config/tls.ts'
 export type * from './config/udp.ts'
 

@@ -7,9 +7,7 @@ import type {
   Origin,
   ProxyConfig,
   Route,
-  RouteAction,
   RouteTable,
-  WeightedCluster,
 } from './config.ts'
 import { chainChooser } from './detect/choose-chain.ts'
 import { compileAuthorization } from './filter/authorize.ts'
@@ -18,24 +16,21 @@ import { faultSentence, faultStatus, type Fault } from './http/fault.ts'
 import { headerField, headerValue } from './http/headers.ts'
 import { isFault, type Call, type Peer } from './http/service.ts'
 import { explainCluster, settingsList, type ClusterChoice, type Setting } from './explain-cluster.ts'
+import { explainSplit, hedgingFor, sentAs, type ExplainedSession } from './explain-split.ts'
 import { explainRaw } from './explain-raw.ts'
 import { explainRecovery, type RecoveryExplanation } from './explain-recovery.ts'
 import { gatewayEntry } from './explain-gateway.ts'
-import { shareLeft, triedRoutes, type Tried } from './explain-tried.ts'
+import { triedRoutes, type Tried } from './explain-tried.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import type { Gradients } from './filter/gradient.ts'
 import { busyFault } from './filter/shed-load.ts'
 import type { Quotas } from './filter/quota.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import { metLimits, type LimiterQuestion, type LimitState } from './explain-limits.ts'
-import { latencyName, type HedgeState } from './hedge-state.ts'
+import type { HedgeState } from './hedge-state.ts'
 import { wrongPort } from './outbound.ts'
 import { namedPort } from './raw-route.ts'
 import { askedMs } from './recovery/carry-deadline.ts'
-import { hedgeAfterMs } from './recovery/hedge.ts'
-import { rewrite } from './route/change-url.ts'
-import { hashOf } from './route/hash-policy.ts'
-import { clusterOfHash } from './route/split.ts'
 import { normalizePath } from './route/path.ts'
 import type { Snapshot } from './snapshot.ts'
 import { meshAlpn } from '../xds/names.ts'
@@ -61,6 +56,8 @@ export interface OutboundExplanation extends Partial<RecoveryExplanation> {
   readonly asks?: readonly LimiterQuestion[]
   /** What of timeout, retries and faults came from policies. */
   readonly settings?: readonly Setting[]
+  /** How calls of one session find their endpoint again, and where this one's is. Absent: they do not. */
+  readonly session?: ExplainedSession
   readonly clusters: readonly ClusterChoice[]
 }
 
@@ -150,7 +147,7 @@ async function explainOutbound(request: ExplainRequest, parts: ExplainParts): Pr
   return { side: 'outbound', ...named, tried, ...(await alongAction({ table, route }, call, snapshot, parts)) }
 }
 
-type Onward = Partial<RecoveryExplanation> & Pick<OutboundExplanation, 'refused' | 'settings' | 'clusters'>
+type Onward = Partial<RecoveryExplanation> & Pick<OutboundExplanation, 'session' | 'refused' | 'settings' | 'clusters'>
 
 /** Of routes that take shares of such calls the last one is followed; what the others take is told. */
 const lastDraw = 1 - 2 ** -53
@@ -163,14 +160,10 @@ async function alongAction(
 ): Promise<Onward> {
   const { action } = route
   if (action.kind !== 'forward') return { refused: await ownAnswer(route, call, snapshot), clusters: [] }
-  const total = action.clusters.reduce((sum, { weight }) => sum + weight, 0)
-  const hash = action.hashPolicies && hashOf(action.hashPolicies, call).hash
-  const only = action.splitByHash && hash && clusterOfHash(action.clusters, hash)
-  const whole = 100 * shareLeft(table, route, call)
-  const percent = (one: WeightedCluster): number =>
-    only === undefined ? (one.weight * whole) / total : one === only ? whole : 0
+  const { percent, hash, session } = explainSplit({ table, route, action }, call, snapshot)
   return {
     ...explainRecovery(route, action, call),
+    ...(session && { session }),
     settings: settingsList(route.settings),
     clusters: action.clusters.map((one) => ({
       ...explainCluster(one, percent(one), hash, snapshot),
@@ -178,22 +171,6 @@ async function alongAction(
       ...sentAs(call, one, action),
     })),
   }
-}
-
-/** When another attempt would be made, as far as it is learnt. */
-function hedgingFor(
-  route: string,
-  { hedging }: RouteAction & { kind: 'forward' },
-  { cluster }: WeightedCluster,
-  call: Call,
-  hedges: HedgeState,
-): Pick<ClusterChoice, 'hedging'> {
-  if (hedging === undefined) return {}
-  const { latency, nowMs } = hedges.of(latencyName(route, cluster), cluster)
-  const afterMs = hedgeAfterMs(hedging, call, latency, nowMs())
-  const { after, maxAttempts } = hedging
-  const allowed = hedgeAfterMs({ ...hedging, after: { ms: 0 } }, call, latency, 0) !== undefined
-  return { hedging: { ...after, maxAttempts, allowed, ...(afterMs !== undefined && { afterMs }) } }
 }
 
 /** A redirect or a fixed answer touches nobody else: the route's own service gives it. */
@@ -204,18 +181,6 @@ async function ownAnswer(route: Route, call: Call, snapshot: Snapshot): Promise<
   const body = route.action.kind === 'direct' ? route.action.body.trim() : ''
   return { status: reply.status, sentence: location === undefined ? body : `go to ${location}` }
 }
-
-/** The URL as this backend sees it: what its own policy goes by. */
-function sentAs(
-  call: Call,
-  { authority }: WeightedCluster,
-  { path }: RouteAction & { kind: 'forward' },
-): Pick<ClusterChoice, 'authority' | 'path'> {
-  const sent = { ...call }
-  void rewrite(authority, path)?.(() => nobody)(sent)
-  return { authority: sent.authority, path: sent.path }
-}
-const nobody = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 
 /** What a stranger meets, in the order in which it does: authorization, then the routes of the host. */
 async function atGateway(

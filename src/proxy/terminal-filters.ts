@@ -1,16 +1,17 @@
 import type { KeyedBuckets } from '../base/keyed-buckets.ts'
-import type { HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route } from './config.ts'
+import type { HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route, SessionState } from './config.ts'
 import { limiterParts } from './ask-limiter.ts'
 import { authorize } from './filter/authorize.ts'
 import { externalLimit } from './filter/external-limit.ts'
 import { grpcWeb } from './filter/grpc-web.ts'
 import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
+import { session } from './filter/session.ts'
 import { shedLoad } from './filter/shed-load.ts'
 import type { Layer } from './http/service.ts'
 import type { World } from './along-route.ts'
 import type { Shared } from './shared.ts'
 
-/** The filters of a terminal, in the order given. Routes have a word in limits: from the first one on, the route is known. */
+/** The filters of a terminal, in the order given. Routes have a word in limits and sessions: from the first one on, the route is known. */
 export interface TerminalFilters {
   readonly early: readonly Layer[]
   /** For the calls of a route, or for those that no route is for; absent: there are none. */
@@ -27,7 +28,9 @@ export interface FilterParts {
 /** Built once per filter chain; `late` once per route and configuration. */
 export function terminalFilters(terminal: HttpTerminal, { shared, current }: FilterParts): TerminalFilters {
   const { filters } = terminal
-  const first = filters.findIndex((filter) => filter.kind === 'rate-limit' || filter.kind === 'external-limit')
+  const first = filters.findIndex(
+    ({ kind }) => kind === 'rate-limit' || kind === 'external-limit' || kind === 'session',
+  )
   const build = (part: readonly HttpFilter[], route: Route | undefined): readonly Layer[] =>
     part.flatMap((filter) => layerOf(filter, route, terminal, { shared, current }) ?? [])
   if (first < 0) return { early: build(filters, undefined) }
@@ -64,6 +67,10 @@ function layerOf(
       const gradient = shared.gradients.of(statPrefix, filter.limit)
       return shedLoad(filter.limit, { gradient, clock, shed: () => shared.shed(statPrefix) })
     }
+    case 'session': {
+      const state = sessionFor(filter, route)
+      return state && session(state, clock)
+    }
     case 'grpc-web':
       return grpcWeb
   }
@@ -77,6 +84,12 @@ export function limitFor(
   const { rateLimits } = route ?? {}
   return rateLimits?.has(name) === true ? rateLimits.get(name) : limit
 }
+
+/** What a filter of sessions does for the calls of a route: what the route says of it, else what it says itself. Undefined: nothing. */
+export const sessionFor = (
+  { name, state }: Extract<HttpFilter, { kind: 'session' }>,
+  { sessions }: Pick<Route, 'sessions'> = {},
+): SessionState | undefined => (sessions?.has(name) === true ? sessions.get(name) : state)
 
 /** Under which name a limit is counted: the same for all chains of a listener, and for all routes that one limit is for. A shared budget has one count. */
 const countName = ({ statPrefix }: HttpTerminal, { name, place = '', budget }: RateLimit): string =>

@@ -38,6 +38,7 @@ export function explanationText({ request, from, principal, outbound, callees }:
     ...outbound.clusters.map(clusterRows),
     limitsRow(outbound),
     faultsRow(outbound),
+    sessionRow(outbound),
     ...callees.map(calleeRows),
     answerRow(outbound, callees),
   ]
@@ -121,6 +122,11 @@ function limitsRow({
     settingRows(settings)
   )
 }
+
+const sessionRow = ({ session }: OutboundExplanation): string =>
+  session === undefined
+    ? ''
+    : row('session', `by ${session.by}, ${session.at === undefined ? 'none yet' : `at ${session.at}`}`)
 
 function faultsRow({ faults }: OutboundExplanation): string {
   const parts = [

@@ -226,10 +226,12 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
   ],
   [
     'what a route cannot do yet',
-    route('rules:\n    - sessionPersistence: {}\n      backendRefs: [{name: web}]'),
+    route(
+      'rules:\n    - sessionPersistence: {idleTimeout: 1h, type: Header, absoluteTimeout: 90s}\n      backendRefs: [{name: web}]',
+    ),
     [
-      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence: sessionPersistence is not supported yet; remove it',
       'a.yaml:8: HTTPRoute default/web: spec.rules[0].backendRefs[0].port: expected a whole number from 1 to 65535, got nothing',
+      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence.idleTimeout: a session does not end because nobody calls; use absoluteTimeout',
     ],
   ],
   [

@@ -22,6 +22,7 @@ import {
 } from './http-route.ts'
 import { hostname } from './hostname.ts'
 import { subdomain } from './names.ts'
+import { sessionPersistence } from './session-persistence.ts'
 import { parentRef } from './parent-ref.ts'
 import { grpcBackendFilters, routeFilters, type RouteFilter } from './route-filters.ts'
 
@@ -31,7 +32,7 @@ export interface GrpcRouteSpec extends Omit<HttpRouteSpec, 'rules'> {
   readonly rules: readonly GrpcRouteRule[]
 }
 
-export interface GrpcRouteRule extends Pick<HttpRouteRule, 'name' | 'filters' | 'backendRefs'> {
+export interface GrpcRouteRule extends Pick<HttpRouteRule, 'name' | 'filters' | 'backendRefs' | 'sessionPersistence'> {
   /** Never empty: without `matches` one that matches everything. */
   readonly matches: readonly GrpcRouteMatch[]
 }
@@ -108,9 +109,9 @@ const rule: Decoder<GrpcRouteRule> = object<GrpcRouteRule>(
     ),
     filters: optional(filters),
     backendRefs: withDefault(list(backendRefWith(grpcBackendFilters), { max: 16 }), []),
+    sessionPersistence: optional(sessionPersistence),
   },
   {
-    sessionPersistence: notYet('sessionPersistence'),
     timeouts: unsupported('a GRPCRoute has none: callers say grpc-timeout, and a TrafficPolicy bounds it'),
     retry: unsupported('a GRPCRoute has none; write a TrafficPolicy with retries'),
   },

@@ -20,6 +20,7 @@ import { subdomain } from './names.ts'
 import { parentRef, type ParentRef } from './parent-ref.ts'
 import { backendFilters, replacesPrefix, routeFilters, type RouteFilter } from './route-filters.ts'
 import { backendObjectFields, withPort, type BackendObjectRef } from './service-ref.ts'
+import { sessionPersistence, type SessionPersistence } from './session-persistence.ts'
 import { routeRetry, routeTimeouts, type RouteRetry, type RouteTimeouts } from './route-timeouts.ts'
 
 /** Gateway API HTTPRoute, attached to Gateways or to Services (GAMMA). What is not supported yet is refused, never ignored. */
@@ -40,6 +41,7 @@ export interface HttpRouteRule {
   readonly backendRefs: readonly BackendRef[]
   readonly timeouts?: RouteTimeouts
   readonly retry?: RouteRetry
+  readonly sessionPersistence?: SessionPersistence
 }
 
 export interface HttpRouteMatch {
@@ -132,20 +134,18 @@ const match: Decoder<HttpRouteMatch> = object<HttpRouteMatch>({
 })
 
 const matchEverything: readonly HttpRouteMatch[] = [{ path: everything, headers: [], queryParams: [] }]
-const writtenRule: Decoder<HttpRouteRule> = object<HttpRouteRule>(
-  {
-    name: optional(subdomain),
-    matches: withDefault(
-      refine(list(match, { max: 64 }), (matches) => (matches.length === 0 ? matchEverything : matches)),
-      matchEverything,
-    ),
-    filters: optional(routeFilters),
-    backendRefs: withDefault(list(backendRef, { max: 16 }), []),
-    timeouts: optional(routeTimeouts),
-    retry: optional(routeRetry),
-  },
-  { sessionPersistence: notYet('sessionPersistence') },
-)
+const writtenRule: Decoder<HttpRouteRule> = object<HttpRouteRule>({
+  name: optional(subdomain),
+  matches: withDefault(
+    refine(list(match, { max: 64 }), (matches) => (matches.length === 0 ? matchEverything : matches)),
+    matchEverything,
+  ),
+  filters: optional(routeFilters),
+  backendRefs: withDefault(list(backendRef, { max: 16 }), []),
+  timeouts: optional(routeTimeouts),
+  retry: optional(routeRetry),
+  sessionPersistence: optional(sessionPersistence),
+})
 
 /** What the parts of a rule must not say together. */
 const rule: Decoder<HttpRouteRule> = refine(writtenRule, (read, path, issues) => {

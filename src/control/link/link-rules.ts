@@ -84,6 +84,7 @@ function linkAction(
       ...(rewrite && { rewrite }),
       ...(mirrors.length > 0 && { mirrors }),
       ...linkTimeouts(rule),
+      ...linkSession(route, rule, field),
     }
   }
   const reason =
@@ -98,6 +99,26 @@ function linkAction(
     ),
   )
   return { kind: 'fail', status: route.kind === 'GRPCRoute' ? 503 : 500, reason }
+}
+
+/** Without a name it gets one that no other rule has. */
+function linkSession(
+  { metadata: { namespace, name } }: Route,
+  { sessionPersistence: said }: Pick<HttpRouteRule, 'sessionPersistence'>,
+  field: string,
+): Pick<Forward, 'session'> {
+  if (said === undefined) return {}
+  const {
+    type,
+    sessionName = `weft-session.${namespace}.${name}.${/\d+/.exec(field)?.[0]}`,
+    absoluteTimeout = 0,
+  } = said
+  return {
+    session:
+      type === 'Header'
+        ? { kind: 'header', name: sessionName.toLowerCase() }
+        : { kind: 'cookie', name: sessionName, ttlMs: absoluteTimeout },
+  }
 }
 
 /** What is not said stays away. */

@@ -79,6 +79,8 @@ export interface Forward {
   readonly hashOn?: readonly HashOn[]
   /** Absent: one attempt at a time. */
   readonly hedging?: Hedging
+  /** Calls of one session stay at one endpoint; absent: none is told apart. */
+  readonly session?: Session
   /** Failures made on purpose; absent: none. */
   readonly faults?: Faults
   /** How many calls may come, counted at a gateway; elsewhere the sidecars of the backends count. Absent: no policy for the route says. */
@@ -158,6 +160,11 @@ export interface Hedging {
   /** Not only of idempotent methods. */
   readonly anyMethod: boolean
 }
+
+/** How a session is known: by a cookie that lives so long (0: as long as the browser's session), or by a header (lower case). */
+export type Session =
+  | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number }
+  | { readonly kind: 'header'; readonly name: string }
 
 /** First the delay, then the abort or a slow reply, each by its own chance; shares in [0, 1]. */
 export interface Faults {

@@ -18,6 +18,7 @@ import { hostsOfServices } from './envoy-names.ts'
 import { byMethod } from './envoy-retries.ts'
 import { nameSplitName, nameSplitOf, tunnelName } from './envoy-streams.ts'
 import { faultsByRoute } from './faults.ts'
+import { sessionsByRoute } from './sessions.ts'
 import { renderHttp } from './http-manager.ts'
 import { outboundListenerName, outside, resolveAuthority } from './outbound-listener.ts'
 import { duration, socketAddress, weft } from './parts.ts'
@@ -53,7 +54,7 @@ const httpOf = (statPrefix: string, { accessLog }: MeshSettings, tunnels: boolea
     statPrefix,
     accessLog,
     tunnels,
-    filters: [corsByRoute, faultsByRoute, resolveAuthority],
+    filters: [corsByRoute, faultsByRoute, sessionsByRoute, resolveAuthority],
     routes: envoyTableName,
   })
 

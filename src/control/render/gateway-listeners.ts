@@ -11,6 +11,7 @@ import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
 import { egressChains, type CalledPort } from './egress.ts'
 import { faultsByRoute } from './faults.ts'
+import { sessionsByRoute } from './sessions.ts'
 import { gatewayTables, type GatewayTable } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
 import { limitSlots } from './rate-limits.ts'
@@ -92,6 +93,7 @@ export function renderGatewayListener(
           ...httpAuthorization({ authorization, targetPort: port }),
           ...limitSlots(rulesOf(table).map(limitsOfRule)),
           faultsByRoute,
+          sessionsByRoute,
         ],
         routes: table.name,
       }),

@@ -12,6 +12,7 @@ import { faultsByRoute } from './faults.ts'
 import { dnsCache } from './clusters.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, typed, weft } from './parts.ts'
+import { sessionsByRoute } from './sessions.ts'
 
 type Capture = Workload['capture']
 
@@ -40,7 +41,7 @@ export const renderOutboundListener = (
         renderHttp({
           statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
-          filters: [corsByRoute, faultsByRoute, resolveAuthority],
+          filters: [corsByRoute, faultsByRoute, sessionsByRoute, resolveAuthority],
           routes: {
             name: outboundListenerName(capture),
             validateClusters: false,

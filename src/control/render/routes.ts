@@ -31,6 +31,7 @@ import { limitsOfRoute } from './rate-limits.ts'
 import { splitByUrl, type Portion } from './split-by-url.ts'
 import { renderRetry, retryMetadata, streamDuration, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
+import { renderSession, sessionFilter } from './sessions.ts'
 import { headerMatch, valueMatch } from './value-match.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
@@ -138,12 +139,13 @@ function renderFilterConfigs(
   { cors, action }: RouteRule,
   limits: readonly RateLimit[],
 ): Pick<Route, 'typedPerFilterConfig'> {
-  const faults = action.kind === 'forward' ? action.faults : undefined
-  if (cors === undefined && faults === undefined && limits.length === 0) return {}
+  const { faults, session } = action.kind === 'forward' ? action : {}
+  if (cors === undefined && faults === undefined && session === undefined && limits.length === 0) return {}
   return {
     typedPerFilterConfig: {
       ...(cors && { [corsFilter]: renderCors(cors) }),
       ...(faults && { [faultFilter]: renderFaults(faults) }),
+      ...(session && { [sessionFilter]: renderSession(session) }),
       ...limitsOfRoute(limits),
     },
   }

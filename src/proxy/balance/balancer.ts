@@ -4,7 +4,7 @@ import type { Random } from '../../base/random.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
 import type { BalancerMetadata, Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
-import type { EndpointState, EndpointStates } from './endpoint-state.ts'
+import { healthOf, type EndpointState, type EndpointStates } from './endpoint-state.ts'
 import { buildTable, type EndpointTable } from './endpoint-table.ts'
 import { noteAnswer, returnEjected } from './outlier.ts'
 import type { Verdict } from './outlier-window.ts'
@@ -20,6 +20,8 @@ export interface Balancer {
   pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64): EndpointState | undefined
   /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */
   table(): Pick<EndpointTable, 'candidates' | 'inPanic'>
+  /** The endpoint at this address, if it may be called; undefined: it is not there, or not well. */
+  named(address: string): EndpointState | undefined
   /** Every endpoint of the cluster. */
   readonly all: readonly EndpointState[]
   /** The same for calls whose route asks for a subset; undefined: asks for none. Made once for each. */
@@ -92,6 +94,12 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
         return further === undefined || tried.includes(further.address) ? chosen : further
       },
       table: current,
+      named(address) {
+        const state = shared.endpoints.get(address)
+        if (state === undefined || !own.includes(state) || !endpoints.includes(state)) return undefined
+        const health = healthOf(state)
+        return health === 'healthy' || health === 'degraded' ? state : undefined
+      },
     }
   }
   const whole = createView(own, true)

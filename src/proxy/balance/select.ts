@@ -24,12 +24,17 @@ export interface SelectParts {
  */
 export function select({ cluster, balancer, send, furtherPicks }: SelectParts): Service {
   const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster }
+  const picked = ({ trace, hash, session }: Call): EndpointState | undefined =>
+    session?.strict === true && session.wanted !== undefined
+      ? undefined
+      : balancer.pick(trace.tried, furtherPicks, hash)
   return (call) => {
     const { trace } = call
     trace.cluster = cluster
-    const state = balancer.pick(trace.tried, furtherPicks, call.hash)
+    const state = ofSession(call, balancer) ?? picked(call)
     if (state === undefined) return Promise.resolve(noEndpoint)
     trace.endpoint = state.endpoint.address
+    if (call.session !== undefined) call.session.taken = state.address
     trace.upstreamWorkload = state.endpoint.workload
     trace.upstreamPrincipal = undefined
     trace.attempts++
@@ -56,6 +61,12 @@ export function select({ cluster, balancer, send, furtherPicks }: SelectParts): 
       },
     )
   }
+}
+
+/** Where the call's session is, unless that has failed this call already. */
+function ofSession({ session, trace }: Call, balancer: Balancer): EndpointState | undefined {
+  const { wanted } = session ?? {}
+  return wanted === undefined || trace.tried.includes(wanted) ? undefined : balancer.named(wanted)
 }
 
 /** What the answer says about the endpoint; undefined: nothing, as when the client went away. */

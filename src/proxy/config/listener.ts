@@ -5,6 +5,7 @@ import type { Authorization } from './authorization.ts'
 import type { ExternalLimit } from './external-limit.ts'
 import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
+import type { SessionState } from './session.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
 import type { UdpProxy } from './udp.ts'
 import type { DownstreamTls } from './tls.ts'
@@ -169,6 +170,8 @@ export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Author
 
 export type HttpFilter =
   | { readonly kind: 'authorize'; readonly rules: Authorization }
+  /** Sessions, where no route says something else of them; none: only where one does. xDS: stateful_session. */
+  | { readonly kind: 'session'; readonly name: string; readonly state: SessionState | undefined }
   /** `name`: by it a route says something else. No limit: nothing is counted unless a route says so. */
   | { readonly kind: 'rate-limit'; readonly name: string; readonly limit: RateLimit | undefined }
   | { readonly kind: 'external-limit'; readonly limit: ExternalLimit }

@@ -4,6 +4,7 @@ import type { Hedging } from './hedging.ts'
 import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
+import type { SessionState } from './session.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 /** One RouteConfiguration. */
@@ -33,6 +34,8 @@ export interface Route {
   readonly responseEdits?: readonly HeaderEdit[]
   /** Absent: browsers are told nothing. */
   readonly cors?: CorsPolicy
+  /** By the name of the filter, in the place of what it says of sessions; undefined: none. Absent: as it says. */
+  readonly sessions?: ReadonlyMap<string, SessionState | undefined>
   /** Absent: none are made. */
   readonly faults?: InjectedFaults
   /** By the name of a listener's filter: what it counts for this route; undefined: nothing. Absent names: what the filter says itself. */

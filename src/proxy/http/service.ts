@@ -62,6 +62,15 @@ export interface Trace {
   bytesReceived: number
 }
 
+/** A session as one call of it has it. */
+export interface CallSession {
+  readonly wanted: string | undefined
+  /** Nowhere else than to `wanted`. */
+  readonly strict: boolean
+  /** The endpoint of the (last) attempt. */
+  taken: string | undefined
+}
+
 /** One request. The header list may be replaced by a layer (never changed in place); everything else below `method` likewise. */
 export interface Call {
   method: string
@@ -80,6 +89,8 @@ export interface Call {
   client?: Address | undefined
   /** What the route's hash policies know it by; absent: nothing. */
   hash?: Hash64 | undefined
+  /** Where its session is ("host:port"; undefined: nowhere yet), and where it went. Absent: it has none. */
+  session?: CallSession | undefined
   /** By the monotonic clock, when the request's head was complete. */
   readonly startedMs: number
   readonly trace: Trace

@@ -76,7 +76,7 @@ function race(
   let over = false
   return new Promise((resolve, reject) => {
     const send = (body: Body, extra: boolean): void => {
-      const own = separateCall(call, { body, trace: { ...call.trace, tried } })
+      const own = separateCall(call, { body, trace: { ...call.trace, tried }, session: call.session })
       const attempt: Attempt = { ...own, sentMs: nowMs(), extra, answer: undefined }
       if (!extra) {
         // The reply may only follow once the client hears that it may go on.

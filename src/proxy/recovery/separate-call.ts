@@ -12,7 +12,12 @@ export interface SeparateCall {
 /** A call of its own life: neither its end nor its cancelling is the original's. Interim replies (1xx) reach nobody. */
 export function separateCall(
   original: Call,
-  { body, authority = original.authority, trace }: { body: Body; authority?: string; trace: Trace },
+  {
+    body,
+    authority = original.authority,
+    trace,
+    session,
+  }: { body: Body; authority?: string; trace: Trace; session?: Call['session'] },
 ): SeparateCall {
   const settled: ((outcome: Outcome) => void)[] = []
   const heard: ((fault: Fault) => void)[] = []
@@ -29,6 +34,7 @@ export function separateCall(
     peer: original.peer,
     client: original.client,
     hash: original.hash,
+    session,
     startedMs: original.startedMs,
     trace,
     onEnd: (tell) => void (over === undefined ? settled.push(tell) : tell(over)),

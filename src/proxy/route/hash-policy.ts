@@ -1,5 +1,6 @@
+import { cookieValue, setCookie as writeCookie } from '../../base/cookie.ts'
 import { hexHash, rotatedByOne, xorHash, xxHash64, type Hash64 } from '../../base/xx-hash.ts'
-import type { GeneratedCookie, HashPolicy } from '../config.ts'
+import type { HashPolicy } from '../config.ts'
 import { headerField, type HeaderField } from '../http/headers.ts'
 import { clientOf, isFault, type Call, type Layer } from '../http/service.ts'
 import { callValue, queryValue } from './header-match.ts'
@@ -35,7 +36,7 @@ export function hashOf(policies: readonly HashPolicy[], call: Call): CallHash {
     let found = keyOf(policy, call)
     if (policy.kind === 'cookie' && policy.generate !== undefined && !found) {
       found = generatedValue(call)
-      setCookie = headerField('set-cookie', cookieOf(policy.name, found, policy.generate))
+      setCookie = headerField('set-cookie', writeCookie(policy.name, found, policy.generate))
     }
     if (found !== undefined) {
       const one = typeof found === 'string' ? xxHash64(found) : hashOfAll(found)
@@ -51,7 +52,7 @@ function keyOf(policy: HashPolicy, call: Call): string | readonly string[] | und
     case 'header':
       return headerValues(call, policy.name)
     case 'cookie':
-      return cookieValue(call, policy.name)
+      return cookieValue(call.headers, policy.name)
     case 'source-ip':
       return clientOf(call).host || undefined
     case 'query-parameter':
@@ -70,36 +71,6 @@ function headerValues(call: Call, name: string): string | readonly string[] | un
 const hashOfAll = (values: readonly string[]): Hash64 =>
   values.reduce<Hash64 | undefined>((seed, value) => xxHash64(value, seed), undefined) ?? xxHash64('')
 
-/** The first of that name, without quotes; undefined when there is none or it is empty. */
-function cookieValue({ headers }: Call, name: string): string | undefined {
-  for (const field of headers) {
-    if (field.name !== 'cookie') continue
-    for (const pair of field.value.split(';')) {
-      const at = pair.indexOf('=')
-      if (at < 0 || pair.slice(0, at).trim() !== name) continue
-      return (
-        pair
-          .slice(at + 1)
-          .trim()
-          .replace(/^"(.*)"$/, '$1') || undefined
-      )
-    }
-  }
-  return undefined
-}
-
 /** The same for all calls of one connection, so that several at once get the same one. */
 const generatedValue = ({ peer: { remote, local } }: Call): string =>
   hexHash(xxHash64(`${remote.host}:${remote.port}${local.host}:${local.port}`))
-
-/** Source: RFC 6265, section 4.1. */
-function cookieOf(name: string, value: string, { ttlS, path, attributes }: GeneratedCookie): string {
-  const parts = [
-    `${name}="${value}"`,
-    ...(ttlS > 0 ? [`Max-Age=${ttlS}`] : []),
-    ...(path === '' ? [] : [`Path=${path}`]),
-    ...attributes,
-    'HttpOnly',
-  ]
-  return parts.join('; ')
-}

@@ -2,12 +2,14 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { typeUrlOf } from '../../xds/any.ts'
 import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import { StatefulSessionPerRouteSchema } from '../../xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
-import type { RateLimit, Route } from '../config.ts'
+import type { RateLimit, Route, SessionState } from '../config.ts'
 import { decodeCors } from './decode-cors.ts'
 import { decodeFaults } from './decode-faults.ts'
 import type { PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
+import { decodeRouteSession } from './decode-session.ts'
 import { join, open, type Refusals } from './refusals.ts'
 
 /** A word to single filters, and who has it: `place` tells routes apart, `origins` are the limits that our own control plane wrote. */
@@ -17,7 +19,7 @@ export interface FilterConfigs {
   readonly origins: ReadonlyMap<string, PolicyOrigin>
 }
 
-export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits'>
+export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits' | 'sessions'>
 
 /**
  * What `typed_per_filter_config` of a route, or of what is around it, says; what is for a filter that we lack is refused. Each limit of
@@ -30,10 +32,13 @@ export function decodeFilterConfigs(
 ): RouteFilters {
   const decoded: { cors?: Route['cors']; faults?: Route['faults'] } = {}
   const limits = new Map<string, RateLimit | undefined>()
+  const sessions = new Map<string, SessionState | undefined>()
   for (const [name, any] of Object.entries(configs)) {
     const at = join(path, `typed_per_filter_config[${name}]`)
     if (any.typeUrl === typeUrlOf(CorsPolicySchema)) decoded.cors = decodeCors(any, at, refused)
     else if (any.typeUrl === typeUrlOf(HTTPFaultSchema)) decoded.faults = decodeFaults(any, at, refused)
+    else if (any.typeUrl === typeUrlOf(StatefulSessionPerRouteSchema))
+      sessions.set(name, decodeRouteSession(any, at, refused))
     else if (any.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
       const message = open(any, LocalRateLimitSchema, at, refused)
       const limit = message && decodeRateLimit(message, origins, at, refused)
@@ -41,11 +46,24 @@ export function decodeFilterConfigs(
     } else refused.add(at, `${any.typeUrl} is not supported`)
   }
   const { cors, faults } = decoded
-  return { ...(cors && { cors }), ...(faults && { faults }), ...(limits.size > 0 && { rateLimits: limits }) }
+  return {
+    ...(cors && { cors }),
+    ...(faults && { faults }),
+    ...(limits.size > 0 && { rateLimits: limits }),
+    ...(sessions.size > 0 && { sessions }),
+  }
 }
 
 /** What two levels say together: the narrower one has the last word on each filter. */
 export function narrowed(wide: RouteFilters, narrow: RouteFilters): RouteFilters {
-  if (wide.rateLimits === undefined || narrow.rateLimits === undefined) return { ...wide, ...narrow }
-  return { ...wide, ...narrow, rateLimits: new Map([...wide.rateLimits, ...narrow.rateLimits]) }
+  const rateLimits = merged(wide.rateLimits, narrow.rateLimits)
+  const sessions = merged(wide.sessions, narrow.sessions)
+  return { ...wide, ...narrow, ...(rateLimits && { rateLimits }), ...(sessions && { sessions }) }
+}
+
+function merged<T>(
+  wide: ReadonlyMap<string, T> | undefined,
+  narrow: ReadonlyMap<string, T> | undefined,
+): ReadonlyMap<string, T> | undefined {
+  return wide === undefined || narrow === undefined ? (narrow ?? wide) : new Map([...wide, ...narrow])
 }

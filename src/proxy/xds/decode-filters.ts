@@ -5,6 +5,7 @@ import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_com
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
+import { StatefulSessionSchema } from '../../xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { RateLimitSchema as ExternalLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
@@ -38,6 +39,7 @@ import { durationMs, mustBeAds, type PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
+import { decodeSession } from './decode-session.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 type Origins = ReadonlyMap<string, PolicyOrigin>
@@ -214,6 +216,9 @@ function decodeHttpFilters(
       const filter = open(any, AdaptiveConcurrencySchema, at, refused)
       const limit = filter && decodeAdaptiveConcurrency(filter, origins.get(name), at, refused)
       if (limit !== undefined) decoded.push({ kind: 'adaptive-concurrency', limit })
+    } else if (any?.typeUrl === typeUrlOf(StatefulSessionSchema)) {
+      const filter = open(any, StatefulSessionSchema, at, refused)
+      if (filter !== undefined) decoded.push({ kind: 'session', name, state: decodeSession(filter, at, refused) })
     } else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')

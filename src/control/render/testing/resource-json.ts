@@ -11,6 +11,12 @@ import { AdaptiveConcurrencySchema } from '../../../xds/gen/envoy/extensions/fil
 import { RateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { LocalRateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { HTTPFaultSchema } from '../../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
+import {
+  StatefulSessionPerRouteSchema,
+  StatefulSessionSchema,
+} from '../../../xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
+import { CookieBasedSessionStateSchema } from '../../../xds/gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.ts'
+import { HeaderBasedSessionStateSchema } from '../../../xds/gen/envoy/extensions/http/stateful_session/header/v3/header_pb.ts'
 import { GrpcWebSchema } from '../../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
@@ -50,6 +56,10 @@ const registry: Registry = createRegistry(
   FilterConfigSchema,
   GrpcWebSchema,
   HTTPFaultSchema,
+  StatefulSessionSchema,
+  StatefulSessionPerRouteSchema,
+  CookieBasedSessionStateSchema,
+  HeaderBasedSessionStateSchema,
   LocalRateLimitSchema,
   RateLimitSchema,
   AdaptiveConcurrencySchema,
