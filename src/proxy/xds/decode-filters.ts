@@ -49,6 +49,7 @@ const tcpProxy = types + TcpProxySchema.typeName
 const networkRbac = types + NetworkRbacSchema.typeName
 const httpRbac = types + HttpRbacSchema.typeName
 const webFilter = `${types}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`
+const forwardProxy = `${types}envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig`
 const cors = `${types}envoy.extensions.filters.http.cors.v3.Cors`
 const router = types + RouterSchema.typeName
 
@@ -222,6 +223,8 @@ function decodeHttpFilters(
     } else if (any?.typeUrl === faultFilter) {
       if (decodeFaults(any, at, refused) !== undefined)
         refused.add(at, 'faults are taken from routes only (typed_per_filter_config)')
+    } else if (isOptional && any?.typeUrl === forwardProxy) {
+      continue // names are resolved by clusters here
     } else {
       const why = `${name || any?.typeUrl || 'a nameless filter'} is not supported`
       if (isOptional) refused.leave(at, why)

@@ -29,6 +29,7 @@ for (const input of inputs) {
             assert.ok(resource !== undefined, `${type} ${name} is named and not there`)
             const decoded = decodeResource(type, resource.message)
             assert.equal('problem' in decoded ? decoded.problem : '', '')
+            if (kind === 'weft') assert.deepEqual('leftOut' in decoded && decoded.leftOut, [], 'nor is a part left out')
             count++
           }
         }
