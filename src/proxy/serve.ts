@@ -177,7 +177,15 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
           })
     one.drain = (patient) => connection.drain(patient)
     one.destroy = () => connection.destroy()
+    endWithAge(socket, one, terminal)
     if (tracked.draining !== undefined) one.drain(tracked.draining === 'patiently')
+  }
+  /** At its age the client is told to go elsewhere: what is in flight goes on, and what crosses the news is still answered. */
+  const endWithAge = (socket: Socket, one: Served, { maxAgeMs, ageJitterPercent = 0 }: HttpTerminal): void => {
+    if (maxAgeMs === undefined) return
+    const ageMs = maxAgeMs * (1 + shared.random.below(ageJitterPercent) / 100)
+    const timer = shared.clock.after(ageMs, () => one.drain(true), { background: true })
+    socket.once('close', () => timer.cancel())
   }
   /** Nothing is done for the call; the connection ends with its answer, and makes room. */
   const shed = (one: Served, fault: Fault): Promise<Fault> => {

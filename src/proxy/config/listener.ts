@@ -96,6 +96,10 @@ export interface HttpTerminal {
   readonly filters: readonly HttpFilter[]
   /** Downstream connection without a request, ms; 0: never. xDS: common_http_protocol_options.idle_timeout. */
   readonly idleTimeoutMs: number
+  /** A connection so old takes no more calls and ends, ms; on top comes a random part of the jitter. Absent: never. xDS: common_http_protocol_options.max_connection_duration. */
+  readonly maxAgeMs?: number
+  /** Absent: 0. */
+  readonly ageJitterPercent?: number
   /** Head must be complete in this time, ms; 0: never. xDS: request_headers_timeout. */
   readonly headersTimeoutMs: number
   /** No byte in either direction of a call, ms; 0: never. xDS: stream_idle_timeout. */

@@ -17,10 +17,14 @@ export type CertificateSource = 'own' | { readonly secret: string } | KeyPair
 /** Whom to believe: by secret name from `ProxyConfig.trust`, or PEM as it stood in the resource. */
 export type TrustSource = { readonly secret: string } | { readonly pem: string }
 
-/** Narrower than from TLS 1.2 to 1.3; absent: that. xDS: tls_params. */
-export interface TlsVersions {
+/** Narrower than the profile of `base/tls-profile.ts`; absent: that. As Node's TLS takes it. xDS: tls_params. */
+export interface TlsChoices {
   readonly minVersion?: 'TLSv1.3'
   readonly maxVersion?: 'TLSv1.2'
+  /** Of TLS 1.2 besides those of 1.3, which stay as they are; OpenSSL's names, joined by ":". */
+  readonly ciphers?: string
+  /** Groups for the key exchange, joined by ":". */
+  readonly ecdhCurve?: string
 }
 
 /** TLS towards clients. */
@@ -37,7 +41,7 @@ export interface DownstreamTls {
   /** A certificate that nobody vouches for counts as none; absent: it is refused. xDS: trust_chain_verification ACCEPT_UNTRUSTED. */
   readonly acceptUntrusted?: true
   readonly alpn: readonly string[]
-  readonly versions?: TlsVersions
+  readonly choices?: TlsChoices
 }
 
 /** TLS towards an endpoint, whose certificate must pass. */
@@ -48,7 +52,7 @@ export interface UpstreamTls {
   /** "": none is sent. */
   readonly sni: string
   readonly alpn: readonly string[]
-  readonly versions?: TlsVersions
+  readonly choices?: TlsChoices
 }
 
 /** What sources stand for at the moment; undefined: a secret that is not here. The same object as long as nothing changed. */

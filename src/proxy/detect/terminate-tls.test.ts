@@ -3,27 +3,40 @@ import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import tls from 'node:tls'
-import type { DownstreamTls, TlsVersions } from '../config.ts'
+import type { DownstreamTls, TlsChoices } from '../config.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
 import { terminateTls } from './terminate-tls.ts'
 
 const authority = await createTestAuthority()
 const pair = await authority.issue('dns:web.example')
 
-for (const [versions, offered, spoken] of [
+for (const [choices, offered, spoken] of [
   [{}, {}, 'TLSv1.3'],
   [{}, { maxVersion: 'TLSv1.2' }, 'TLSv1.2'],
   [{ minVersion: 'TLSv1.3' }, { maxVersion: 'TLSv1.2' }, undefined],
   [{ maxVersion: 'TLSv1.2' }, {}, 'TLSv1.2'],
-] as const satisfies readonly (readonly [TlsVersions, tls.ConnectionOptions, string | undefined])[]) {
-  test(`versions ${JSON.stringify(versions)}, a client with ${JSON.stringify(offered)}`, async (t) => {
+  [
+    { ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
+    { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
+    'TLSv1.2',
+  ],
+  [
+    { ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
+    { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+    undefined,
+  ],
+  [{ ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }, {}, 'TLSv1.3'],
+  [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'P-384' }, 'TLSv1.3'],
+  [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'X25519' }, undefined],
+] as const satisfies readonly (readonly [TlsChoices, tls.ConnectionOptions, string | undefined])[]) {
+  test(`choices ${JSON.stringify(choices)}, a client with ${JSON.stringify(offered)}`, async (t) => {
     const config: DownstreamTls = {
       certificate: pair,
       trust: undefined,
       peer: { kind: 'names', oneOf: [] },
       requireClientCertificate: false,
       alpn: [],
-      versions,
+      choices,
     }
     const terminator = terminateTls(config, { certificates: [pair], trustPem: undefined })
     const server = net.createServer({ pauseOnConnect: true }, (socket) => {

@@ -43,14 +43,14 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
   const trust = trustPem === undefined ? {} : { ca: trustPem }
   const server = tls.createServer({
     ...tlsProfile,
-    ...config.versions,
+    ...config.choices,
     key: first.keyPem,
     cert: first.chainPem,
     secureOptions,
     ...trust,
     ...(more.length === 0
       ? {}
-      : { SNICallback: contextsByName(certificates, { ...tlsProfile, ...config.versions, secureOptions, ...trust }) }),
+      : { SNICallback: contextsByName(certificates, { ...tlsProfile, ...config.choices, secureOptions, ...trust }) }),
     allowHalfOpen: true,
     requestCert: trustPem !== undefined,
     // What is given is checked below, so that a bad certificate is refused where a missing one is allowed.

@@ -4,7 +4,7 @@ import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import type { KeyPair, Secrets, TlsVersions, UpstreamTls } from '../config.ts'
+import type { KeyPair, Secrets, TlsChoices, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { connectFirst } from './connect-first.ts'
 
@@ -110,7 +110,7 @@ export function createConnect(parts: ConnectParts): Connect {
     try {
       socket = tls.connect({
         ...(over === undefined ? tcpOptions(to) : { socket: over }),
-        secureContext: contexts(certificate, trustPem, secure.versions),
+        secureContext: contexts(certificate, trustPem, secure.choices),
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
         rejectUnauthorized: true,
@@ -172,24 +172,24 @@ const tcpOptions = ({ host, port }: Address, signal?: AbortSignal): net.TcpNetCo
   ...(signal && { signal }),
 })
 
-/** A secure context costs a millisecond: one for each certificate, bundle and range of versions. */
+/** A secure context costs a millisecond: one for each certificate, bundle and choice of versions and ciphers. */
 function createContexts(): (
   certificate: KeyPair | undefined,
   trustPem: string,
-  versions: TlsVersions | undefined,
+  choices: TlsChoices | undefined,
 ) => SecureContext {
   const anonymous = {}
   const known = new WeakMap<object, Map<string, SecureContext>>()
-  return (certificate, trustPem, versions = {}) => {
+  return (certificate, trustPem, choices = {}) => {
     const key = certificate ?? anonymous
-    const { minVersion = '', maxVersion = '' } = versions
-    const way = `${minVersion} ${maxVersion} ${trustPem}`
+    const { minVersion = '', maxVersion = '', ciphers = '', ecdhCurve = '' } = choices
+    const way = `${minVersion} ${maxVersion} ${ciphers} ${ecdhCurve} ${trustPem}`
     let byWay = known.get(key)
     if (byWay === undefined) known.set(key, (byWay = new Map()))
     let context = byWay.get(way)
     if (context === undefined) {
       const shown = certificate === undefined ? {} : { cert: certificate.chainPem, key: certificate.keyPem }
-      context = tls.createSecureContext({ ...tlsProfile, ...versions, ca: trustPem, ...shown })
+      context = tls.createSecureContext({ ...tlsProfile, ...choices, ca: trustPem, ...shown })
       byWay.set(way, context)
     }
     return context

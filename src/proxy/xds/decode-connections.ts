@@ -123,7 +123,7 @@ function pingOf(given: KeepaliveSettings | undefined, path: string, refused: Ref
 const unlessEmpty = (connections: ConnectionRules): Pick<Cluster, 'connections'> =>
   Object.keys(connections).length === 0 ? {} : { connections }
 
-function ageOf(common: CommonOptions | undefined, path: string, refused: Refusals): ConnectionRules {
+export function ageOf(common: CommonOptions | undefined, path: string, refused: Refusals): ConnectionRules {
   if (common?.maxConnectionDuration === undefined) {
     if (common?.maxConnectionDurationJitter !== undefined)
       refused.add(join(path, 'max_connection_duration_jitter'), 'expected max_connection_duration beside it')

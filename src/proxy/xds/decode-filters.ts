@@ -33,6 +33,7 @@ import { decodeAdaptiveConcurrency } from './decode-adaptive-concurrency.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
 import { decodeExternalLimit } from './decode-external-limit.ts'
 import { decodeFaults } from './decode-faults.ts'
+import { ageOf } from './decode-connections.ts'
 import { decodeEdge } from './decode-edge.ts'
 import { decodeManners } from './decode-manners.ts'
 import { durationMs, mustBeAds, type PolicyOrigin } from './decode-parts.ts'
@@ -102,7 +103,7 @@ const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filt
   set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
   use_remote_address xff_num_trusted_hops internal_address_config preserve_external_request_id request_id_extension
   path_with_escaped_slashes_action server_header_transformation server_name`)
-const httpOptionFields = fieldNames('idle_timeout')
+const httpOptionFields = fieldNames('idle_timeout max_connection_duration max_connection_duration_jitter')
 
 const hourMs = 3_600_000
 /** Envoy waits for ever unless it is told otherwise; who wants that says 0s. */
@@ -119,6 +120,7 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     statPrefix: manager.statPrefix,
     routes: decodeRouteSpecifier(manager, path, refused),
     ...decodeHttpFilters(manager.httpFilters, origins, join(path, 'http_filters'), refused),
+    ...ageOf(options, optionsPath, refused),
     idleTimeoutMs: durationMs(options?.idleTimeout, hourMs, join(optionsPath, 'idle_timeout'), refused),
     headersTimeoutMs: durationMs(
       manager.requestHeadersTimeout,

@@ -110,13 +110,27 @@ test('versions of TLS: 1.2 and 1.3, or one of them; nothing older', () => {
       tlsParams: { tlsMinimumProtocolVersion, tlsMaximumProtocolVersion },
     })
   const { TLS_AUTO: auto, TLSv1_1: old, TLSv1_2: two12, TLSv1_3: two13 } = TlsProtocol
-  assert.equal(of(auto, auto).tls?.versions, undefined)
-  assert.equal(of(two12, two13).tls?.versions, undefined)
-  assert.deepEqual(of(two13, two13).tls?.versions, { minVersion: 'TLSv1.3' })
-  assert.deepEqual(of(auto, two12).tls?.versions, { maxVersion: 'TLSv1.2' })
+  assert.equal(of(auto, auto).tls?.choices, undefined)
+  assert.equal(of(two12, two13).tls?.choices, undefined)
+  assert.deepEqual(of(two13, two13).tls?.choices, { minVersion: 'TLSv1.3' })
+  assert.deepEqual(of(auto, two12).tls?.choices, { maxVersion: 'TLSv1.2' })
   assert.match(
     of(old, auto).refused.join(),
     /at\.common_tls_context\.tls_params\.tls_minimum_protocol_version: nothing older/,
   )
   assert.match(of(two13, two12).refused.join(), /tls_maximum_protocol_version: is less than/)
+})
+
+test('ciphers and curves: a choice of what is spoken anyway, in the order given', () => {
+  const of = (cipherSuites: string[], ecdhCurves: string[]) =>
+    downstream({ tlsCertificates: [pair(one)], tlsParams: { cipherSuites, ecdhCurves } })
+  const [aes, chacha] = ['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']
+  const { choices } = of([`[${chacha}|${aes}]`], ['P-384', 'X25519']).tls ?? {}
+  const suites = choices?.ciphers ?? ''
+  assert.ok(suites.endsWith(`:${chacha}:${aes}`))
+  assert.match(suites, /^TLS_AES_128_GCM_SHA256:/)
+  assert.equal(choices?.ecdhCurve, 'P-384:X25519')
+  const { refused } = of([aes, 'AES128-SHA'], ['P-224'])
+  assert.match(refused.join(), /tls_params\.cipher_suites\[1\]: AES128-SHA is not supported, expected some of ECDHE/)
+  assert.match(refused.join(), /tls_params\.ecdh_curves\[0\]: P-224 is not supported/)
 })

@@ -18,9 +18,10 @@ import {
   UpstreamTlsContextSchema,
   type CommonTlsContext,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { tlsProfile } from '../../base/tls-profile.ts'
 import { agentCluster, ownCertificateSecret, trustBundleSecret } from '../../xds/names.ts'
 import type { PeerCheck, SubjectMatch } from '../../base/peer-check.ts'
-import type { CertificateSource, DownstreamTls, TlsVersions, TrustSource, UpstreamTls } from '../config.ts'
+import type { CertificateSource, DownstreamTls, TlsChoices, TrustSource, UpstreamTls } from '../config.ts'
 import { decodeApiSource } from './decode-api-source.ts'
 import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
 import { mustBeAds, stringMatch } from './decode-parts.ts'
@@ -56,7 +57,7 @@ export function decodeDownstreamTls(
   if (common.certificate === undefined) refused.add(join(path, 'common_tls_context'), 'expected a certificate')
   if (required && common.trust === undefined)
     refused.add(join(path, 'require_client_certificate'), 'needs a validation context')
-  const { certificate = 'own', moreCertificates, trust, peer, alpn, versions, acceptUntrusted } = common
+  const { certificate = 'own', moreCertificates, trust, peer, alpn, choices, acceptUntrusted } = common
   const more = moreCertificates.length === 0 ? {} : { moreCertificates }
   return {
     certificate,
@@ -66,7 +67,7 @@ export function decodeDownstreamTls(
     requireClientCertificate: required,
     ...(acceptUntrusted && { acceptUntrusted }),
     alpn,
-    ...(versions && { versions }),
+    ...(choices && { choices }),
   }
 }
 
@@ -97,7 +98,7 @@ export function decodeUpstreamTls(
     peer: common.peer,
     sni: context.sni,
     alpn: common.alpn,
-    ...(common.versions && { versions: common.versions }),
+    ...(common.choices && { choices: common.choices }),
   }
 }
 
@@ -108,7 +109,7 @@ interface Common {
   readonly peer: PeerCheck
   readonly acceptUntrusted?: true
   readonly alpn: readonly string[]
-  readonly versions?: TlsVersions
+  readonly choices?: TlsChoices
 }
 
 const anybody: PeerCheck = { kind: 'names', oneOf: [] }
@@ -116,7 +117,7 @@ const unchecked = { trust: undefined, peer: anybody }
 
 const commonFields = fieldNames(`tls_params tls_certificates tls_certificate_sds_secret_configs validation_context
   validation_context_sds_secret_config combined_validation_context alpn_protocols`)
-const paramFields = fieldNames('tls_minimum_protocol_version tls_maximum_protocol_version')
+const paramFields = fieldNames('tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves')
 
 function decodeCommon(context: CommonTlsContext | undefined, path: string, refused: Refusals): Common {
   if (context === undefined) return { certificate: undefined, moreCertificates: [], ...unchecked, alpn: [] }
@@ -129,16 +130,16 @@ function decodeCommon(context: CommonTlsContext | undefined, path: string, refus
     moreCertificates,
     ...decodeValidation(context, path, refused),
     alpn: context.alpnProtocols,
-    ...decodeVersions(context.tlsParams, join(path, 'tls_params'), refused),
+    ...decodeChoices(context.tlsParams, join(path, 'tls_params'), refused),
   }
 }
 
-/** TLS 1.2 and 1.3, or one of them. What is older is refused, not left out without a word. */
-function decodeVersions(
+/** TLS 1.2 and 1.3, or one of them, and what they use. What is older or weaker is refused, not left out without a word. */
+function decodeChoices(
   params: TlsParameters | undefined,
   path: string,
   refused: Refusals,
-): { readonly versions?: TlsVersions } {
+): { readonly choices?: TlsChoices } {
   if (params === undefined) return {}
   knowOnly(TlsParametersSchema, params, paramFields, path, refused)
   const { tlsMinimumProtocolVersion: min, tlsMaximumProtocolVersion: max } = params
@@ -150,11 +151,39 @@ function decodeVersions(
       refused.add(join(path, field), 'nothing older than TLSv1_2 is spoken')
   if (min === TlsProtocol.TLSv1_3 && max === TlsProtocol.TLSv1_2)
     refused.add(join(path, 'tls_maximum_protocol_version'), 'is less than tls_minimum_protocol_version')
-  const versions: TlsVersions = {
+  const ciphers = chosen(params.cipherSuites, suites, join(path, 'cipher_suites'), refused)
+  const ecdhCurve = chosen(params.ecdhCurves, curves, join(path, 'ecdh_curves'), refused)
+  const choices: TlsChoices = {
     ...(min === TlsProtocol.TLSv1_3 && { minVersion: 'TLSv1.3' }),
     ...(max === TlsProtocol.TLSv1_2 && { maxVersion: 'TLSv1.2' }),
+    // Those of TLS 1.3 are not asked about, as with Envoy.
+    ...(ciphers !== undefined && { ciphers: [...suitesOfVersion13, ciphers].join(':') }),
+    ...(ecdhCurve !== undefined && { ecdhCurve }),
   }
-  return Object.keys(versions).length === 0 ? {} : { versions }
+  return Object.keys(choices).length === 0 ? {} : { choices }
+}
+
+const ofVersion13 = /^TLS_/
+const suitesOfVersion13 = tlsProfile.ciphers.split(':').filter((name) => ofVersion13.test(name))
+/** With forward secrecy and authenticated encryption. */
+const suites: ReadonlySet<string> = new Set([
+  ...tlsProfile.ciphers.split(':').filter((name) => !ofVersion13.test(name)),
+  'ECDHE-RSA-CHACHA20-POLY1305',
+])
+const curves: ReadonlySet<string> = new Set(['X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'])
+
+/** One after the other, groups of equal rank ("[a|b]") in the order given; undefined: nothing is said. */
+function chosen(
+  given: readonly string[],
+  known: ReadonlySet<string>,
+  path: string,
+  refused: Refusals,
+): string | undefined {
+  const names = given.map((text) => text.split(/[:|[\]]/).filter((name) => name !== ''))
+  for (const [index, name] of names.flatMap((list, at) => list.map((one) => [at, one] as const)))
+    if (!known.has(name))
+      refused.add(`${path}[${index}]`, `${name} is not supported, expected some of ${[...known].join(', ')}`)
+  return given.length === 0 ? undefined : names.flat().join(':')
 }
 
 function decodeCertificates(

@@ -200,7 +200,8 @@ async function open(port: number, secure: Secure | undefined): Promise<Socket> {
 }
 
 const describeTls = (socket: tls.TLSSocket): string =>
-  `${socket.getProtocol()}, ALPN ${String(socket.alpnProtocol)}, ${socket.getPeerX509Certificate()?.subjectAltName ?? ''}`
+  // In TLS 1.3 each side has an order of its own.
+  `${socket.getProtocol()}${socket.getProtocol() === 'TLSv1.2' ? ` ${socket.getCipher().name}` : ''}, ALPN ${String(socket.alpnProtocol)}, ${socket.getPeerX509Certificate()?.subjectAltName ?? ''}`
 
 const codeOf = (error: unknown): string =>
   error instanceof Error ? ('code' in error && String(error.code)) || error.message : String(error)
