@@ -29,8 +29,7 @@ export const agentCluster = 'weft-agent'
 export const weftMetadata = 'weft.dev'
 /**
  * Under it in a Resource's own metadata: names of fields (as in the .proto) that a proxy which does not know them may leave out, and tells that
- * it did; what is not among them it refuses. So a control plane can be newer than its sidecars. Nothing that is rendered today needs it:
- * what sidecars of earlier builds refuse are limits and checks, which must not be left out.
+ * it did; what is not among them it refuses. So a control plane can be newer than its sidecars.
  */
 export const mayLeaveOut = 'may_leave_out'
 /** `filter_metadata` key by which `transport_socket_matches` are chosen. Source: Envoy. */

@@ -2,6 +2,7 @@ import { create, type DescMessage, type MessageInitShape } from '@bufbuild/proto
 import { packAny } from '../../xds/any.ts'
 import { ResourceSchema, type Resource } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { contentVersion } from '../../xds/version.ts'
+import { leavable } from './leavable-fields.ts'
 import { sameData } from './same-data.ts'
 
 /** One resource, encoded: shared by all streams that send it. */
@@ -66,7 +67,7 @@ export function createResourceCache(): ResourceCache {
         return {
           name,
           version,
-          message: create(ResourceSchema, { name, version, resource: any }),
+          message: create(ResourceSchema, { name, version, resource: any, ...leavable(schema) }),
           offers: offers(),
         }
       }

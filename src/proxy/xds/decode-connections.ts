@@ -123,6 +123,7 @@ function pingOf(given: KeepaliveSettings | undefined, path: string, refused: Ref
 const unlessEmpty = (connections: ConnectionRules): Pick<Cluster, 'connections'> =>
   Object.keys(connections).length === 0 ? {} : { connections }
 
+/** How old a connection may become, ms, and how much of that is chance. Source: envoy HttpProtocolOptions.max_connection_duration. */
 export function ageOf(common: CommonOptions | undefined, path: string, refused: Refusals): ConnectionRules {
   if (common?.maxConnectionDuration === undefined) {
     if (common?.maxConnectionDurationJitter !== undefined)
