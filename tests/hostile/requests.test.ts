@@ -222,7 +222,9 @@ test('what passes, passes in one form: nobody else says who a caller is, no hop 
   for (const name of names) assert.ok(odd.headers.includes(name), name)
   // 61: names that are all numbers.
   const numbers = Array.from({ length: 90 }, (_, index) => `${(index + 1) * 65_536}: 1`)
-  assert.equal((await ask(get('/a', ...numbers, close))).headers.filter((name) => /^\d{5,}$/.test(name)).length, 90)
+  const numbered = await ask(get('/a', ...numbers, close))
+  const seenNames = numbered.headers.filter((_, index) => index % 2 === 0)
+  assert.equal(seenNames.filter((name) => /^\d{5,}$/.test(name)).length, 90)
   // 30: trailers are none of the head.
   const trailers = await ask(`${post(chunked, close)}1\r\nx\r\n0\r\nHost: admin\r\nX-Role: evil\r\n\r\n`)
   assert.deepEqual([trailers.body, values(trailers, 'host'), values(trailers, 'x-role')], ['x', ['web'], []])
