@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { formatGrpcTimeout } from '../../base/grpc.ts'
 import { headerField, headerValue, type HeaderField, type Headers } from '../http/headers.ts'
-import { isGrpc, type Call, type Layer } from '../http/service.ts'
+import { isGrpc, type Layer } from '../http/service.ts'
 
 /**
  * How long the one before still waits, in whole ms: what a proxy tells the next hop, and what a program copies to the calls that it makes
@@ -40,20 +40,27 @@ export function hideDeadline(hide: boolean | undefined): Layer | undefined {
  * `grpc-timeout` too, where the caller gave one.
  */
 export function tellDeadline({ grpc }: { readonly grpc: boolean }, clock: Clock): Layer {
+  // The same number time and again where nothing was tried before: one object, which HPACK knows after its first time. Pays in: http2.
+  let field = headerField(deadlineHeader, '')
   return (next) => (call) => {
     const { deadlineMs } = call
     if (deadlineMs === undefined) return next(call)
-    call.headers = told(call, Math.max(1, Math.floor(deadlineMs - clock.nowMs())), grpc)
+    const leftMs = Math.max(1, Math.ceil(deadlineMs - clock.nowMs()))
+    const text = String(leftMs)
+    if (field.value !== text) field = headerField(deadlineHeader, text)
+    if (grpc && isGrpc(call)) call.headers = withGrpcTimeout(call.headers, leftMs)
+    call.headers = withField(call.headers, call.hidesDeadline === true ? undefined : field)
     return next(call)
   }
 }
 
-function told(call: Call, leftMs: number, grpc: boolean): Headers {
-  const ofGrpc = grpc && isGrpc(call)
-  const fields: HeaderField[] = []
-  for (const field of call.headers)
-    if (ofGrpc && field.name === 'grpc-timeout') fields.push(headerField(field.name, formatGrpcTimeout(leftMs)))
-    else if (field.name !== deadlineHeader) fields.push(field)
-  if (call.hidesDeadline !== true) fields.push(headerField(deadlineHeader, String(leftMs)))
-  return fields
+const withGrpcTimeout = (headers: Headers, leftMs: number): Headers =>
+  headerValue(headers, 'grpc-timeout') === undefined
+    ? headers
+    : headers.map((one) => (one.name === 'grpc-timeout' ? headerField(one.name, formatGrpcTimeout(leftMs)) : one))
+
+function withField(headers: Headers, field: HeaderField | undefined): Headers {
+  const others =
+    headerValue(headers, deadlineHeader) === undefined ? headers : headers.filter(({ name }) => name !== deadlineHeader)
+  return field === undefined ? others : [...others, field]
 }
