@@ -4,15 +4,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { systemClock } from '../../src/base/clock.ts'
-import { silentLog } from '../../src/base/log.ts'
-import { seeded } from '../../src/base/random.ts'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
-import { startBareProxy } from '../../src/proxy/run-bare.ts'
-import { decodeBootstrap } from '../../src/proxy/xds/decode-bootstrap.ts'
 import { freePort } from '../world/free-port.ts'
 import { startLimiter } from '../world/programs/limiter.ts'
 import { until } from '../world/until.ts'
+import { startOurs } from './bare-proxy.ts'
 
 const { binary, skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy.extensions'
@@ -213,22 +209,6 @@ test('an external limiter: asked the same and obeyed the same as by Envoy', { sk
     [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429],
   )
 })
-
-async function startOurs(t: TestContext, config: object): Promise<void> {
-  const decoded = decodeBootstrap(config, { readFile: () => 'no files here', env: {} })
-  assert.ok('value' in decoded, JSON.stringify(decoded))
-  const proxy = startBareProxy(decoded.value, {
-    version: '0.0.0-test',
-    admin: { host: '127.0.0.1', port: 0 },
-    stdout() {},
-    stderr() {},
-    clock: systemClock,
-    random: seeded(1),
-    log: silentLog,
-  })
-  t.after(() => proxy.drain(0))
-  await proxy.started
-}
 
 async function startEnvoy(t: TestContext, config: object, ready: () => Promise<unknown>): Promise<void> {
   const child = spawn(

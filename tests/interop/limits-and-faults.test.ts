@@ -4,14 +4,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { systemClock } from '../../src/base/clock.ts'
-import { silentLog } from '../../src/base/log.ts'
-import { seeded } from '../../src/base/random.ts'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
-import { startBareProxy } from '../../src/proxy/run-bare.ts'
-import { decodeBootstrap } from '../../src/proxy/xds/decode-bootstrap.ts'
 import { freePort } from '../world/free-port.ts'
 import { until } from '../world/until.ts'
+import { startOurs } from './bare-proxy.ts'
 
 const { binary, skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy.extensions.filters'
@@ -86,7 +82,7 @@ const bootstrap = (port: number): object => ({
 test('limits by header and faults on purpose: the same answers as from Envoy', { skip }, async (t) => {
   const [theirs, ours] = [await freePort(), await freePort()]
   await startEnvoy(t, theirs)
-  await startOurs(t, ours)
+  await startOurs(t, bootstrap(ours))
   const requests: readonly Readonly<Record<string, string>>[] = [
     ...['ann', 'ann', 'ann', 'bob', 'bob', 'bob'].map((user) => ({ 'x-user': user })),
     {},
@@ -132,22 +128,6 @@ const ask = (port: number, headers: Readonly<Record<string, string>>): Promise<A
       })
       .on('error', reject)
   })
-
-async function startOurs(t: TestContext, port: number): Promise<void> {
-  const decoded = decodeBootstrap(bootstrap(port), { readFile: () => 'no files here', env: {} })
-  assert.ok('value' in decoded, JSON.stringify(decoded))
-  const proxy = startBareProxy(decoded.value, {
-    version: '0.0.0-test',
-    admin: { host: '127.0.0.1', port: 0 },
-    stdout() {},
-    stderr() {},
-    clock: systemClock,
-    random: seeded(1),
-    log: silentLog,
-  })
-  t.after(() => proxy.drain(0))
-  await proxy.started
-}
 
 async function startEnvoy(t: TestContext, port: number): Promise<void> {
   const child = spawn(
