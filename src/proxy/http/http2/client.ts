@@ -140,7 +140,7 @@ class ClientConnection implements Http2ClientConnection, Side, ClientHost {
   goneAway(lastTaken: number, cause: string): void {
     this.#leaving = true
     this.#lastTaken = Math.min(this.#lastTaken, lastTaken)
-    for (const stream of this.connection.streams.values()) {
+    for (const stream of this.connection.streams.all()) {
       if (stream.id <= this.#lastTaken) continue
       this.connection.drop(stream)
       stream.stopSending()

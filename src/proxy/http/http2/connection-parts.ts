@@ -5,6 +5,7 @@ import type { Field } from './hpack/field.ts'
 import type { Http2Limits } from './limits.ts'
 import type { PeerSettings } from './settings.ts'
 import type { Stream } from './stream.ts'
+import type { StreamTable } from './stream-table.ts'
 import type { ErrorCode } from './wire.ts'
 
 /** What a server and a client do each in their own way. */
@@ -44,7 +45,7 @@ export interface ConnectionParts {
 
 /** What the frames that come do to a connection. */
 export interface Link {
-  readonly streams: ReadonlyMap<number, Stream>
+  readonly streams: Pick<StreamTable<Stream>, 'size' | 'has' | 'get' | 'all'>
   readonly writer: FrameWriter
   readonly stopped: boolean
   readonly peer: PeerSettings

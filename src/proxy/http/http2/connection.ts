@@ -11,6 +11,7 @@ import type { Field } from './hpack/field.ts'
 import { chatterGain, limits, type Http2Limits } from './limits.ts'
 import { firstSettings, type PeerSettings } from './settings.ts'
 import { Stream, type StreamCarrier } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 import { errorCode, firstWindow, flag, frameType, maxWindow, type ErrorCode } from './wire.ts'
 
 /** How long a peer may take to answer when asked whether it lives, and to hear our last words; ms. */
@@ -19,7 +20,7 @@ const lingerMs = 2000
 
 /** Frames, flow control and settings of one HTTP/2 connection. Source: RFC 9113. */
 export class Connection implements Link, StreamCarrier, Swept {
-  readonly streams: Map<number, Stream> = new Map()
+  readonly streams: StreamTable<Stream> = new StreamTable()
   readonly writer: FrameWriter
   readonly encoder: Encoder = new Encoder()
   stopped = false
@@ -111,7 +112,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     // A request begins its stream; a reply comes on one that is there.
     stream.headed = !this.#parts.client
     this.lastStreamId = id
-    this.streams.set(id, stream)
+    this.streams.add(stream)
     this.#chatter.give(chatterGain.stream)
     return stream
   }
@@ -257,7 +258,7 @@ export class Connection implements Link, StreamCarrier, Swept {
     const wider = next.initialWindow - this.peer.initialWindow
     this.peer = next
     this.encoder.allow(next.tableBytes)
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       stream.sendWindow += wider
       if (stream.sendWindow > maxWindow) return this.broken(errorCode.flowControl, 'a window over 2^31 - 1')
     }
@@ -329,7 +330,7 @@ export class Connection implements Link, StreamCarrier, Swept {
   }
 
   #loseStreams(cause: string): void {
-    const lost = [...this.streams.values()]
+    const lost = this.streams.all()
     this.streams.clear()
     this.#blocked.clear()
     for (const stream of lost) {

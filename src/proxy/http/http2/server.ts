@@ -128,7 +128,7 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       if (late(this.#idleMs, parts.idleTimeoutMs)) this.drain()
       return
     }
-    for (const { user, activeMs } of connection.streams.values())
+    for (const { user, activeMs } of connection.streams.all())
       if (user instanceof ServerStream && late(activeMs, user.idleTimeoutMs)) user.timedOut(silent(user.idleTimeoutMs))
   }
 }
