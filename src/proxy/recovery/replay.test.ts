@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import type { Body, Sink } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
-import { createReplay } from './replay.ts'
+import { Replay } from './replay.ts'
 import { backoffMs } from './backoff.ts'
 
 const gone: Fault = { kind: 'client-gone', side: 'downstream', retry: 'never', cause: 'closed' }
@@ -70,7 +70,7 @@ function taker(body: Body, pausing = false) {
 
 test('the second attempt gets what the first got, and then the rest', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   const first = replay.attempt()
   const a = taker(first)
   from.feed('one ')
@@ -88,7 +88,7 @@ test('the second attempt gets what the first got, and then the rest', () => {
 
 test('nothing is asked for before an attempt starts', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   replay.attempt()
   assert.deepEqual(from.log, [])
   from.feed('x')
@@ -100,14 +100,14 @@ test('a body that has ended can be sent again as often as one likes', () => {
   const from = source(3)
   from.feed('abc')
   from.end()
-  const replay = createReplay(from.body, 3)
+  const replay = new Replay(from.body, 3)
   for (let attempt = 0; attempt < 3; attempt++) assert.deepEqual(taker(replay.attempt()), { text: 'abc', end: 'end' })
   assert.ok(replay.possible)
 })
 
 test('over the limit there is no second attempt, and the first goes on', () => {
   const from = source()
-  const replay = createReplay(from.body, 5)
+  const replay = new Replay(from.body, 5)
   const a = taker(replay.attempt())
   from.feed('1234')
   assert.ok(replay.possible)
@@ -120,7 +120,7 @@ test('over the limit there is no second attempt, and the first goes on', () => {
 
 test('a long body is never copied, and can be sent again only while nobody asked for it', () => {
   const from = source(1_000)
-  const replay = createReplay(from.body, 5)
+  const replay = new Replay(from.body, 5)
   replay.attempt()
   assert.ok(replay.possible)
   const a = taker(replay.attempt())
@@ -131,7 +131,7 @@ test('a long body is never copied, and can be sent again only while nobody asked
 
 test('pausing holds for what is kept and for what comes', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   const first = replay.attempt()
   taker(first)
   for (const text of ['a', 'b', 'c']) from.feed(text)
@@ -154,7 +154,7 @@ test('pausing holds for what is kept and for what comes', () => {
 
 test('an early cancel reaches the source only once no attempt will follow', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   const first = replay.attempt()
   taker(first)
   from.feed('a')
@@ -164,7 +164,7 @@ test('an early cancel reaches the source only once no attempt will follow', () =
   assert.deepEqual(from.log, ['start', 'cancel client-gone'])
 
   const late = source()
-  const settled = createReplay(late.body, 100)
+  const settled = new Replay(late.body, 100)
   const only = settled.attempt()
   const got = taker(only)
   settled.settle()
@@ -176,7 +176,7 @@ test('an early cancel reaches the source only once no attempt will follow', () =
 
 test('a client that breaks off ends the present attempt and every further one', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   const a = taker(replay.attempt())
   from.feed('a')
   from.fail(gone)
@@ -189,7 +189,7 @@ test('however it is cut, paused and repeated, each attempt that ends has seen th
   for (let round = 0; round < 3_000; round++) {
     const whole = 'abcdefghijklmnopqrst'.slice(0, random.index(20))
     const from = source(random.index(2) === 0 ? undefined : whole.length)
-    const replay = createReplay(from.body, 40)
+    const replay = new Replay(from.body, 40)
     let body = replay.attempt()
     let got = taker(body, random.index(2) === 0)
     let at = 0
@@ -232,7 +232,7 @@ test('backoff: full jitter, doubling up to the most', () => {
 
 test('what comes while an attempt is behind reaches it, settled or not', () => {
   const from = source()
-  const replay = createReplay(from.body, 100)
+  const replay = new Replay(from.body, 100)
   const first = replay.attempt()
   taker(first)
   from.feed('a')

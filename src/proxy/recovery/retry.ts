@@ -8,7 +8,7 @@ import { isFault, type Call, type Layer, type Reply, type Service } from '../htt
 import { askedWaitMs } from './asked-wait.ts'
 import { backoffMs } from './backoff.ts'
 import type { RetryBudget } from './budget.ts'
-import { createReplay, type Replay } from './replay.ts'
+import { Replay } from './replay.ts'
 import { tryWithin } from './try-timeout.ts'
 import { worthRetrying } from './worth-retrying.ts'
 
@@ -42,7 +42,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
     return (call) => {
       budget.began()
       call.onEnd(budget.ended)
-      const replay = call.body.length === 0 ? undefined : createReplay(call.body, replayLimitBytes)
+      const replay = call.body.length === 0 ? undefined : new Replay(call.body, replayLimitBytes)
       if (replay !== undefined) call.body = replay.attempt()
       return once(call).then((answer) => {
         if (worthRetrying(policy, call, answer)) return attemptAgain(policy, parts, once, call, replay, answer)

@@ -106,8 +106,10 @@ export class Decoder {
     const length = this.#stringLength()
     if (length < 0) return undefined
     const end = this.#at + length
-    const slot = name.indexing === indexing.never || how === indexing.never ? -1 : slotOf(name, this.#bytes, from, end)
-    if (slot >= 0) {
+    const kept = name.indexing !== indexing.never && how !== indexing.never && length <= longestRecent
+    const hash = kept ? hashOf(name, this.#bytes, from, end) : 0
+    const slot = hash & (slots - 1)
+    if (kept) {
       const known = recent[slot]
       if (
         known !== undefined &&
@@ -122,7 +124,10 @@ export class Decoder {
     const text = this.#text(from, length)
     if (text === undefined) return undefined
     const field = new Field(name, text, how)
-    if (slot >= 0) recent[slot] = { name, how, raw: Uint8Array.prototype.slice.call(this.#bytes, from, end), field }
+    // What is new with each call, such as a request's ID, comes once and is not kept.
+    if (kept && seen[slot] === hash)
+      recent[slot] = { name, how, raw: Uint8Array.prototype.slice.call(this.#bytes, from, end), field }
+    else if (kept) seen[slot] = hash
     return field
   }
 
@@ -185,7 +190,7 @@ export class Decoder {
 
 const nothing = Buffer.alloc(0)
 
-/** Literals that came lately, by name and bytes, so that what is never indexed need not be made and checked each time. */
+/** Literals that came lately and more than once, by name and bytes, so that what is never indexed need not be made and checked each time. */
 interface Recent {
   readonly name: FieldName
   readonly how: Indexing
@@ -195,12 +200,13 @@ interface Recent {
 const slots = 4096
 const longestRecent = 128
 const recent: (Recent | undefined)[] = Array.from({ length: slots })
+/** Of what came last in each slot. */
+const seen = new Int32Array(slots)
 
-function slotOf(name: FieldName, bytes: Buffer, from: number, to: number): number {
-  if (to - from > longestRecent) return -1
+function hashOf(name: FieldName, bytes: Buffer, from: number, to: number): number {
   let hash = Math.imul(name.id, 0x9e3779b1) + to - from
   for (let at = from; at < to; at++) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0
-  return (hash ^ (hash >>> 15)) & (slots - 1)
+  return hash ^ (hash >>> 15)
 }
 
 function sameBytes(raw: Uint8Array, bytes: Buffer, from: number, to: number): boolean {
