@@ -20,7 +20,7 @@ import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.t
 import { retry } from './recovery/retry.ts'
 import { tellAttempt } from './recovery/tell-attempt.ts'
 import { redirect, rewrite, rewriteByEndpoint } from './route/change-url.ts'
-import { compileCallTests } from './route/header-match.ts'
+import { compileCallTests, compileRetryTests } from './route/header-match.ts'
 import { hashing } from './route/hash-policy.ts'
 import { isVirtualIp } from './route/names.ts'
 import { clusterOfHash, pickCluster } from './route/split.ts'
@@ -115,7 +115,7 @@ function alongCluster(
       editReply(responseEdits),
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
-      retry(policy, { budget, random, wheel, clock }), // above select: each attempt may take another endpoint (gRFC A6)
+      retry(policy, { budget, random, wheel, clock, tests: policy && compileRetryTests(policy) }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
       action.tellAttempt && tellAttempt, // and which one it is
@@ -126,6 +126,7 @@ function alongCluster(
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
           furtherPicks: policy?.hostSelectionAttempts,
+          avoidPrioritiesEvery: policy?.avoidPrioritiesEvery,
           send: (call, { endpoint }) => {
             named?.(call, endpoint)
             return upstream.send(cluster, endpoint, call) // pool and codec: the only layer that owns sockets

@@ -178,6 +178,32 @@ test('a retry that all of its priority have failed goes to the next one, over al
   assert.equal(last.pick(['10.0.0.1:1'])?.endpoint.address.port, 1)
 })
 
+test('levels that were tried are left out at every so many attempts, until none is left', () => {
+  const level = (priority: number) => [1, 2].map((port) => endpoint(10 * priority + port, { priority }))
+  const balancer = build(cluster([...level(0), ...level(1), ...level(2)]))
+  const next = (tried: readonly string[], every: number): number | undefined =>
+    balancer.pick(tried, 0, undefined, every)?.endpoint.priority
+  const at = (...ports: readonly number[]): string[] => ports.map((port) => `10.0.0.1:${port}`)
+  assert.equal(next([], 1), 0)
+  assert.equal(next(at(1), 1), 1)
+  assert.equal(next(at(1, 11), 1), 2)
+  assert.equal(next(at(1, 11, 21), 1), 0) // all have been tried
+  assert.equal(next(at(1, 11, 21, 1), 1), 1) // and again
+  assert.equal(next(at(1), 2), 0)
+  assert.equal(next(at(1, 2), 2), 1)
+  assert.equal(next(at(1, 2, 11), 2), 1)
+  assert.equal(next(at(1, 2, 11, 12), 2), 2)
+  assert.equal(next(at(99), 1), 0) // gone meanwhile
+})
+
+test('leaving a level out begins no panic in those that are left', () => {
+  const sick = { priority: 1, health: 'unhealthy' } as const
+  const all = [endpoint(1), endpoint(11, { priority: 1 }), endpoint(12, sick), endpoint(13, sick), endpoint(14, sick)]
+  const balancer = build(cluster(all, { panicThresholdPercent: 50 }))
+  for (let turn = 0; turn < 5; turn++)
+    assert.equal(balancer.pick(['10.0.0.1:1'], 0, undefined, 1)?.endpoint.address.port, 11)
+})
+
 test('outlier detection ejects, returns, and ejects for longer', () => {
   const clock = manualClock(1)
   const balancer = build(cluster(endpoints(3)), clock)

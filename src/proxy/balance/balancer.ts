@@ -9,15 +9,17 @@ import { buildTable, type EndpointTable } from './endpoint-table.ts'
 import { noteAnswer, returnEjected } from './outlier.ts'
 import type { Verdict } from './outlier-window.ts'
 import { noteLatency } from './peak-ewma.ts'
+import type { Picker } from './picker.ts'
+import { levelsToAvoid } from './previous-priorities.ts'
 import { subsetOf } from './subset.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
   /**
    * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that, then one of the next
-   * priority); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides.
+   * priority); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides. `avoidEvery`: see `levelsToAvoid`.
    */
-  pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64): EndpointState | undefined
+  pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64, avoidEvery?: number): EndpointState | undefined
   /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */
   table(): Pick<EndpointTable, 'candidates' | 'inPanic'>
   /** The endpoint at this address, if it may be called; undefined: it is not there, or not well. */
@@ -80,10 +82,15 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       }
       return table
     }
+    const priorityOf = (address: string): number | undefined => shared.endpoints.get(address)?.endpoint.priority
+    const elsewhere = (now: EndpointTable, tried: Trace['tried'], every: number): Picker | undefined =>
+      now.without(levelsToAvoid({ tried, every, priorityOf, others: (levels) => now.without(levels) !== undefined }))
     return {
       ...common,
-      pick(tried, furtherPicks = 8, hash) {
-        const { pick, reserve } = current()
+      pick(tried, furtherPicks = 8, hash, avoidEvery) {
+        const now = current()
+        const { reserve } = now
+        const pick = avoidEvery === undefined || tried.length === 0 ? now.pick : elsewhere(now, tried, avoidEvery)
         shared.used = true
         let chosen = pick?.(hash, 0)
         if (chosen === undefined || tried.length === 0) return chosen

@@ -17,6 +17,8 @@ export interface EndpointTable {
   readonly pick: Picker | undefined
   /** For a call that all of `pick` have failed: healthy ones of the next level, which has no calls of its own yet. Undefined: nobody. */
   readonly reserve: () => Picker | undefined
+  /** `pick` as if these priority levels had nobody well; undefined: then nobody may be asked. Empty: `pick`. Made once for each. */
+  readonly without: (levels: ReadonlySet<number>) => Picker | undefined
   /** Those that `pick` may give. */
   readonly candidates: readonly EndpointState[]
   /** At a level that takes calls too few are healthy: their health is ignored. */
@@ -41,12 +43,41 @@ interface Share {
 
 /** Which endpoints take part, and how calls are spread over them: priority levels, degraded ones, panic; then localities; then the policy. */
 export function buildTable(all: readonly EndpointState[], parts: TableParts): EndpointTable {
-  const { cluster, random } = parts
+  const { cluster } = parts
   const levels = levelsOf(all, cluster.weightedPriorityHealth === true)
-  const loads = priorityLoads(levels, {
+  const rules = {
     overprovisioningPercent: cluster.overprovisioningPercent ?? defaultOverprovisioning,
     panicPercent: cluster.panicThresholdPercent,
-  })
+  }
+  const loads = priorityLoads(levels, rules)
+  const table = tableOf(levels, loads, parts)
+  /** Panic is for who has no choice: leaving levels out begins none. */
+  const elsewhere = (avoided: ReadonlySet<number>): Picker | undefined => {
+    const left = levels.map((level) => (avoided.has(level.priority) ? { ...level, healthy: 0, degraded: 0 } : level))
+    const shared = priorityLoads(left, { ...rules, panicPercent: 0 })
+    return tableOf(
+      levels,
+      shared.map((load, index) => ({ ...load, panic: loads[index]?.panic === true })),
+      parts,
+    ).pick
+  }
+  const views = new Map<string, Picker | undefined>()
+  return {
+    ...table,
+    without(priorities) {
+      if (priorities.size === 0) return table.pick
+      const key = [...priorities].toSorted((a, b) => a - b).join()
+      if (!views.has(key)) views.set(key, elsewhere(priorities))
+      return views.get(key)
+    },
+  }
+}
+
+function tableOf(
+  levels: readonly LevelEndpoints[],
+  loads: readonly LevelLoad[],
+  parts: TableParts,
+): Omit<EndpointTable, 'without'> {
   const shares: Share[] = []
   const candidates: EndpointState[] = []
   let upTo = 0
@@ -73,7 +104,7 @@ export function buildTable(all: readonly EndpointState[], parts: TableParts): En
   }
   let reserve: { readonly pick: Picker | undefined } | undefined
   return {
-    pick: pickShare(shares, random),
+    pick: pickShare(shares, parts.random),
     reserve: () => (reserve ??= { pick: reservePick(levels, loads, parts) }).pick,
     candidates,
     inPanic,
@@ -94,6 +125,7 @@ function reservePick(
 const defaultOverprovisioning = 140
 
 interface LevelEndpoints extends Level {
+  readonly priority: number
   readonly all: readonly EndpointState[]
   readonly healthyOnes: readonly EndpointState[]
   readonly degradedOnes: readonly EndpointState[]
@@ -106,11 +138,12 @@ function levelsOf(all: readonly EndpointState[], byWeight: boolean): readonly Le
     byWeight ? list.reduce((sum, { endpoint }) => sum + endpoint.weight, 0) : list.length
   return [...Map.groupBy(all, ({ endpoint }) => endpoint.priority)]
     .toSorted(([a], [b]) => a - b)
-    .map(([, level]) => {
+    .map(([priority, level]) => {
       const healthyOnes = level.filter((state) => healthOf(state) === 'healthy')
       const degradedOnes = level.filter((state) => healthOf(state) === 'degraded')
       const notDraining = level.filter((state) => healthOf(state) !== 'draining')
       return {
+        priority,
         all: level,
         healthyOnes,
         degradedOnes,

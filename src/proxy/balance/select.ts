@@ -16,18 +16,20 @@ export interface SelectParts {
   readonly send: Send
   /** Further picks to find an endpoint that was not tried: `RetryPolicy.hostSelectionAttempts`. */
   readonly furtherPicks?: number | undefined
+  /** `RetryPolicy.avoidPrioritiesEvery`. */
+  readonly avoidPrioritiesEvery?: number | undefined
 }
 
 /**
  * The innermost decision: picks the endpoint, notes it in the call's trace, counts the call there as active until it ends (or this
  * attempt fails), and tells outlier detection how it went. No endpoint: fault `no-endpoint`. Counts `trace.attempts` up.
  */
-export function select({ cluster, balancer, send, furtherPicks }: SelectParts): Service {
+export function select({ cluster, balancer, send, furtherPicks, avoidPrioritiesEvery }: SelectParts): Service {
   const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster }
   const picked = ({ trace, hash, session }: Call): EndpointState | undefined =>
     session?.strict === true && session.wanted !== undefined
       ? undefined
-      : balancer.pick(trace.tried, furtherPicks, hash)
+      : balancer.pick(trace.tried, furtherPicks, hash, avoidPrioritiesEvery)
   return (call) => {
     const { trace } = call
     trace.cluster = cluster

@@ -235,6 +235,8 @@ export type RetryCause =
   | 'retriable-status-codes'
   /** 409, as in Envoy. */
   | 'retriable-4xx'
+  /** Those of `RetryPolicy.replyHeaders`. */
+  | 'retriable-headers'
   /** Replies with `x-envoy-ratelimited`, which nothing else repeats. */
   | 'envoy-ratelimited'
   | GrpcRetryCause
@@ -248,6 +250,10 @@ export interface RetryPolicy {
   readonly onIfIdempotent: ReadonlySet<RetryCause>
   /** For `retriable-status-codes`; absent: none. */
   readonly statusCodes?: ReadonlySet<number>
+  /** For `retriable-headers`: one is enough; `:status` is known. Absent: none. xDS: retriable_headers. */
+  readonly replyHeaders?: readonly HeaderMatch[]
+  /** Only requests of which one holds are repeated, whatever failed. Absent: all. xDS: retriable_request_headers. */
+  readonly requestHeaders?: readonly HeaderMatch[]
   readonly perTryTimeoutMs: number
   /** No retry comes sooner, jitter or not, even after a safe failure; absent: 0. `weft.dev` metadata `retry_backoff_at_least_ms`. */
   readonly backoffAtLeastMs?: number
@@ -264,4 +270,9 @@ export interface RetryPolicy {
   }
   /** Prefer endpoints that were not tried yet; at most this many further picks. */
   readonly hostSelectionAttempts: number
+  /**
+   * At every so many attempts that failed, priority levels that were tried by then take no more calls of this one, while others can. Absent:
+   * levels share as ever. xDS: retry_priority previous_priorities, update_frequency.
+   */
+  readonly avoidPrioritiesEvery?: number
 }

@@ -10,6 +10,7 @@ import { headerField } from '../http/headers.ts'
 import { isFault, type Call, type Reply, type Service } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
 import { envoyLimits } from '../config/priority.ts'
+import { compileRetryTests } from '../route/header-match.ts'
 import { createRetryBudget, createRetryBudgets } from './budget.ts'
 import { deadline } from './deadline.ts'
 import { retry } from './retry.ts'
@@ -60,7 +61,8 @@ function world(
     seen.push(await textOf(call.body))
     return answer
   }
-  const service = retry(policy(more), { budget, random: seeded(1), wheel, clock })(next)
+  const tests = compileRetryTests(more)
+  const service = retry(policy(more), { budget, random: seeded(1), wheel, clock, tests })(next)
   /** Lets time pass until the call is answered. */
   const run = async (call: Call): Promise<Reply | Fault> => {
     let answer: Reply | Fault | undefined
@@ -97,6 +99,44 @@ test('a listed status is tried again, for idempotent methods only, and an unlist
   assert.deepEqual(await sent(429, 'PUT'), [200, 2])
   assert.deepEqual(await sent(500, 'GET'), [500, 1])
   assert.deepEqual(await sent(503, 'POST'), [503, 1])
+})
+
+test('a reply is tried again for its headers or status, whatever they are, for idempotent methods only', async () => {
+  const policyOf: Partial<RetryPolicy> = {
+    on: new Set(['retriable-headers']),
+    replyHeaders: [
+      { name: 'x-again', match: { kind: 'exact', value: 'yes', ignoreCase: false }, invert: false },
+      { name: ':status', match: { kind: 'range', start: 520, end: 530 }, invert: false },
+    ],
+  }
+  const sent = async (reply: Reply, method = 'GET', more = policyOf): Promise<readonly unknown[]> => {
+    const { run, seen } = world([reply, makeReply(201)], more)
+    const answer = await run(makeCall({ method }))
+    return [isFault(answer) || answer.status, seen.length]
+  }
+  const saying = (value: string): Reply => ({ ...makeReply(200), headers: [headerField('x-again', value)] })
+  assert.deepEqual(await sent(saying('yes')), [201, 2])
+  assert.deepEqual(await sent(saying('no')), [200, 1])
+  assert.deepEqual(await sent(saying('yes'), 'POST'), [200, 1])
+  assert.deepEqual(await sent(makeReply(525)), [201, 2])
+  assert.deepEqual(await sent(makeReply(530)), [530, 1])
+  assert.deepEqual(await sent(saying('yes'), 'GET', { ...policyOf, on: new Set(['5xx']) }), [200, 1])
+})
+
+test('only requests that the policy means by their headers are tried again, whatever failed', async () => {
+  const requestHeaders = [
+    { name: 'x-again', match: undefined, invert: false },
+    { name: ':method', match: { kind: 'exact', value: 'HEAD', ignoreCase: false }, invert: false },
+  ] as const
+  const sent = async (more: Parameters<typeof makeCall>[0], first: Reply | Fault = makeReply(503)): Promise<number> => {
+    const { run, seen } = world([first, makeReply(200)], { on: new Set(['5xx']), requestHeaders })
+    await run(makeCall(more))
+    return seen.length
+  }
+  assert.equal(await sent({}), 1)
+  assert.equal(await sent({}, refused()), 1)
+  assert.equal(await sent({ headers: { 'x-again': '' } }), 2)
+  assert.equal(await sent({ method: 'HEAD' }), 2)
 })
 
 test('409 is tried again for retriable-4xx, for idempotent methods only; no other 4xx is', async () => {

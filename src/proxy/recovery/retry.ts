@@ -10,7 +10,7 @@ import { backoffMs } from './backoff.ts'
 import type { RetryBudget } from './budget.ts'
 import { Replay } from './replay.ts'
 import { tryWithin } from './try-timeout.ts'
-import { worthRetrying } from './worth-retrying.ts'
+import { worthRetrying, type RetryTests } from './worth-retrying.ts'
 
 /** What retries need beside their policy. */
 export interface RetryParts {
@@ -19,6 +19,8 @@ export interface RetryParts {
   readonly random: Random
   readonly wheel: TimerWheel
   readonly clock: Clock
+  /** What the policy asks of headers; absent: nothing. */
+  readonly tests?: RetryTests | undefined
 }
 
 /** A request body is kept for another attempt up to this size. */
@@ -30,7 +32,7 @@ export const replayLimitBytes: number = 64 * 1024
  * budget. Without retries in the policy the layer only counts.
  */
 export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer {
-  const { budget } = parts
+  const { budget, tests } = parts
   if (policy === undefined || (policy.retries === 0 && policy.perTryTimeoutMs === 0))
     return (next) => (call) => {
       budget.began()
@@ -45,7 +47,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
       const replay = call.body.length === 0 ? undefined : new Replay(call.body, replayLimitBytes)
       if (replay !== undefined) call.body = replay.attempt()
       return once(call).then((answer) => {
-        if (worthRetrying(policy, call, answer)) return attemptAgain(policy, parts, once, call, replay, answer)
+        if (worthRetrying(policy, call, answer, tests)) return attemptAgain(policy, parts, once, call, replay, answer)
         replay?.settle()
         return answer
       })
@@ -55,7 +57,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
 
 async function attemptAgain(
   policy: RetryPolicy,
-  { budget, random, wheel, clock }: RetryParts,
+  { budget, random, wheel, clock, tests }: RetryParts,
   once: Service,
   call: Call,
   replay: Replay | undefined,
@@ -79,7 +81,7 @@ async function attemptAgain(
 
   let answer = first
   for (let attempt = 1; attempt <= policy.retries; attempt++) {
-    if (stopped() !== undefined || !worthRetrying(policy, call, answer)) break
+    if (stopped() !== undefined || !worthRetrying(policy, call, answer, tests)) break
     const askedMs = askedBy(policy, answer, clock)
     if (askedMs !== undefined && call.deadlineMs !== undefined && clock.nowMs() + askedMs >= call.deadlineMs) break
     const free = reachedNobody(answer) || (attempt === 1 && lostTogether(answer))

@@ -7,6 +7,14 @@ import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/serv
 /** Source: RFC 9110, section 9.2.2. */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** Questions that a policy has to the heads of calls and replies, ready to be asked. */
+export interface RetryTests {
+  /** Undefined: all calls are meant. */
+  readonly call: ((call: Call) => boolean) | undefined
+  /** Undefined: no reply is. */
+  readonly reply: ((reply: Reply) => boolean) | undefined
+}
+
 /** Doing it twice does no more than doing it once. */
 export const isIdempotent = (method: string): boolean => idempotentMethods.has(method)
 
@@ -15,18 +23,24 @@ export const isIdempotent = (method: string): boolean => idempotentMethods.has(m
  * `onIfIdempotent` names it and the method is idempotent (a protocol change is not). Stricter than Envoy, where `retry_on` may
  * repeat any method: here a POST is not sent again for a status that `statusCodes` lists. A gRPC status that `on` names is repeated,
  * as a gRPC client with such a policy does: every call of gRPC is a POST, so whoever names one means those. What a rate limit refused
- * before it reached a program (`x-envoy-ratelimited`) is repeated if `on` names that, whatever the method, and for nothing else. Pure.
+ * before it reached a program (`x-envoy-ratelimited`) is repeated if `on` names that, whatever the method, and for nothing else. Of
+ * `tests` the one for calls comes before everything, and the one for replies says what `retriable-headers` means. Pure.
  */
 export function worthRetrying(
   { on, onIfIdempotent, statusCodes }: Pick<RetryPolicy, 'on' | 'onIfIdempotent' | 'statusCodes'>,
-  { method, upgrade }: Pick<Call, 'method' | 'upgrade'>,
+  call: Call,
   answer: Reply | Fault,
+  tests?: RetryTests,
 ): boolean {
+  const { method, upgrade } = call
+  if (tests?.call?.(call) === false) return false
   if (!isFault(answer) && isRateLimited(answer)) return upgrade === undefined && on.has('envoy-ratelimited')
   if (!isFault(answer) && upgrade === undefined && coversGrpc(on, answer)) return true
   const listed = statusCodes !== undefined && !isFault(answer) && statusCodes.has(answer.status)
-  if (!isFault(answer) && answer.status < 500 && answer.status !== retriable4xx && !listed) return false
+  const marked = tests?.reply !== undefined && !isFault(answer) && on.has('retriable-headers') && tests.reply(answer)
+  if (!isFault(answer) && !marked && answer.status < 500 && answer.status !== retriable4xx && !listed) return false
   const repeatable = upgrade === undefined && isIdempotent(method)
+  if (repeatable && marked) return true
   if (repeatable && listed && on.has('retriable-status-codes')) return true
   if (repeatable) return covers(on, answer) || covers(onIfIdempotent, answer)
   return isFault(answer) && neverReachedProgram(answer) && coversFault(on, answer)

@@ -1,7 +1,7 @@
 import { compileValueMatch } from '../../base/string-match.ts'
-import type { HeaderMatch } from '../config.ts'
-import { joinedHeaderValue } from '../http/headers.ts'
-import type { Call } from '../http/service.ts'
+import type { HeaderMatch, RetryPolicy } from '../config.ts'
+import { joinedHeaderValue, type Headers } from '../http/headers.ts'
+import type { Call, Reply } from '../http/service.ts'
 import { queryOf } from './path.ts'
 
 /** A question to a call beyond its path. */
@@ -16,7 +16,7 @@ export function compileCallTests(
     ...headers.map((match) =>
       pseudo.has(match.name) ? compileValueTest(match, callValue(match.name)) : compileHeaderTest(match),
     ),
-    ...queryParameters.map((match) => compileValueTest(match, (call) => queryValue(call.path, match.name))),
+    ...queryParameters.map((match) => compileValueTest<Call>(match, ({ path }) => queryValue(path, match.name))),
   ]
   const [first] = tests
   if (tests.length < 2) return first
@@ -26,12 +26,40 @@ export function compileCallTests(
   }
 }
 
+/**
+ * Which calls (undefined: all) and which replies (undefined: none) a retry policy means by their headers; one condition that holds is
+ * enough. Undefined where it names no headers, which is the usual case.
+ */
+export function compileRetryTests({
+  requestHeaders = [],
+  replyHeaders = [],
+}: Pick<RetryPolicy, 'requestHeaders' | 'replyHeaders'>):
+  | {
+      readonly call: CallTest | undefined
+      readonly reply: ReplyTest | undefined
+    }
+  | undefined {
+  if (requestHeaders.length === 0 && replyHeaders.length === 0) return undefined
+  const calls = requestHeaders.flatMap((match) => compileCallTests([match], []) ?? [])
+  const replies = replyHeaders.map(compileReplyTest)
+  return {
+    call: calls.length === 0 ? undefined : (call) => calls.some((test) => test(call)),
+    reply: replies.length === 0 ? undefined : (reply) => replies.some((test) => test(reply)),
+  }
+}
+
+/** A question to the head of a reply. */
+type ReplyTest = (reply: Pick<Reply, 'status' | 'headers'>) => boolean
+
+const compileReplyTest = (match: HeaderMatch): ReplyTest =>
+  match.name === ':status' ? compileValueTest(match, ({ status }) => String(status)) : compileHeaderTest(match)
+
 const pseudo: ReadonlySet<string> = new Set([':method', ':authority', 'host', ':path', ':scheme'])
 
 /** The same for a header, which may come on several lines: one that matches is enough, and so is their list. Source: Envoy since 1.39. */
-function compileHeaderTest(wanted: HeaderMatch): CallTest {
+function compileHeaderTest(wanted: HeaderMatch): (message: { readonly headers: Headers }) => boolean {
   const { name, match, invert, missingIsEmpty } = wanted
-  if (match === undefined) return compileValueTest(wanted, callValue(name))
+  if (match === undefined) return compileValueTest(wanted, ({ headers }) => joinedHeaderValue(headers, name))
   const test = compileValueMatch(match)
   if (test === undefined) return () => false
   return ({ headers }) => {
@@ -50,15 +78,15 @@ function compileHeaderTest(wanted: HeaderMatch): CallTest {
  * As Envoy's HeaderMatcher: a value that is not there matches nothing, not even inverted, but for "present" inverted, which asks
  * just that, unless it counts as empty. An invalid regex never matches.
  */
-function compileValueTest(
+function compileValueTest<T>(
   { match, invert, missingIsEmpty }: HeaderMatch,
-  valueOf: (call: Call) => string | undefined,
-): CallTest {
-  if (match === undefined) return (call) => (valueOf(call) === undefined) === invert
+  valueOf: (message: T) => string | undefined,
+): (message: T) => boolean {
+  if (match === undefined) return (message) => (valueOf(message) === undefined) === invert
   const test = compileValueMatch(match)
   if (test === undefined) return () => false
-  return (call) => {
-    const value = valueOf(call) ?? (missingIsEmpty === true ? '' : undefined)
+  return (message) => {
+    const value = valueOf(message) ?? (missingIsEmpty === true ? '' : undefined)
     return value !== undefined && test(value) !== invert
   }
 }

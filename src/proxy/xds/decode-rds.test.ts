@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { packAny } from '../../xds/any.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
+import { PreviousPrioritiesConfigSchema } from '../../xds/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { clustersOfTable } from './needs.ts'
@@ -520,4 +521,41 @@ test('RDS: replies that say when to come again', () => {
   const said = problem('RDS', RouteConfigurationSchema, withWait({ maxInterval: ms(0) }))
   assert.match(said, /rate_limited_retry_back_off\.reset_headers: expected at least one/)
   assert.match(said, /rate_limited_retry_back_off\.max_interval: expected more than 0/)
+})
+
+test('RDS: retries by the headers of replies and requests, and elsewhere than at levels that were tried', () => {
+  const retryPolicy = {
+    retryOn: 'retriable-headers',
+    retriableHeaders: [{ name: 'X-Again' }],
+    retriableRequestHeaders: [{ name: ':method', headerMatchSpecifier: { case: 'exactMatch' as const, value: 'GET' } }],
+    retryPriority: {
+      name: 'envoy.retry_priorities.previous_priorities',
+      configType: {
+        case: 'typedConfig' as const,
+        value: packAny(PreviousPrioritiesConfigSchema, create(PreviousPrioritiesConfigSchema, { updateFrequency: 2 })),
+      },
+    },
+  }
+  const table = (more: object): Init<typeof RouteConfigurationSchema> =>
+    tableOf({
+      match: slash,
+      action: { case: 'route', value: { ...to('a').value, retryPolicy: { ...retryPolicy, ...more } } },
+    })
+  const action = decode('RDS', RouteConfigurationSchema, table({})).virtualHosts[0]?.routes[0]?.action
+  const retry = action?.kind === 'forward' ? action.retry : undefined
+  assert.deepEqual([...(retry?.on ?? [])], ['retriable-headers'])
+  assert.deepEqual(retry?.replyHeaders, [{ name: 'x-again', match: undefined, invert: false }])
+  assert.deepEqual(retry?.requestHeaders, [
+    { name: ':method', match: { kind: 'exact', value: 'GET', ignoreCase: false }, invert: false },
+  ])
+  assert.equal(retry?.avoidPrioritiesEvery, 2)
+  const packed = packAny(PreviousPrioritiesConfigSchema, create(PreviousPrioritiesConfigSchema))
+  const said = problem(
+    'RDS',
+    RouteConfigurationSchema,
+    table({ retryPriority: { name: 'x', configType: { case: 'typedConfig', value: packed } } }),
+  )
+  assert.match(said, /retry_priority\.typed_config\.update_frequency: expected an integer of at least 1, got 0/)
+  const other = problem('RDS', RouteConfigurationSchema, table({ retryPriority: { name: 'other' } }))
+  assert.match(other, /retry_priority: other is not supported/)
 })

@@ -3,16 +3,19 @@ import {
   RetryPolicy_RateLimitedRetryBackOffSchema,
   RetryPolicy_ResetHeaderFormat as ResetFormat,
   RetryPolicySchema,
+  type HeaderMatcher,
   type RetryPolicy_RateLimitedRetryBackOff,
   type RetryPolicy as XdsRetryPolicy,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
+import { PreviousPrioritiesConfigSchema } from '../../xds/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
+import { typeUrlOf } from '../../xds/any.ts'
 import { numberIn, stringIn } from '../../xds/structs.ts'
-import type { RetryCause, RetryPolicy } from '../config.ts'
-import { durationMs } from './decode-parts.ts'
-import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+import type { HeaderMatch, RetryCause, RetryPolicy } from '../config.ts'
+import { durationMs, headerMatch } from './decode-parts.ts'
+import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
-  retry_back_off rate_limited_retry_back_off retriable_status_codes`)
+  retry_back_off rate_limited_retry_back_off retriable_status_codes retriable_headers retriable_request_headers retry_priority`)
 
 const previousHosts = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'
 
@@ -37,6 +40,7 @@ export function decodeRetryPolicy(
     ),
     perTryTimeoutMs: durationMs(policy.perTryTimeout, 0, join(path, 'per_try_timeout'), refused),
     ...(policy.retriableStatusCodes.length === 0 ? {} : { statusCodes: new Set(policy.retriableStatusCodes) }),
+    ...headerConditions(policy, path, refused),
     ...(atLeastMs === undefined ? {} : { backoffAtLeastMs: atLeastMs }),
     backoffBaseMs,
     backoffMaxMs: durationMs(
@@ -50,7 +54,47 @@ export function decodeRetryPolicy(
     hostSelectionAttempts: avoidsPreviousHosts(policy, path, refused)
       ? Math.max(1, Number(policy.hostSelectionRetryMaxAttempts))
       : 0,
+    ...avoidedPriorities(policy, join(path, 'retry_priority'), refused),
   }
+}
+
+function headerConditions(
+  { retriableHeaders, retriableRequestHeaders }: XdsRetryPolicy,
+  path: string,
+  refused: Refusals,
+): Pick<RetryPolicy, 'replyHeaders' | 'requestHeaders'> {
+  const all = (matchers: readonly HeaderMatcher[], name: string): readonly HeaderMatch[] =>
+    matchers.map((matcher, index) => headerMatch(matcher, join(path, `${name}[${index}]`), refused))
+  return {
+    ...(retriableHeaders.length > 0 && { replyHeaders: all(retriableHeaders, 'retriable_headers') }),
+    ...(retriableRequestHeaders.length > 0 && {
+      requestHeaders: all(retriableRequestHeaders, 'retriable_request_headers'),
+    }),
+  }
+}
+
+const priorityFields = fieldNames('update_frequency')
+
+function avoidedPriorities(
+  { retryPriority }: XdsRetryPolicy,
+  path: string,
+  refused: Refusals,
+): Pick<RetryPolicy, 'avoidPrioritiesEvery'> {
+  if (retryPriority === undefined) return {}
+  const { configType: by, name } = retryPriority
+  if (by.case !== 'typedConfig' || by.value.typeUrl !== typeUrlOf(PreviousPrioritiesConfigSchema)) {
+    refused.add(path, `${name} is not supported`)
+    return {}
+  }
+  const config = open(by.value, PreviousPrioritiesConfigSchema, join(path, 'typed_config'), refused)
+  if (config === undefined) return {}
+  knowOnly(PreviousPrioritiesConfigSchema, config, priorityFields, join(path, 'typed_config'), refused)
+  if (config.updateFrequency < 1)
+    refused.add(
+      join(path, 'typed_config.update_frequency'),
+      `expected an integer of at least 1, got ${config.updateFrequency}`,
+    )
+  return { avoidPrioritiesEvery: Math.max(1, config.updateFrequency) }
 }
 
 const askedFields = fieldNames('reset_headers max_interval')
@@ -80,6 +124,7 @@ const allCauses: readonly RetryCause[] = [
   '5xx',
   'gateway-error',
   'retriable-status-codes',
+  'retriable-headers',
   'retriable-4xx',
   'envoy-ratelimited',
   'cancelled',

@@ -26,6 +26,7 @@ import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/t
 import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts'
+import { PreviousPrioritiesConfigSchema } from '../../xds/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import {
   DownstreamTlsContextSchema,
@@ -84,5 +85,6 @@ export const knownTypes: Registry = createRegistry(
   UdpProxyConfigSchema,
   RouteSchema,
   PreviousHostsPredicateSchema,
+  PreviousPrioritiesConfigSchema,
   UuidRequestIdConfigSchema,
 )
