@@ -1,8 +1,9 @@
 import { edgeHeaders } from './edge-headers.ts'
 import { stack, type Service } from './http/service.ts'
 import { log, route, type HttpStackParts } from './outbound.ts'
-import { paths, serverHeader, upgrades } from './manners.ts'
+import { paths, serverHeader, underscores, upgrades } from './manners.ts'
 import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
+import { listenerStreamLimit } from './recovery/deadline.ts'
 import { requestHeaders } from './request-headers.ts'
 import { terminalFilters } from './terminal-filters.ts'
 
@@ -15,6 +16,8 @@ export function inbound(parts: HttpStackParts): Service {
       shared.calls.record('inbound', () => shared.self), // first in, last out: a refused caller is counted too
       log('inbound', terminal, shared),
       serverHeader(terminal.serverHeader), // who answered
+      listenerStreamLimit(terminal.streamTimeoutMs, shared), // the most that any call may last
+      underscores(terminal.underscores), // names that programs read in two ways
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // policy and program must read the same path
       edgeHeaders(terminal), // what strangers may not say; undefined where none come

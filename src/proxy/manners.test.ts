@@ -5,7 +5,7 @@ import { faultStatus } from './http/fault.ts'
 import { headerValue } from './http/headers.ts'
 import { isFault } from './http/service.ts'
 import { makeCall, makeReply } from './http/testing/fake-call.ts'
-import { paths } from './manners.ts'
+import { paths, underscores } from './manners.ts'
 
 /** Where a path goes, or what is answered. */
 async function fate(path: string, shape: Partial<PathShape>): Promise<string> {
@@ -42,3 +42,20 @@ const cases: readonly (readonly [path: string, shape: Partial<PathShape>, fate: 
 for (const [path, shape, expected] of cases)
   test(`${path} with ${JSON.stringify(shape)} → ${expected}`, async () =>
     assert.equal(await fate(path, shape), expected))
+
+test('fields whose names have an underscore pass, are dropped, or refuse the call', async () => {
+  const ask = async (action: 'refuse' | 'drop', headers: Record<string, string>): Promise<string> => {
+    let seen = ''
+    const service = underscores(action)?.((call) => {
+      seen = call.headers.map(({ name }) => name).join(' ')
+      return Promise.resolve(makeReply())
+    })
+    const answer = await service?.(makeCall({ headers }))
+    return answer !== undefined && isFault(answer) ? String(faultStatus(answer)) : seen
+  }
+  const headers = { 'x-a': '1', x_a: '2', x: 'a_b' }
+  assert.equal(await ask('drop', headers), 'x-a x')
+  assert.equal(await ask('refuse', headers), '400')
+  assert.equal(await ask('refuse', { 'x-a': 'a_b' }), 'x-a')
+  assert.equal(underscores(undefined), undefined)
+})

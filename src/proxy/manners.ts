@@ -42,6 +42,19 @@ export function upgrades(allowed: readonly string[]): Layer {
       : refused(403, `an upgrade to ${call.upgrade} is not offered here`)
 }
 
+/** Fields whose names have a `_`, which many programs cannot tell from `-`: without them, or not at all. Undefined: they pass. */
+export function underscores(action: HttpTerminal['underscores']): Layer | undefined {
+  if (action === undefined) return undefined
+  const has = ({ name }: HeaderField): boolean => name.includes('_')
+  return (next) => (call) => {
+    const { headers } = call
+    if (!headers.some(has)) return next(call)
+    if (action === 'refuse') return refused(400, 'the name of a header field has an underscore')
+    call.headers = headers.filter((field) => !has(field))
+    return next(call)
+  }
+}
+
 /** Replies say who answered; undefined: the backend's word stays. */
 export function serverHeader(server: HttpTerminal['serverHeader']): Layer | undefined {
   if (server === undefined) return undefined

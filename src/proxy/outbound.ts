@@ -4,11 +4,12 @@ import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
 import { edgeHeaders } from './edge-headers.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
-import { paths, serverHeader, upgrades } from './manners.ts'
+import { paths, serverHeader, underscores, upgrades } from './manners.ts'
 import { requestHeaders } from './request-headers.ts'
 import { serviceOfHost } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
 import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
+import { listenerStreamLimit } from './recovery/deadline.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
@@ -41,6 +42,8 @@ export function outbound(parts: HttpStackParts): Service {
       shared.calls.record('outbound', () => shared.self), // first in, last out: every answer is counted, our own refusals too
       log('outbound', terminal, shared), // the same for the log; undefined when it is off
       serverHeader(terminal.serverHeader), // who answered
+      listenerStreamLimit(terminal.streamTimeoutMs, shared), // the most that any call may last
+      underscores(terminal.underscores), // names that programs read in two ways
       upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal), // what strangers may not say; undefined where none come

@@ -159,6 +159,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       sweeper: shared.sweeper,
       idleTimeoutMs: terminal.idleTimeoutMs,
       headersTimeoutMs: terminal.headersTimeoutMs,
+      requestTimeoutMs: terminal.requestTimeoutMs,
       streamIdleTimeoutMs: terminal.streamIdleTimeoutMs,
     }
     const connection =
@@ -172,6 +173,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
           })
         : serveHttp1(socket, {
             ...common,
+            defaultHost: terminal.defaultHost,
+            headerCase: terminal.headerCase,
             connect: explicit ? tunnelsOf(tracked, one, terminal) : undefined,
             refuseRelative: explicit ? (authority) => helpfulRefusal(authority, peer) : undefined,
           })

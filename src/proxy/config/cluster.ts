@@ -1,3 +1,4 @@
+import type { HeaderCase } from './header-case.ts'
 import type { Address } from '../../base/address.ts'
 import type { HealthCheck } from './health-check.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
@@ -28,6 +29,8 @@ export interface Cluster {
    * use_downstream_protocol_config, auto_config.
    */
   readonly protocolBy?: 'downstream' | 'alpn'
+  /** How names of requests' fields are written over HTTP/1; absent: as they came. xDS: http_protocol_options.header_key_format. */
+  readonly headerCase?: HeaderCase
   /** Absent: they live as long as they are used. */
   readonly connections?: ConnectionRules
   /** Pooled connection unused, ms. */

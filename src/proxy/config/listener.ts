@@ -3,6 +3,7 @@ import type { AdaptiveConcurrency } from './adaptive-concurrency.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Authorization } from './authorization.ts'
 import type { ExternalLimit } from './external-limit.ts'
+import type { HeaderCase } from './header-case.ts'
 import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { SessionState } from './session.ts'
@@ -102,8 +103,18 @@ export interface HttpTerminal {
   readonly ageJitterPercent?: number
   /** Head must be complete in this time, ms; 0: never. xDS: request_headers_timeout. */
   readonly headersTimeoutMs: number
+  /** The whole request must be here in this time, ms; absent or 0: never. xDS: request_timeout. */
+  readonly requestTimeoutMs?: number
   /** No byte in either direction of a call, ms; 0: never. xDS: stream_idle_timeout. */
   readonly streamIdleTimeoutMs: number
+  /** The most that a call may last where its route says nothing of it, ms; absent or 0: for ever. xDS: common_http_protocol_options.max_stream_duration. */
+  readonly streamTimeoutMs?: number
+  /** What becomes of requests with a field whose name has a `_`; absent: they pass. xDS: headers_with_underscores_action. */
+  readonly underscores?: 'refuse' | 'drop'
+  /** Who a request of HTTP/1.0 is for that does not say so; absent: it is refused. xDS: http_protocol_options.default_host_for_http_10. */
+  readonly defaultHost?: string
+  /** How the names of replies' fields are written over HTTP/1; absent: as they came. xDS: http_protocol_options.header_key_format. */
+  readonly headerCase?: HeaderCase
   readonly forwardClientCert: ForwardClientCert
   /** What is told of a client's certificate besides its hash. xDS: set_current_client_cert_details. */
   readonly clientCertParts: readonly ('subject' | 'uri' | 'dns')[]

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.ts'
+import type { Timer } from '../../base/clock.ts'
 import { emptyBody, type Body } from './body.ts'
 import type { Fault } from './fault.ts'
 import type { Headers } from './headers.ts'
@@ -23,6 +24,7 @@ export class Exchange implements Call {
   readonly trace: Trace = { tried: noneTried, attempts: 0, bytesSent: 0, bytesReceived: 0 }
   idleTimeoutMs: number | undefined
   deadlineMs: number | undefined
+  streamTimer: Timer | undefined
   hidesDeadline: boolean | undefined
   onInformational: ((status: number, headers: Headers) => void) | undefined
   #outcome: Outcome | undefined

@@ -21,6 +21,8 @@ export interface ServerParts {
   readonly idleTimeoutMs: number
   /** From the first byte of a head (HTTP/2: of a frame or header block) to its last, ms; 0: for ever. */
   readonly headersTimeoutMs: number
+  /** From the first byte of a request to its last, or the first of its answer, ms; absent or 0: for ever. */
+  readonly requestTimeoutMs?: number | undefined
   /** No byte in either direction of a call, ms; 0: for ever. */
   readonly streamIdleTimeoutMs: number
 }

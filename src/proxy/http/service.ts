@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.ts'
+import type { Timer } from '../../base/clock.ts'
 import { readGrpcStatus } from '../../base/grpc.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
 import type { Body, Tunnel } from './body.ts'
@@ -98,6 +99,8 @@ export interface Call {
   idleTimeoutMs?: number | undefined
   /** When the caller waits no longer, by the monotonic clock, ms. Absent: nobody said so. */
   deadlineMs?: number | undefined
+  /** Ends it when it has lasted as long as its listener allows; a route that says something else cancels it. */
+  streamTimer?: Timer | undefined
   /** The upstream is not told of it. */
   hidesDeadline?: boolean | undefined
   /** 1xx replies other than 101, as they come; at most 10. */

@@ -6,15 +6,18 @@ import { emptyBody } from '../http/body.ts'
 import { faultGrpcStatus, faultSentence, type Fault } from '../http/fault.ts'
 import { isFault, stack, type Reply } from '../http/service.ts'
 import { makeCall, makeReply, type HandmadeCall } from '../http/testing/fake-call.ts'
-import { deadline, streamLimit, type Bound, type StreamBound } from './deadline.ts'
+import { deadline, listenerStreamLimit, streamLimit, type Bound, type StreamBound } from './deadline.ts'
 
 const opened: Reply = { ...makeReply(101), tunnel: { incoming: emptyBody, send() {} } }
 
 /** A hop whose upstream answers at once; `faultOf` says why a call was ended, if it was. */
-function world(bound: Bound & StreamBound, reply: Reply = makeReply()) {
+function world(bound: Bound & StreamBound, reply: Reply = makeReply(), ofListener = 0) {
   const clock = manualClock()
   const parts = { wheel: createTimerWheel(clock), clock }
-  const service = stack([streamLimit(bound, parts), deadline(bound, parts)], () => Promise.resolve(reply))
+  const service = stack(
+    [listenerStreamLimit(ofListener, parts), streamLimit(bound, parts), deadline(bound, parts)],
+    () => Promise.resolve(reply),
+  )
   const faultOf = (call: HandmadeCall): (() => Fault | undefined) => {
     let fault: Fault | undefined
     call.onCancel((heard) => void (fault = heard))
@@ -99,5 +102,30 @@ test('without limits there is no layer', () => {
   const clock = manualClock()
   const parts = { wheel: createTimerWheel(clock), clock }
   assert.equal(streamLimit({}, parts), undefined)
-  assert.equal(streamLimit({ streamTimeoutMs: 0 }, parts), undefined)
+  assert.equal(listenerStreamLimit(undefined, parts), undefined)
+})
+
+test('a listener’s limit holds for calls whose route says nothing of it', async () => {
+  for (const [bound, parts, endsAfterMs] of [
+    [{ timeoutMs: 0 }, {}, 200],
+    [{ timeoutMs: 0, streamTimeoutMs: 50 }, {}, 50],
+    [{ timeoutMs: 0, streamTimeoutMs: 400 }, {}, 400],
+    // 0 takes it away.
+    [{ timeoutMs: 0, streamTimeoutMs: 0 }, {}, undefined],
+    [{ timeoutMs: 0, grpcTimeoutMaxMs: 0 }, {}, 200],
+    [
+      { timeoutMs: 0, grpcTimeoutMaxMs: 0 },
+      { ...grpcCall, headers: { ...grpcCall.headers, 'grpc-timeout': '300m' } },
+      300,
+    ],
+  ] as const) {
+    const { clock, service, faultOf } = world(bound, makeReply(), 200)
+    const call = makeCall(parts)
+    const fault = faultOf(call)
+    await service(call)
+    clock.advance((endsAfterMs ?? 10_000) - 20)
+    assert.equal(fault(), undefined)
+    clock.advance(100)
+    assert.equal(fault()?.kind, endsAfterMs === undefined ? undefined : 'timeout', JSON.stringify(bound))
+  }
 })

@@ -63,16 +63,30 @@ export interface StreamBound extends GrpcBound {
 
 /**
  * Ends a call that is not over so long after its head came, whatever it is: the reply's last byte, and what goes through an upgrade or
- * CONNECT, are bounded too. A `grpc-timeout` that the route listens to takes its place. Source: envoy RouteAction.MaxStreamDuration.
+ * CONNECT, are bounded too. A `grpc-timeout` that the route listens to takes its place, and both that of the listener's limit. Source: envoy RouteAction.MaxStreamDuration.
  */
 export function streamLimit(bound: StreamBound, { wheel, clock }: DeadlineParts): Layer | undefined {
-  const { streamTimeoutMs: limit = 0 } = bound
-  if (limit === 0) return undefined
+  const { streamTimeoutMs: limit } = bound
+  if (limit === undefined && bound.grpcTimeoutMaxMs === undefined) return undefined
   return (next) => (call) => {
-    if (grpcTimeoutMs(bound, call) !== undefined) return next(call)
+    if (limit === undefined && call.streamTimer === undefined) return next(call)
+    const told = grpcTimeoutMs(bound, call) !== undefined
+    if (told || limit !== undefined) call.streamTimer?.cancel()
+    if (told || limit === undefined || limit === 0) return next(call)
     const leftMs = call.startedMs + limit - clock.nowMs()
     if (leftMs <= 0) return Promise.resolve(late('stream', limit))
     const timer = wheel.after(leftMs, () => call.cancel(late('stream', limit)))
+    call.onEnd(() => timer.cancel())
+    return next(call)
+  }
+}
+
+/** The same for the calls of a listener, as long as their route says nothing of it. Undefined: they are not bounded. */
+export function listenerStreamLimit(limit = 0, { wheel }: DeadlineParts): Layer | undefined {
+  if (limit === 0) return undefined
+  return (next) => (call) => {
+    const timer = wheel.after(limit, () => call.cancel(late('stream', limit)))
+    call.streamTimer = timer
     call.onEnd(() => timer.cancel())
     return next(call)
   }

@@ -1,7 +1,7 @@
 import type { Address } from '../../base/address.ts'
 import type { Random } from '../../base/random.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
-import type { Cluster, Endpoint, UpstreamTls } from '../config.ts'
+import type { Cluster, Endpoint, HeaderCase, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
@@ -10,7 +10,7 @@ import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 
 /** A connection that a codec owns; one call at a time. */
 export interface ClientConnection {
-  send(call: Call): Promise<Reply | Fault>
+  send(call: Call, headerCase?: HeaderCase): Promise<Reply | Fault>
   /** Nothing in flight, nothing unasked has come, the peer has not closed. */
   readonly usable: boolean
   destroy(): void
@@ -83,7 +83,7 @@ export class EndpointPool {
     this.#retired = false
     this.#usedMs = this.#parts.sweeper.nowMs
     const idle = this.#takeIdle(secure)
-    if (idle !== undefined) return this.#exchange(idle, call)
+    if (idle !== undefined) return this.#exchange(idle, cluster, call)
     if (this.#counts.pending >= cluster.limits.maxPendingRequests) {
       return Promise.resolve(overflow(cluster, 'pending requests', cluster.limits.maxPendingRequests))
     }
@@ -134,12 +134,12 @@ export class EndpointPool {
     return undefined
   }
 
-  #exchange(pooled: Pooled, call: Call): Promise<Reply | Fault> {
+  #exchange(pooled: Pooled, { headerCase }: Cluster, call: Call): Promise<Reply | Fault> {
     const { connection } = pooled
     if (connection === undefined) throw new Error('a pooled connection without its codec')
     call.trace.upstreamPrincipal = pooled.proof?.principal
     pooled.callsLeft--
-    return connection.send(call)
+    return connection.send(call, headerCase)
   }
 
   #waitForConnection(cluster: Cluster, secure: UpstreamTls | undefined, call: Call): Promise<Reply | Fault> {
@@ -156,7 +156,7 @@ export class EndpointPool {
         if (stop()) resolve(fault)
       })
       const serve = (pooled: Pooled): void => {
-        if (stop()) resolve(this.#exchange(pooled, call))
+        if (stop()) resolve(this.#exchange(pooled, cluster, call))
         else this.#putBack(pooled)
       }
       const open = async (): Promise<void> => {

@@ -7,6 +7,7 @@ import {
   Http2ProtocolOptionsSchema,
   HttpProtocolOptionsSchema as CommonOptionsSchema,
   KeepaliveSettingsSchema,
+  type Http1ProtocolOptions,
   type Http2ProtocolOptions,
   type HttpProtocolOptions as CommonOptions,
   type KeepaliveSettings,
@@ -20,6 +21,7 @@ import {
 import { UpstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
 import { typeUrlOf } from '../../xds/any.ts'
 import type { Cluster, ConnectionRules } from '../config.ts'
+import { decodeHttp1Client } from './decode-http1.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
@@ -39,7 +41,7 @@ const pingFields = fieldNames('interval timeout')
 export function decodeConnections(
   cluster: XdsCluster,
   refused: Refusals,
-): Pick<Cluster, 'upstreamProtocol' | 'protocolBy' | 'idleTimeoutMs' | 'connections'> {
+): Pick<Cluster, 'upstreamProtocol' | 'protocolBy' | 'idleTimeoutMs' | 'connections' | 'headerCase'> {
   for (const name of Object.keys(cluster.typedExtensionProtocolOptions))
     if (name !== httpOptions) refused.add(`typed_extension_protocol_options[${name}]`, 'is not supported')
   const path = `typed_extension_protocol_options[${httpOptions}]`
@@ -50,7 +52,10 @@ export function decodeConnections(
   const maxCalls = options?.commonHttpProtocolOptions?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection
   // Envoy: 0 is no limit.
   const connections: ConnectionRules = { ...keepAlive, ...(maxCalls && { maxCalls }) }
-  if (options === undefined) return { upstreamProtocol: old, idleTimeoutMs: 3_600_000, ...unlessEmpty(connections) }
+  if (options === undefined) {
+    const spelling = decodeHttp1Client(cluster.httpProtocolOptions, 'http_protocol_options', refused)
+    return { upstreamProtocol: old, ...spelling, idleTimeoutMs: 3_600_000, ...unlessEmpty(connections) }
+  }
   knowOnly(HttpProtocolOptionsSchema, options, optionFields, path, refused)
   const common = options.commonHttpProtocolOptions
   const commonPath = join(path, 'common_http_protocol_options')
@@ -59,6 +64,7 @@ export function decodeConnections(
   return {
     upstreamProtocol: protocol.http2 ? 'h2' : 'http/1.1',
     ...(protocol.by && { protocolBy: protocol.by }),
+    ...protocol.spelling,
     idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000, join(commonPath, 'idle_timeout'), refused),
     ...unlessEmpty({ ...connections, ...protocol.ping, ...ageOf(common, commonPath, refused) }),
   }
@@ -69,6 +75,7 @@ interface ProtocolChoice {
   readonly http2: boolean
   readonly by?: Cluster['protocolBy']
   readonly ping: Pick<ConnectionRules, 'ping'>
+  readonly spelling?: Pick<Cluster, 'headerCase'>
 }
 
 function decodeProtocol(
@@ -83,18 +90,23 @@ function decodeProtocol(
     knowOnly(Http2ProtocolOptionsSchema, options, http2Fields, at, refused)
     return pingOf(options.connectionKeepalive, join(at, 'connection_keepalive'), refused)
   }
+  const spellingIn = (options: Http1ProtocolOptions | undefined, part: string): Pick<Cluster, 'headerCase'> =>
+    decodeHttp1Client(options, join(path, `${part}.http_protocol_options`), refused)
   switch (by.case) {
     case 'explicitHttpConfig': {
       const config = by.value.protocolConfig
       if (config.case === 'http3ProtocolOptions')
         refused.add(join(path, 'explicit_http_config.http3_protocol_options'), 'is not supported')
       const options = config.case === 'http2ProtocolOptions' ? config.value : undefined
-      return { http2: options !== undefined, ping: pingIn(options, 'explicit_http_config') }
+      const http1 = config.case === 'httpProtocolOptions' ? config.value : undefined
+      const spelling = spellingIn(http1, 'explicit_http_config')
+      return { http2: options !== undefined, ping: pingIn(options, 'explicit_http_config'), spelling }
     }
     case 'useDownstreamProtocolConfig': {
       const part = 'use_downstream_protocol_config'
       knowOnly(HttpProtocolOptions_UseDownstreamHttpConfigSchema, by.value, protocolFields, join(path, part), refused)
-      return { http2: false, by: 'downstream', ping: pingIn(by.value.http2ProtocolOptions, part) }
+      const ping = pingIn(by.value.http2ProtocolOptions, part)
+      return { http2: false, by: 'downstream', ping, spelling: spellingIn(by.value.httpProtocolOptions, part) }
     }
     case 'autoConfig': {
       const at = join(path, 'auto_config')
@@ -102,7 +114,8 @@ function decodeProtocol(
       const sockets = [cluster.transportSocket, ...cluster.transportSocketMatches.map((one) => one.transportSocket)]
       if (sockets.some((one) => one?.configType.value?.typeUrl !== typeUrlOf(UpstreamTlsContextSchema)))
         refused.add(at, 'expected a transport_socket of TLS: there the server chooses, by ALPN')
-      return { http2: false, by: 'alpn', ping: pingIn(by.value.http2ProtocolOptions, 'auto_config') }
+      const ping = pingIn(by.value.http2ProtocolOptions, 'auto_config')
+      return { http2: false, by: 'alpn', ping, spelling: spellingIn(by.value.httpProtocolOptions, 'auto_config') }
     }
     default:
       return { http2: false, ping: {} }

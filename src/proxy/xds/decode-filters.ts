@@ -35,7 +35,8 @@ import { decodeExternalLimit } from './decode-external-limit.ts'
 import { decodeFaults } from './decode-faults.ts'
 import { ageOf } from './decode-connections.ts'
 import { decodeEdge } from './decode-edge.ts'
-import { decodeManners } from './decode-manners.ts'
+import { decodeHttp1Server } from './decode-http1.ts'
+import { decodeCallLimits, decodeManners } from './decode-manners.ts'
 import { durationMs, mustBeAds, type PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
 import { decodeRouteTable } from './decode-rds.ts'
@@ -102,8 +103,10 @@ const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filt
   http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
   set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
   use_remote_address xff_num_trusted_hops internal_address_config preserve_external_request_id request_id_extension
-  path_with_escaped_slashes_action server_header_transformation server_name`)
-const httpOptionFields = fieldNames('idle_timeout max_connection_duration max_connection_duration_jitter')
+  path_with_escaped_slashes_action server_header_transformation server_name request_timeout http_protocol_options`)
+const httpOptionFields = fieldNames(
+  'idle_timeout max_connection_duration max_connection_duration_jitter max_stream_duration headers_with_underscores_action',
+)
 
 const hourMs = 3_600_000
 /** Envoy waits for ever unless it is told otherwise; who wants that says 0s. */
@@ -128,6 +131,11 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
       join(path, 'request_headers_timeout'),
       refused,
     ),
+    ...(manager.requestTimeout && {
+      requestTimeoutMs: durationMs(manager.requestTimeout, 0, join(path, 'request_timeout'), refused),
+    }),
+    ...decodeCallLimits(options, optionsPath, refused),
+    ...decodeHttp1Server(manager.httpProtocolOptions, join(path, 'http_protocol_options'), refused),
     streamIdleTimeoutMs: durationMs(manager.streamIdleTimeout, 300_000, join(path, 'stream_idle_timeout'), refused),
     ...decodeForward(manager, path, refused),
     generateRequestId: manager.generateRequestId ?? true,

@@ -1,10 +1,15 @@
 import {
+  HttpProtocolOptions_HeadersWithUnderscoresAction as UnderscoresAction,
+  type HttpProtocolOptions,
+} from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import {
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManager_UpgradeConfigSchema,
   type HttpConnectionManager,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpTerminal, PathShape } from '../config.ts'
+import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const upgradeFields = fieldNames('upgrade_type enabled')
@@ -31,6 +36,28 @@ export function decodeManners(
     ...(how === ServerHeader.PASS_THROUGH
       ? {}
       : { serverHeader: { name, how: how === ServerHeader.APPEND_IF_ABSENT ? 'if-absent' : 'overwrite' } }),
+  }
+}
+
+const underscores: Readonly<Record<number, HttpTerminal['underscores']>> = {
+  [UnderscoresAction.REJECT_REQUEST]: 'refuse',
+  [UnderscoresAction.DROP_HEADER]: 'drop',
+}
+
+/** What every call is bounded by, and what its fields may be called. */
+export function decodeCallLimits(
+  options: HttpProtocolOptions | undefined,
+  path: string,
+  refused: Refusals,
+): Pick<HttpTerminal, 'streamTimeoutMs' | 'underscores'> {
+  if (options === undefined) return {}
+  const { maxStreamDuration: whole, headersWithUnderscoresAction: action } = options
+  const how = underscores[action]
+  if (how === undefined && action !== UnderscoresAction.ALLOW)
+    refused.add(join(path, 'headers_with_underscores_action'), `${action} is not supported`)
+  return {
+    ...(whole && { streamTimeoutMs: durationMs(whole, 0, join(path, 'max_stream_duration'), refused) }),
+    ...(how && { underscores: how }),
   }
 }
 

@@ -43,6 +43,7 @@ import { WrrLocalitySchema } from '../../xds/gen/envoy/extensions/load_balancing
 import { UdpProxyConfigSchema } from '../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy_pb.ts'
 import { RouteSchema } from '../../xds/gen/envoy/extensions/filters/udp/udp_proxy/v3/route_pb.ts'
 import { UuidRequestIdConfigSchema } from '../../xds/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts'
+import { PreserveCaseFormatterConfigSchema } from '../../xds/gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts'
 import { GrpcWebSchema } from '../../xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts'
 
 /** What a bootstrap's Any may hold: all that some decoder of this folder takes. A test compares the two. */
@@ -87,4 +88,5 @@ export const knownTypes: Registry = createRegistry(
   PreviousHostsPredicateSchema,
   PreviousPrioritiesConfigSchema,
   UuidRequestIdConfigSchema,
+  PreserveCaseFormatterConfigSchema,
 )

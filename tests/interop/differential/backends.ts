@@ -31,6 +31,8 @@ export interface Deed {
   readonly reset?: boolean
   /** Sends the body in chunks, these fields behind it. */
   readonly trailers?: Readonly<Record<string, string>>
+  /** The body is the names of the request's fields, as they were written. */
+  readonly names?: boolean
   /** Silence in the middle of the body. */
   readonly stall_ms?: number
 }
@@ -173,7 +175,9 @@ function act(one: Seen, request: IncomingMessage, response: ServerResponse, fail
     headers.push([line.slice(0, colon), line.slice(colon + 1).trim()])
   }
   const status = fails ? (deed.fail_status ?? 503) : (deed.status ?? 200)
-  const text = deed.body ?? (deed.body_bytes === undefined ? `${one.backend}\n` : 'x'.repeat(deed.body_bytes))
+  const names = request.rawHeaders.filter((_, index) => index % 2 === 0)
+  const given = deed.names === true ? names.toSorted().join(' ') : deed.body
+  const text = given ?? (deed.body_bytes === undefined ? `${one.backend}\n` : 'x'.repeat(deed.body_bytes))
   const reply = (): void => {
     for (const [name, value] of headers) response.appendHeader(name, value)
     response.statusCode = status

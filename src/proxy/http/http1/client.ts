@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
+import type { HeaderCase } from '../../config/header-case.ts'
 import { readShared } from '../../../base/shared-reads.ts'
 import { emptyBody, type Body, type Tunnel } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Call, Reply } from '../service.ts'
 import type { Address } from '../../../base/address.ts'
 import { chunked, untilClose } from './framing.ts'
+import { spellHead } from './header-case.ts'
 import { Inbox } from './inbox.ts'
 import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
@@ -24,8 +26,8 @@ export interface Http1ClientParts {
 
 /** One HTTP/1.1 connection to a server; one call at a time. */
 export interface Http1ClientConnection {
-  /** Writes the call; resolves at the final reply head, or with what went wrong. Only when `usable`. */
-  send(call: Call): Promise<Reply | Fault>
+  /** Writes the call, the names of its fields in this case; resolves at the final reply head, or with what went wrong. Only when `usable`. */
+  send(call: Call, headerCase?: HeaderCase): Promise<Reply | Fault>
   /** No call in flight, nothing unasked has come, and the peer has not closed. */
   readonly usable: boolean
   /** Cuts the connection. */
@@ -83,13 +85,13 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
     this.#lost(undefined)
   }
 
-  send(call: Call): Promise<Reply | Fault> {
+  send(call: Call, headerCase?: HeaderCase): Promise<Reply | Fault> {
     const length = call.body.length
     const framing = length ?? chunked
     let text = `${call.method} ${call.path} HTTP/1.1\r\nhost: ${call.authority}\r\n${fieldLines(call.headers)}`
     if (call.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${call.upgrade}\r\n`
     if (framing !== 0 || !bodiless.has(call.method)) text += framingLine(framing)
-    text += '\r\n'
+    text = spellHead(`${text}\r\n`, headerCase)
     this.#headBytes = text.length
     this.#call = call
     this.#informational = 0

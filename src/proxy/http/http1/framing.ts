@@ -23,7 +23,7 @@ export interface FieldBlock {
 
 /** Why a head is refused, and the status that says so. */
 export interface Refusal {
-  readonly status: 400 | 414 | 417 | 431 | 501 | 505
+  readonly status: 400 | 408 | 414 | 417 | 431 | 501 | 505
   readonly cause: string
 }
 

@@ -32,8 +32,11 @@ const authorityForm = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?
 
 const refuse = (cause: string): Refusal => ({ status: 400, cause })
 
-/** Reads a whole head (latin1, without its final empty line). Source: RFC 9112, sections 2 to 6. */
-export function readRequestHead(text: string): RequestHead | Refusal {
+/**
+ * Reads a whole head (latin1, without its final empty line). `defaultHost`: who a request of HTTP/1.0 is for that has no Host. Source:
+ * RFC 9112, sections 2 to 6.
+ */
+export function readRequestHead(text: string, defaultHost?: string): RequestHead | Refusal {
   const lineEnd = text.indexOf('\r\n')
   const line = lineEnd < 0 ? text : text.slice(0, lineEnd)
   if (line.length > limits.requestLineBytes) return { status: 414, cause: `the request line is over 8 KiB` }
@@ -51,8 +54,9 @@ export function readRequestHead(text: string): RequestHead | Refusal {
   if (fields.chunked && minor === 0) return refuse('Transfer-Encoding in an HTTP/1.0 request')
   if (fields.expect !== undefined && fields.expect !== '100-continue')
     return { status: 417, cause: 'Expect is not "100-continue"' }
-  if (fields.host === undefined) return refuse('no Host')
-  const host = readAuthority(fields.host)
+  const named = fields.host ?? (minor === 0 ? defaultHost : undefined)
+  if (named === undefined) return refuse('no Host')
+  const host = readAuthority(named)
   if (host === undefined) return refuse('Host is not a valid authority')
   const place = readTarget(method, target, host)
   if (isRefusal(place)) return place

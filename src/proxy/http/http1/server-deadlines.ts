@@ -1,3 +1,5 @@
+import type { Fault } from '../fault.ts'
+import { lateRequest, silent } from './server-faults.ts'
 import type { Http1ServerParts } from './server-parts.ts'
 
 /** Idle: no request. Head: part of one. Call: a request is being answered. Tunnel: no HTTP any more. Closing: last bytes go out. */
@@ -10,24 +12,28 @@ const lingerMs = 2000
 const patientIdleMs = 5000
 
 /**
- * What is to be done about a connection that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the
- * call's own limit. `patiently`: it is drained so.
+ * What is to be done about a connection, or what its call fails with, that has been in `state`, without a sign of life that counts there, for `waitedMs`. `ofCallMs`: the
+ * call's own limit. `patiently`: it is drained so. `comingMs`: how long the request has been on its way; undefined: it is here, or answered.
  */
 export function overdue(
   state: State,
   waitedMs: number,
-  { idleTimeoutMs, headersTimeoutMs }: Http1ServerParts,
-  { ofCallMs, patiently }: { readonly ofCallMs: number; readonly patiently: boolean },
-): 'close' | 'destroy' | 'silent' | undefined {
+  { idleTimeoutMs, headersTimeoutMs, requestTimeoutMs = 0 }: Http1ServerParts,
+  call: { readonly ofCallMs: number; readonly patiently: boolean; readonly comingMs: number | undefined },
+): 'close' | 'destroy' | Fault | undefined {
+  const { ofCallMs, patiently, comingMs = -1 } = call
   const past = (limitMs: number): boolean => limitMs > 0 && waitedMs >= limitMs
   switch (state) {
     case 'idle':
       return past(idleTimeoutMs) || (patiently && past(patientIdleMs)) ? 'close' : undefined
     case 'head':
-      return past(headersTimeoutMs) ? 'destroy' : undefined
+      if (past(headersTimeoutMs)) return 'destroy'
+      return requestTimeoutMs > 0 && comingMs >= requestTimeoutMs ? lateRequest(requestTimeoutMs) : undefined
     case 'call':
+      if (requestTimeoutMs > 0 && comingMs >= requestTimeoutMs) return lateRequest(requestTimeoutMs)
+      return past(ofCallMs) ? silent(ofCallMs) : undefined
     case 'tunnel':
-      return past(ofCallMs) ? 'silent' : undefined
+      return past(ofCallMs) ? silent(ofCallMs) : undefined
     case 'closing':
       return past(lingerMs) ? 'destroy' : undefined
     case 'closed':

@@ -40,6 +40,14 @@ export const silent = (timeoutMs: number): Fault => ({
   timeoutMs,
 })
 
+/** A request that was not here in time. */
+export const lateRequest = (timeoutMs: number): Fault =>
+  badRequest({ status: 408, cause: `the request was not complete within ${timeoutMs} ms` })
+
+/** A call that lasted too long because its request never ended is the client's doing. Source: envoy, `maybeRequestTimeoutCode`. */
+export const whoseDelay = (fault: Fault, isComing: boolean): Fault =>
+  isComing && fault.kind === 'timeout' && fault.what === 'stream' ? lateRequest(fault.timeoutMs) : fault
+
 /** What a head that never ends well is answered with. */
 export const refusalOf = (trouble: HeadTrouble | undefined): Refusal =>
   trouble === 'bare line end'

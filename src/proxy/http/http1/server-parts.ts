@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Fault } from '../fault.ts'
+import type { HeaderCase } from '../../config/header-case.ts'
 import type { ServerConnection, ServerParts } from '../server-parts.ts'
 
 /** What one HTTP/1.x connection is served with. */
@@ -8,6 +9,10 @@ export interface Http1ServerParts extends ServerParts {
   readonly connect?: ConnectTaker | undefined
   /** Sees a target that is not absolute before any service does; a sentence refuses it. Explicit proxies use it. */
   readonly refuseRelative?: ((authority: string) => string | undefined) | undefined
+  /** Who a request of HTTP/1.0 without Host is for; absent: nobody. */
+  readonly defaultHost?: string | undefined
+  /** How the names of replies' fields are written; absent: as they came. */
+  readonly headerCase?: HeaderCase | undefined
 }
 
 /** Who takes over connections that a CONNECT has turned into tunnels. */

@@ -382,6 +382,74 @@ test('deadlines: head, idle, silent call', async (t) => {
   assert.match(await waiting.end(), /504 Gateway Timeout/)
 })
 
+test('a request that is not here in time is answered 408, whatever of it is missing; one that is here may take its time', async (t) => {
+  const untilCancelled: Service = (call) => new Promise((resolve) => call.onCancel(resolve))
+  const { port, outcomes } = await serve(t, untilCancelled, { requestTimeoutMs: 60 })
+  const noHead = await connect(t, port)
+  noHead.send('GET / HTTP/1.1\r\n')
+  const noBody = await connect(t, port)
+  noBody.send(`${head('POST / HTTP/1.1', 'Host: web', 'Content-Length: 3')}ab`)
+  assert.match(await noHead.end(), /^HTTP\/1\.1 408 Request Timeout[\s\S]*not complete within 60 ms/)
+  assert.match(await noBody.end(), /^HTTP\/1\.1 408 Request Timeout[\s\S]*connection: close/)
+  assert.equal(outcomes[0]?.status, 408)
+  const slowReply = await serve(t, (call) => new Promise((resolve) => setTimeout(() => resolve(echo(call)), 150)), {
+    requestTimeoutMs: 40,
+  })
+  const patient = await connect(t, slowReply.port)
+  patient.send(`${head('POST / HTTP/1.1', 'Host: web', close, 'Content-Length: 3')}abc`)
+  assert.match(await patient.end(), /200 OK/)
+  // Once it is answered, what still comes of it is another matter.
+  const early = await serve(t, () => Promise.resolve({ status: 200, headers: [], body: bytesBody(Buffer.from('x')) }), {
+    requestTimeoutMs: 40,
+  })
+  const answered = await connect(t, early.port)
+  answered.send(`${head('POST / HTTP/1.1', 'Host: web', 'Content-Length: 3')}a`)
+  assert.match(await answered.end(), /^HTTP\/1\.1 200 OK[^H]*$/)
+})
+
+test('a call whose request never ends, and that may last no longer, is the client’s delay', async (t) => {
+  const fault: Fault = { kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'stream', timeoutMs: 9 }
+  const { port } = await serve(t, () => Promise.resolve(fault))
+  const unfinished = await connect(t, port)
+  unfinished.send(`${head('POST / HTTP/1.1', 'Host: web', 'Content-Length: 3')}ab`)
+  assert.match(await unfinished.end(), /^HTTP\/1\.1 408/)
+  const whole = await connect(t, port)
+  whole.send(get('/', close))
+  assert.match(await whole.end(), /^HTTP\/1\.1 504/)
+})
+
+test('HTTP/1.0 without Host is for the default host; with it, and over 1.1, that means nothing', async (t) => {
+  const { port } = await serve(t, echo, { defaultHost: 'old.example' })
+  const ask = async (...lines: string[]): Promise<string> => {
+    const peer = await connect(t, port)
+    peer.send(head(...lines))
+    return peer.end()
+  }
+  assert.match(await ask('GET / HTTP/1.0'), /200 OK[\s\S]*@old\.example/)
+  assert.match(await ask('GET / HTTP/1.0', 'Host: web'), /@web/)
+  assert.match(await ask('GET / HTTP/1.1'), /400 Bad Request/)
+})
+
+test('names of replies’ fields in words, or as they came', async (t) => {
+  const named: Service = () => {
+    const headers = [
+      headerField('x-lower', '1'),
+      { ...headerField('x-odd', '2'), rawName: 'X-oDD', line: 'X-oDD: 2\r\n' },
+    ]
+    return Promise.resolve({ status: 200, headers, body: bytesBody(Buffer.from('a: b')) })
+  }
+  for (const [headerCase, expected] of [
+    ['words', 'X-Lower: 1\r\nX-Odd: 2\r\nContent-Length: 4\r\nConnection: close\r\n\r\na: b'],
+    ['kept', 'x-lower: 1\r\nX-oDD: 2\r\nContent-Length: 4\r\nConnection: close\r\n\r\na: b'],
+    [undefined, 'x-lower: 1\r\nX-oDD: 2\r\ncontent-length: 4\r\nconnection: close\r\n\r\na: b'],
+  ] as const) {
+    const { port } = await serve(t, named, { headerCase })
+    const peer = await connect(t, port)
+    peer.send(get('/', close))
+    assert.equal(await peer.end(), `HTTP/1.1 200 OK\r\n${expected}`)
+  }
+})
+
 test('a broken request body ends the call with its fault', async (t) => {
   const { port, outcomes } = await serve(t, async (call) => {
     const { fault } = await collect(call.body)

@@ -6,16 +6,17 @@ import type { Fault } from '../fault.ts'
 import type { Headers } from '../headers.ts'
 import { isFault, type Reply } from '../service.ts'
 import { Exchange } from '../exchange.ts'
-import { isRefusal, untilClose } from './framing.ts'
+import { untilClose } from './framing.ts'
 import { Inbox } from './inbox.ts'
 import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
 import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
-import { readRequestHead, type RequestHead } from './request-head.ts'
+import type { RequestHead } from './request-head.ts'
 import { overdue, type State } from './server-deadlines.ts'
-import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, refusalOf, silent } from './server-faults.ts'
+import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, whoseDelay } from './server-faults.ts'
+import { takeHead } from './take-head.ts'
 import type { ConnectTaker, Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
-import { fieldLines, planReply, replyHead, statusLine } from './write-head.ts'
+import { planReply, replyHead, shortHead, statusLine, tunnelHead } from './write-head.ts'
 import { SocketWriter } from './writer.ts'
 
 /** Serves HTTP/1.1 and 1.0 on a connected socket, plain or TLS. */
@@ -35,6 +36,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   #movedBytes = 0
   /** Coarse time of the last byte that mattered for the deadline of `#state`. */
   #sinceMs: number
+  /** The same of the first byte of the request. */
+  #begunMs = 0
   #paused = false
   // The call in flight.
   #exchange: Exchange | undefined
@@ -145,15 +148,11 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (this.#state === 'idle') {
       if (!this.#inbox.skipEmptyLine()) return false
       this.#state = 'head'
-      this.#sinceMs = this.#parts.sweeper.nowMs
+      this.#begunMs = this.#sinceMs = this.#parts.sweeper.nowMs
     }
-    const text = this.#inbox.takeHead()
-    const { trouble } = this.#inbox
-    if (text === undefined && trouble === undefined) return false
-    const head = text === undefined ? refusalOf(trouble) : readRequestHead(text)
-    if (isRefusal(head)) return this.#refuse(badRequest(head))
-    const relative = head.absolute ? undefined : this.#parts.refuseRelative?.(head.authority)
-    if (relative !== undefined) return this.#refuse(badRequest({ status: 400, cause: relative }))
+    const head = takeHead(this.#inbox, this.#parts)
+    if (head === undefined) return false
+    if ('kind' in head) return this.#refuse(head)
     const { connect } = this.#parts
     if (head.method === 'CONNECT' && connect !== undefined) {
       const fault = connect.refuse(head.authority)
@@ -187,16 +186,16 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
 
   readonly #onInformational = (status: number, headers: Headers): void => {
     if (this.#state !== 'call' || this.#reply !== undefined) return
-    this.#writer.text(`${statusLine(status)}${fieldLines(headers)}\r\n`)
+    this.#writer.text(shortHead(status, headers, this.#parts.headerCase))
   }
 
   #answer(answer: Reply | Fault): void {
     if (this.#state !== 'call') return void (isFault(answer) || dropReply(answer))
     let reply: Reply
     if (isFault(answer)) {
-      this.#fault = answer
-      if (answer.kind === 'client-gone' || answer.kind === 'truncated') return this.#cut(answer)
-      reply = this.#parts.refusal(answer)
+      const fault = (this.#fault = whoseDelay(answer, this.#isComing))
+      if (fault.kind === 'client-gone' || fault.kind === 'truncated') return this.#cut(fault)
+      reply = this.#parts.refusal(fault)
     } else reply = answer
     this.#reply = reply
     this.#status = reply.status
@@ -208,15 +207,18 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   #writeReply(reply: Reply): void {
     const asked = { method: this.#head?.method, minor: this.#head?.minor }
     const plan = planReply(reply, asked)
-    const stillComing = this.#request !== undefined && !this.#request.done
-    if (this.#draining !== 'no' || stillComing || plan.closes) this.#keepAlive = false
-    this.#writer.text(replyHead(reply, asked, plan, this.#keepAlive))
+    if (this.#draining !== 'no' || this.#isComing || plan.closes) this.#keepAlive = false
+    this.#writer.text(replyHead(reply, asked, plan, { keepAlive: this.#keepAlive, headerCase: this.#parts.headerCase }))
     if (plan.bodiless) {
       if (reply.body.length !== 0) reply.body.cancel(noBodyWanted)
       return this.#replyWritten()
     }
     this.#outgoing = new OutgoingBody(this.#writer, this, plan.framing)
     reply.body.start(this.#outgoing)
+  }
+
+  get #isComing(): boolean {
+    return this.#request !== undefined && !this.#request.done
   }
 
   outgoingEnded(): void {
@@ -258,9 +260,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   }
 
   #openTunnel(reply: Reply, tunnel: Tunnel): void {
-    const upgrade = this.#head?.upgrade
-    const connection = reply.status === 101 ? `connection: upgrade\r\nupgrade: ${upgrade ?? ''}\r\n` : ''
-    this.#writer.text(`${statusLine(reply.status)}${fieldLines(reply.headers)}${connection}\r\n`)
+    this.#writer.text(tunnelHead(reply, this.#head?.upgrade, this.#parts.headerCase))
     this.#state = 'tunnel'
     this.#request = new IncomingBody(this, untilClose)
     this.#outgoing = new OutgoingBody(this.#writer, this, untilClose)
@@ -386,15 +386,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     const waitedMs = nowMs - this.#sinceMs - this.#parts.sweeper.periodMs
     const limitMs = this.#exchange?.idleTimeoutMs ?? this.#parts.streamIdleTimeoutMs
     const state = ending && unsent > 0 ? 'call' : this.#state
-    switch (overdue(state, waitedMs, this.#parts, { ofCallMs: limitMs, patiently: this.#draining === 'patiently' })) {
-      case 'close':
-        return this.#close()
-      case 'destroy':
-        return void this.#socket.destroy()
-      case 'silent': {
-        const fault = silent(limitMs)
-        return this.#reply === undefined ? this.#exchange?.cancel(fault) : this.#cut(fault)
-      }
-    }
+    const isComing = state === 'head' || (this.#reply === undefined && this.#isComing)
+    const comingMs = isComing ? nowMs - this.#begunMs - this.#parts.sweeper.periodMs : undefined
+    const patiently = this.#draining === 'patiently'
+    const what = overdue(state, waitedMs, this.#parts, { ofCallMs: limitMs, patiently, comingMs })
+    if (what === undefined) return
+    if (what === 'close') return this.#close()
+    if (what === 'destroy') return void this.#socket.destroy()
+    if (state === 'head') return void this.#refuse(what)
+    return this.#reply === undefined ? this.#exchange?.cancel(what) : this.#cut(what)
   }
 }

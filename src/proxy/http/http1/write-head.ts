@@ -1,6 +1,8 @@
+import type { HeaderCase } from '../../config/header-case.ts'
 import type { Headers } from '../headers.ts'
 import type { Reply } from '../service.ts'
 import { chunked, untilClose } from './framing.ts'
+import { spellHead } from './header-case.ts'
 
 const reasons: ReadonlyMap<number, string> = new Map([
   [100, 'Continue'],
@@ -81,7 +83,7 @@ export function replyHead(
   { status, headers, body }: Reply,
   { method, minor }: Asked,
   { bodiless, framing }: ReplyPlan,
-  keepAlive: boolean,
+  { keepAlive, headerCase }: { readonly keepAlive: boolean; readonly headerCase?: HeaderCase | undefined },
 ): string {
   let text = statusLine(status) + fieldLines(headers)
   if (!bodiless) text += framingLine(framing)
@@ -89,5 +91,15 @@ export function replyHead(
   else if (method === 'HEAD' && body.length !== undefined && body.length > 0) text += framingLine(body.length)
   if (!keepAlive) text += 'connection: close\r\n'
   else if (minor === 0) text += 'connection: keep-alive\r\n'
-  return `${text}\r\n`
+  return spellHead(`${text}\r\n`, headerCase)
+}
+
+/** Of a reply that is no final one. */
+export const shortHead = (status: number, headers: Headers, headerCase?: HeaderCase): string =>
+  spellHead(`${statusLine(status)}${fieldLines(headers)}\r\n`, headerCase)
+
+/** Of a reply behind which there is a tunnel; `upgrade`: the protocol in it. */
+export function tunnelHead({ status, headers }: Reply, upgrade = '', headerCase?: HeaderCase): string {
+  const connection = status === 101 ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : ''
+  return spellHead(`${statusLine(status)}${fieldLines(headers)}${connection}\r\n`, headerCase)
 }

@@ -1,7 +1,7 @@
 import { Exchange } from '../exchange.ts'
 import type { Fault } from '../fault.ts'
 import type { HeaderField, Headers } from '../headers.ts'
-import { clientGone, dropReply, noBodyWanted } from '../http1/server-faults.ts'
+import { clientGone, dropReply, lateRequest, noBodyWanted, whoseDelay } from '../http1/server-faults.ts'
 import { grpcStatusIn, isFault, trailersOnlyStatus, type Reply } from '../service.ts'
 import type { Connection } from './connection.ts'
 import { lengthField, statusField } from './fields.ts'
@@ -73,6 +73,15 @@ export class ServerStream implements StreamUser {
     else this.#cut(fault, errorCode.cancel)
   }
 
+  /** Ends a call whose request is not here in time. */
+  hurry(nowMs: number): void {
+    const { requestTimeoutMs = 0, sweeper } = this.#host.parts
+    if (requestTimeoutMs === 0 || this.#reply !== undefined || this.stream.received) return
+    const exchange = this.#exchange
+    if (exchange !== undefined && nowMs - exchange.startedMs >= requestTimeoutMs + sweeper.periodMs)
+      exchange.cancel(lateRequest(requestTimeoutMs))
+  }
+
   readonly #threw = (error: unknown): void => {
     this.#host.parts.failed(error)
     this.#cut({ kind: 'draining', side: 'self', retry: 'safe' }, errorCode.internal)
@@ -95,9 +104,9 @@ export class ServerStream implements StreamUser {
   #answer(answer: Reply | Fault): void {
     let reply: Reply
     if (isFault(answer)) {
-      this.#fault = answer
-      if (answer.kind === 'client-gone' || answer.kind === 'truncated') return this.#cut(answer, errorCode.internal)
-      reply = this.#host.parts.refusal(answer, this.#exchange)
+      const fault = (this.#fault = whoseDelay(answer, !this.stream.received))
+      if (fault.kind === 'client-gone' || fault.kind === 'truncated') return this.#cut(fault, errorCode.internal)
+      reply = this.#host.parts.refusal(fault, this.#exchange)
     } else reply = answer
     this.#reply = reply
     this.stream.activeMs = this.#host.parts.sweeper.nowMs

@@ -483,7 +483,7 @@ test('a drain says GOAWAY twice, serves what came before, refuses nothing that w
   assert.deepEqual([peer.ended(1), peer.ended(3), sources.has('/5')], [true, true, false])
 })
 
-test('deadlines: an idle connection, an unfinished head, a silent stream', async (t) => {
+test('deadlines: an idle connection, an unfinished head, a silent stream, an unfinished request', async (t) => {
   const idle = await serve(t, echo, { idleTimeoutMs: 40 })
   const first = await connectHttp2(t, idle.port)
   first.send(first.get(1))
@@ -503,6 +503,12 @@ test('deadlines: an idle connection, an unfinished head, a silent stream', async
   third.send(third.get(1))
   await third.until(() => third.ended(1))
   assert.equal(third.heads.get(1)?.[0]?.[':status'], '504')
+
+  const slow = await serve(t, (call) => new Promise((resolve) => call.onCancel(resolve)), { requestTimeoutMs: 40 })
+  const unfinished = await connectHttp2(t, slow.port)
+  unfinished.send(unfinished.headers(1, request('POST', '/'), false))
+  await unfinished.until(() => unfinished.ended(1))
+  assert.equal(unfinished.heads.get(1)?.[0]?.[':status'], '408')
 
   const alive = await serve(t, () => new Promise(() => {}), { keepAliveMs: 40 })
   const fourth = await connectHttp2(t, alive.port)

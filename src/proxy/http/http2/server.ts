@@ -128,7 +128,10 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       if (late(this.#idleMs, parts.idleTimeoutMs)) this.drain()
       return
     }
-    for (const { user, activeMs } of connection.streams.all())
-      if (user instanceof ServerStream && late(activeMs, user.idleTimeoutMs)) user.timedOut(silent(user.idleTimeoutMs))
+    for (const { user, activeMs } of connection.streams.all()) {
+      if (!(user instanceof ServerStream)) continue
+      user.hurry(nowMs)
+      if (late(activeMs, user.idleTimeoutMs)) user.timedOut(silent(user.idleTimeoutMs))
+    }
   }
 }
