@@ -39,7 +39,7 @@ export function describing(
   route: Route | undefined,
   service: string,
 ): ExternalLimitParts['descriptors'] {
-  const descriptors = [...own, ...(route?.descriptors ?? [])].filter((one) => one.stage === stage)
+  const descriptors = (own.length > 0 ? own : (route?.descriptors ?? [])).filter((one) => one.stage === stage)
   const conditions = new Map(
     descriptors.flatMap(({ entries }) =>
       entries.flatMap((entry) =>

@@ -9,7 +9,7 @@ import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
 import type { Call } from './http/service.ts'
 import type { Snapshot } from './snapshot.ts'
-import { countsOf, limitFor } from './terminal-filters.ts'
+import { countsOf, limiterFor, limitFor } from './terminal-filters.ts'
 
 /** A rate limit that the request would meet, as it stands for this caller. */
 export interface LimitState extends BucketState {
@@ -59,9 +59,10 @@ export function metLimits(
   if (terminal.kind !== 'http') return { limits, asks, over }
   const route = routeOf(terminal, call, snapshot)
   for (const filter of terminal.filters) {
-    if (filter.kind === 'external-limit') {
-      const { domain, cluster, timeoutMs, statusOnFailure, origin } = filter.limit
-      const descriptors = describing(filter.limit, route, service)(call)
+    const limiter = filter.kind === 'external-limit' ? limiterFor(filter, route) : undefined
+    if (limiter !== undefined) {
+      const { domain, cluster, timeoutMs, statusOnFailure, origin } = limiter
+      const descriptors = describing(limiter, route, service)(call)
       asks.push({ domain, cluster, timeoutMs, closed: statusOnFailure !== undefined, descriptors, origin })
     }
     const limit = filter.kind === 'rate-limit' ? limitFor(filter, route) : undefined

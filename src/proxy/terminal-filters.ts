@@ -1,5 +1,5 @@
 import type { KeyedBuckets } from '../base/keyed-buckets.ts'
-import type { HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route, SessionState } from './config.ts'
+import type { ExternalLimit, HttpFilter, HttpTerminal, ProxyConfig, RateLimit, Route, SessionState } from './config.ts'
 import { limiterParts } from './ask-limiter.ts'
 import { authorize } from './filter/authorize.ts'
 import { externalLimit } from './filter/external-limit.ts'
@@ -60,8 +60,10 @@ function layerOf(
         limited: () => shared.rateLimited(limit.name),
       })
     }
-    case 'external-limit':
-      return externalLimit(filter.limit, limiterParts(filter.limit, route, current, shared))
+    case 'external-limit': {
+      const limit = limiterFor(filter, route)
+      return limit && externalLimit(limit, limiterParts(limit, route, current, shared))
+    }
     case 'adaptive-concurrency': {
       const { statPrefix } = terminal
       const gradient = shared.gradients.of(statPrefix, filter.limit)
@@ -83,6 +85,16 @@ export function limitFor(
 ): RateLimit | undefined {
   const { rateLimits } = route ?? {}
   return rateLimits?.has(name) === true ? rateLimits.get(name) : limit
+}
+
+/** Who is asked about the calls of a route, and how; undefined: nobody. */
+export function limiterFor(
+  { name, limit, byRoute }: Extract<HttpFilter, { kind: 'external-limit' }>,
+  route: Route | undefined,
+): ExternalLimit | undefined {
+  const said = route?.limiters?.get(name)
+  if (said === undefined) return byRoute === true ? undefined : limit
+  return { ...limit, ...said }
 }
 
 /** What a filter of sessions does for the calls of a route: what the route says of it, else what it says itself. Undefined: nothing. */

@@ -189,3 +189,66 @@ test('rate limits: a limiter that somebody else runs is asked and obeyed; withou
   assert.match(metrics.body, /weft_external_limits_total\{domain="shop",outcome="over-limit"\} 1/)
   assert.match(metrics.body, /weft_external_limits_total\{domain="shop",outcome="failed"\} [1-9]/)
 })
+
+const routesAsking = `
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: search }
+spec:
+  targetRefs: [{ kind: HTTPRoute, name: web, sectionName: search }]
+  externalRateLimit: { backendRef: { name: limiter, port: 8081 }, domain: search, timeout: 200ms, descriptors: [{ entries: [{ header: X-User }] }] }
+---
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: free }
+spec: { targetRefs: [{ kind: HTTPRoute, name: web, sectionName: free }], externalRateLimit: false }
+---
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: edge }
+spec:
+  targetRefs: [{ kind: Gateway, name: edge }]
+  externalRateLimit: { backendRef: { name: limiter, port: 8081 }, domain: edge, timeout: 200ms, descriptors: [{ entries: [{ header: X-User, key: at-edge }] }] }
+`
+
+test('rate limits: a limiter is asked about the calls of a rule in words of its own, not about those of another, and by a gateway', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const [client, edge] = await Promise.all([world.run('client', { port: 0 }), world.gateway('edge'), world.run('web')])
+  const limiter = await startLimiter(await freePort(), { limit: 2 })
+  t.after(() => limiter.stop())
+  await world.apply(`${limiterAt(limiter.port)}${routes}${asking('Open')}---${routesAsking}`)
+  const as = (path: string, user: string) => world.curl(client, `http://web${path}`, { headers: [`x-user: ${user}`] })
+  await until('the rule is asked about', async () => {
+    await as('/find', 'first')
+    return limiter.asked.includes('search: x-user=first')
+  })
+  limiter.asked.length = 0
+  const codes = []
+  for (const path of ['/find', '/search', '/find', '/free', '/other']) codes.push((await as(path, 'ann')).status)
+  assert.deepEqual(codes, [200, 200, 429, 200, 200])
+  const search = 'search: x-user=ann'
+  assert.deepEqual(limiter.asked, [search, search, search, 'shop: route=all,x-user=ann'])
+  const told = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/find', '-H', 'x-user: ann'])
+  assert.match(told.out, /limiter +default\/limiter\/8081 is asked about x-user=ann \(domain search/)
+  const free = await world.weft(['explain', '--from', 'client', 'GET', 'http://web/free', '-H', 'x-user: ann'])
+  assert.doesNotMatch(free.out, /is asked about/)
+
+  const at = `http://${edge.address}/free/edge`
+  const by = (user: string) => world.curl(undefined, at, { headers: [`x-user: ${user}`] })
+  await until('the gateway asks', async () => (await by('first')).headers['x-limiter'] !== undefined)
+  limiter.asked.length = 0
+  const [one, two, three] = [await by('ann'), await by('ann'), await by('ann')]
+  assert.deepEqual([one.status, two.status, three.status], [200, 200, 429])
+  assert.deepEqual(
+    new Set(limiter.asked),
+    new Set(['edge: at-edge=ann']),
+    'and the sidecar behind it does not ask again',
+  )
+  const there = await world.weft(['explain', '--from', 'edge', 'GET', at, '-H', 'x-user: ann'])
+  assert.match(there.out, /is asked about at-edge=ann \(domain edge/)
+
+  limiter.stop()
+  await until('it passes without', async () => (await as('/find', 'ann')).status === 200)
+})

@@ -46,6 +46,16 @@ const header = { request_headers: { header_name: 'x-user', descriptor_key: 'user
 const optional = { request_headers: { header_name: 'x-plan', descriptor_key: 'plan', skip_if_absent: true } }
 const key = { generic_key: { descriptor_value: 'search' } }
 
+const said = { generic_key: { descriptor_key: 'said', descriptor_value: 'by the filter' } }
+/** Of a stage that no filter is at, so that the host's are not asked. */
+const elsewhere = [{ stage: 3, actions: [key] }]
+const byRoute = (prefix: string, words: object, rate_limits: readonly object[] = elsewhere): object => ({
+  ...route(prefix, rate_limits),
+  typed_per_filter_config: {
+    'by-route': { '@type': `${types}.filters.http.ratelimit.v3.RateLimitPerRoute`, ...words },
+  },
+})
+
 const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>): object => ({
   node: { id: 'me', cluster: 'callers' },
   static_resources: {
@@ -74,6 +84,7 @@ const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>):
                       failure_mode_deny: true,
                       status_on_error: { code: 'BadGateway' },
                     }),
+                    { ...limitFilter('by-route', 'limiter', { rate_limits: [{ actions: [said] }] }), disabled: true },
                     { name: 'router', typed_config: { '@type': `${types}.filters.http.router.v3.Router` } },
                   ],
                   route_config: {
@@ -116,6 +127,11 @@ const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>):
                           ]),
                           { ...route('/open', [{ stage: 1, actions: [key] }]) },
                           { ...route('/closed', [{ stage: 2, actions: [key] }]) },
+                          byRoute('/switched', {}),
+                          byRoute('/words', { domain: 'books', rate_limits: [{ actions: [header, key] }] }),
+                          byRoute('/domain', { domain: 'books' }),
+                          byRoute('/besides', {}, [{ actions: [header] }]),
+                          byRoute('/in-place', { rate_limits: [{ actions: [key] }] }, [{ actions: [header] }]),
                           { match: { prefix: '/' }, route: { cluster: 'program' } },
                         ],
                       },
@@ -178,6 +194,13 @@ const requests: readonly (readonly [path: string, headers?: Readonly<Record<stri
   ['/open'],
   ['/closed'],
   ['/other'],
+  ['/switched'],
+  ['/words', { 'x-user': 'ann' }],
+  ['/words'],
+  ['/besides', { 'x-user': 'eve' }],
+  ['/in-place', { 'x-user': 'joe' }],
+  ['/domain'],
+  ['/switched'],
 ]
 
 test('an external limiter: asked the same and obeyed the same as by Envoy', { skip }, async (t) => {
@@ -206,7 +229,7 @@ test('an external limiter: asked the same and obeyed the same as by Envoy', { sk
     assert.deepEqual(ours?.answers[index], answer, JSON.stringify(requests[index]))
   assert.deepEqual(
     theirs?.answers.map(({ status }) => status),
-    [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429],
+    [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429, 200, 200, 200, 200, 200, 429, 429],
   )
 })
 

@@ -143,8 +143,10 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     ],
   ],
   [
-    'targetRefs: [{kind: HTTPRoute, name: a}]\nexternalRateLimit: false',
-    ['externalRateLimit: means nothing for a route ("a"): it belongs to the Service that calls go to; target that'],
+    'targetRefs: [{kind: Gateway, name: a, sectionName: web}]\nadaptiveConcurrency: false\nconnection: {connectTimeout: 1s}',
+    ['connection', 'adaptiveConcurrency'].map(
+      (field) => `${field}: means nothing for a Gateway ("a"): it belongs to the Service that calls go to; target that`,
+    ),
   ],
   [
     `${web}\nhedging: {atPercentile: 10, maxAttempts: 1}`,
@@ -188,9 +190,9 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
   ],
   [web, [': only targetRefs is given: the policy says nothing']],
   [
-    'targetRefs: [{kind: Gateway, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',
+    'targetRefs: [{kind: Pod, name: a}, {group: apps, kind: Service, name: a}, {kind: Service, name: a, namespace: b}]\npanicThreshold: 1',
     [
-      'targetRefs[0].kind: expected one of GRPCRoute, HTTPRoute, Service, ExternalService, Namespace, MeshConfig, got "Gateway"',
+      'targetRefs[0].kind: expected one of GRPCRoute, HTTPRoute, Service, ExternalService, Gateway, Namespace, MeshConfig, got "Pod"',
       'targetRefs[1].group: a Service is of group "", got "apps"',
       'targetRefs[2].namespace: a policy is for its own namespace only; write it there, and remove this',
     ],

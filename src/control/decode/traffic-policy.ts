@@ -49,7 +49,7 @@ export interface ServiceSettings {
   readonly adaptiveConcurrency?: AdaptiveConcurrencySpec | false
 }
 
-/** What holds for the rules of a route, or for all rules of a service. */
+/** What holds for the rules of a route, or for all rules of a service or at a Gateway. */
 export interface RouteSettings {
   readonly timeouts?: TrafficTimeoutsSpec
   readonly retries?: TrafficRetriesSpec
@@ -60,7 +60,7 @@ export interface RouteSettings {
 /** What the sidecars of the called programs do. */
 export const ofCallees = ['rateLimits', 'externalRateLimit', 'adaptiveConcurrency'] as const
 
-/** Fields that a route cannot decide: several routes share a service, and it has one pool of connections. */
+/** Fields that a route or a Gateway cannot decide: several routes share a service, and it has one pool of connections. */
 export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'loadBalancing',
   'slowStart',
@@ -71,7 +71,6 @@ export const ofServicesOnly: readonly (keyof ServiceSettings)[] = [
   'failover',
   'panicThreshold',
   'connection',
-  'externalRateLimit',
   'adaptiveConcurrency',
 ]
 
@@ -118,8 +117,9 @@ export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (re
       path: `${path}.connectionLimits.maxRetries`,
       message: 'a fixed number and retries.budget exclude each other; remove one of the two',
     })
-  const route = targets.findIndex(({ kind }) => kind === 'HTTPRoute' || kind === 'GRPCRoute')
-  if (route >= 0) {
+  const route = targets.find(({ kind }) => kind === 'HTTPRoute' || kind === 'GRPCRoute' || kind === 'Gateway')
+  if (route !== undefined) {
+    const what = route.kind === 'Gateway' ? 'Gateway' : 'route'
     const foreign = [
       ...ofServicesOnly.filter((field) => settings[field] !== undefined),
       ...(settings.retries?.budget === undefined ? [] : ['retries.budget']),
@@ -127,7 +127,7 @@ export const trafficPolicySpec: Decoder<TrafficPolicySpec> = refine(written, (re
     for (const field of foreign)
       issues.push({
         path: `${path}.${field}`,
-        message: `means nothing for a route (${JSON.stringify(targets[route]?.name)}): it belongs to the Service that calls go to; target that`,
+        message: `means nothing for a ${what} (${JSON.stringify(route.name)}): it belongs to the Service that calls go to; target that`,
       })
   }
   const external = targets.find(({ kind }) => kind === 'ExternalService')

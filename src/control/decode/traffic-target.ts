@@ -2,19 +2,27 @@ import { invalid, list, object, optional, refine, string, unsupported, type Deco
 import { subdomain } from './names.ts'
 
 /** What a TrafficPolicy can be attached to, from wide to narrow. */
-export type TrafficTargetKind = 'MeshConfig' | 'Namespace' | 'ExternalService' | 'Service' | 'HTTPRoute' | 'GRPCRoute'
+export type TrafficTargetKind =
+  | 'MeshConfig'
+  | 'Namespace'
+  | 'Gateway'
+  | 'ExternalService'
+  | 'Service'
+  | 'HTTPRoute'
+  | 'GRPCRoute'
 
 /** One of `spec.targetRefs`, in the policy's own namespace. Source: GEP-713, LocalPolicyTargetReferenceWithSectionName. */
 export interface TrafficTarget {
   readonly kind: TrafficTargetKind
   readonly name: string
-  /** Of a service the name of a port, of a route that of a rule; absent: all of it. */
+  /** Of a service the name of a port, of a route that of a rule, of a Gateway that of a listener; absent: all of it. */
   readonly sectionName?: string
 }
 
 const groupOf: Readonly<Record<TrafficTargetKind, string>> = {
   MeshConfig: 'weft.dev',
   Namespace: '',
+  Gateway: 'gateway.networking.k8s.io',
   ExternalService: 'weft.dev',
   Service: '',
   HTTPRoute: 'gateway.networking.k8s.io',

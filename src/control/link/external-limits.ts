@@ -7,16 +7,21 @@ import type { TrafficPolicy } from './link-traffic.ts'
 import { originOf, problemAt, type Linked } from './linked.ts'
 import { policyBackend } from './policy-backends.ts'
 
-/** What policies name that can be asked; told once for each policy, not for each port that it is for. */
-export function linkExternalLimits(snapshot: InventorySnapshot): Linked<ReadonlyMap<TrafficPolicy, ExternalLimit>> {
-  const value = new Map<TrafficPolicy, ExternalLimit>()
+/** Whom a policy has asked; undefined: it says nothing of it; false: nobody, since it says so, or names nobody who can be. */
+export type Limiters = (policy: TrafficPolicy) => ExternalLimit | false | undefined
+
+/** What policies name that can be asked; told once for each policy, not for each port or rule that it is for. */
+export function linkExternalLimits(snapshot: InventorySnapshot): Linked<Limiters> {
+  const named = new Map<string, ExternalLimit>()
   const problems: Problem[] = []
   for (const policy of resourcesOf(snapshot, 'TrafficPolicy')) {
     const linked = linkExternalLimit(policy, snapshot)
     if (linked === undefined) continue
     if ('message' in linked) problems.push(linked)
-    else value.set(policy, linked)
+    else named.set(linked.name, linked)
   }
+  const value: Limiters = (policy) =>
+    policy.spec.externalRateLimit === undefined ? undefined : (named.get(nameOf(policy)) ?? false)
   return { value, problems }
 }
 
@@ -34,7 +39,7 @@ function linkExternalLimit(policy: TrafficPolicy, snapshot: InventorySnapshot): 
     return problemAt(policy, `${field}.backendRef.port`, message)
   }
   return {
-    name: `${policy.metadata.namespace}/${policy.metadata.name}`,
+    name: nameOf(policy),
     service,
     port,
     domain: said.domain,
@@ -45,6 +50,9 @@ function linkExternalLimit(policy: TrafficPolicy, snapshot: InventorySnapshot): 
     origin: originOf(policy, field),
   }
 }
+
+/** What is left of a policy beside an older one is another object of the same name. */
+const nameOf = ({ metadata }: TrafficPolicy): string => `${metadata.namespace}/${metadata.name}`
 
 function linkEntry(entry: LimitEntrySpec): LimitEntry {
   if ('header' in entry) return { kind: 'header', key: entry.key, name: entry.header }

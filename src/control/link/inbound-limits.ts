@@ -4,7 +4,8 @@ import type { ServicePortSpec } from '../decode/service.ts'
 import { ofCallees } from '../decode/traffic-policy.ts'
 import type { WorkloadPort } from '../decode/workload.ts'
 import { resourcesOf, type InventorySnapshot } from '../inventory/snapshot.ts'
-import type { AdaptiveConcurrency, ExternalLimit, InboundPort, ServicePort } from '../model/model.ts'
+import type { AdaptiveConcurrency, InboundPort, ServicePort } from '../model/model.ts'
+import type { Limiters } from './external-limits.ts'
 import { inboundRules, type LeadingRules, type WrittenRule } from './inbound-rules.ts'
 import { targetOf } from './link-endpoints.ts'
 import { linkRateLimits } from './link-rate-limits.ts'
@@ -28,10 +29,7 @@ export type InboundLimits = (
 export function inboundLimits(
   snapshot: InventorySnapshot,
   policies: TrafficPolicies,
-  {
-    leading,
-    external,
-  }: { readonly leading: LeadingRules; readonly external: ReadonlyMap<TrafficPolicy, ExternalLimit> },
+  { leading, limiters }: { readonly leading: LeadingRules; readonly limiters: Limiters },
 ): InboundLimits {
   const concerns = ({ spec }: TrafficPolicy): boolean => ofCallees.some((field) => spec[field] !== undefined)
   if (!resourcesOf(snapshot, 'TrafficPolicy').some(concerns)) return () => ({})
@@ -60,8 +58,8 @@ export function inboundLimits(
     const rateLimits = [...limiting].flatMap(linkRateLimits)
     const [sheds] = shedding
     const adaptiveConcurrency = sheds && linkConcurrency(sheds)
-    const externalLimit = asking[0] && external.get(asking[0])
-    const rules = inboundRules(routed, rateLimits)
+    const externalLimit = (asking[0] && limiters(asking[0])) || undefined
+    const rules = inboundRules(routed, { rateLimits, externalLimit })
     return {
       ...(rateLimits.length > 0 && { rateLimits }),
       ...(rules.length > 0 && { rules }),

@@ -1,4 +1,4 @@
-import type { Backend, InboundRule, RateLimit, RouteMatch, RouteRule } from '../model/model.ts'
+import type { Backend, Forward, InboundRule, RouteMatch, RouteRule } from '../model/model.ts'
 import { inOrder } from './link-rules.ts'
 import type { NamedRule } from './named-rule.ts'
 
@@ -27,26 +27,37 @@ export function leadingRules(written: Iterable<readonly WrittenRule[]>): Leading
 }
 
 const portOf = ({ service = '', port }: Backend): string => `${service}/${port}`
-const limitsOf = ({ action }: RouteRule): readonly RateLimit[] | undefined =>
-  action.kind === 'forward' ? action.rateLimits : undefined
-const isLimited = ({ rule }: WrittenRule): boolean => limitsOf(rule) !== undefined
+const limitsOf = ({ action }: RouteRule): Pick<Forward, 'rateLimits' | 'externalLimit'> =>
+  action.kind === 'forward' ? action : {}
+function isLimited({ rule }: WrittenRule): boolean {
+  const { rateLimits, externalLimit } = limitsOf(rule)
+  return rateLimits !== undefined || externalLimit !== undefined
+}
 
 /**
  * The rules that lead to a program, as its sidecar tells them apart: by what their calls look like when they arrive, so that nobody gets
  * round a limit by calling past the route. In the order in which callers match them; those of some callers first, who have no others.
- * `others`: what holds for rules that say nothing. Empty: no rule says anything.
+ * `others`: what holds for rules that say nothing of it. Empty: no rule says anything.
  */
-export function inboundRules(rules: readonly WrittenRule[], others: readonly RateLimit[]): readonly InboundRule[] {
+export function inboundRules(
+  rules: readonly WrittenRule[],
+  others: {
+    readonly rateLimits: InboundRule['rateLimits']
+    readonly externalLimit: InboundRule['externalLimit'] | undefined
+  },
+): readonly InboundRule[] {
   if (!rules.some(isLimited)) return []
   const once = [...new Map(rules.map((one) => [`${one.callers} ${one.rule.name}`, one])).values()]
   const [forAll, forSome] = [true, false].map((all) => inOrder(once.filter(({ callers }) => (callers === '') === all)))
   return [...(forSome ?? []), ...(forAll ?? [])].flatMap(({ callers, rule }): readonly InboundRule[] => {
     const { name, origin } = rule
+    const { rateLimits = others.rateLimits, externalLimit = others.externalLimit } = limitsOf(rule)
     return arriving(rule).map((match, index) => ({
       name: index === 0 ? name : `${name}/part-${index}`,
       match,
       ...(callers !== '' && { callers }),
-      rateLimits: limitsOf(rule) ?? others,
+      rateLimits,
+      ...(externalLimit && { externalLimit }),
       origin,
     }))
   })

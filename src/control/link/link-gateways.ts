@@ -15,7 +15,7 @@ import { clientCertificate, readSecret } from './gateway-certificates.ts'
 import { isOurGateway } from './gateway-classes.ts'
 import { isAt, linkAddresses, linkListeners, type Listener } from './gateway-listeners.ts'
 import { coversHost } from './hostnames.ts'
-import { withRateLimits } from './link-rate-limits.ts'
+import { withLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import { streamHosts } from './link-streams.ts'
 import type { NamedRule } from './named-rule.ts'
@@ -131,7 +131,7 @@ function linkGateway(
     listeners: serving.flatMap((one): GatewayListener[] => {
       const { protocol } = one
       if (protocol !== 'http' && protocol !== 'https') return []
-      const hosts = hostsOf(one, serving, attached.get(one)?.calls, attaching, problems)
+      const hosts = hostsOf(one, { gateway, all: serving }, attached.get(one)?.calls, attaching, problems)
       return [{ ...linkListener(one), protocol, hosts }]
     }),
     streams: serving.flatMap((one): StreamListener[] => {
@@ -194,19 +194,20 @@ const narrowerThan = (listener: Listener, all: readonly Listener[]): readonly Li
  */
 function hostsOf(
   listener: Listener,
-  all: readonly Listener[],
+  { gateway, all }: { readonly gateway: ResourceOf<'Gateway'>; readonly all: readonly Listener[] },
   routes: There['calls'] | undefined,
-  { rules, policies, overlaps }: Attaching,
+  { rules, policies, limiters, overlaps }: Attaching,
   problems: Problem[],
 ): GatewayListener['hosts'] {
   const narrower = narrowerThan(listener, all)
   const byHost = new Map<string, NamedRule[]>()
-  const wide = policies.ofNamespace(listener.owner.metadata.namespace)
+  const ofGateway = policies.ofGateway(gateway, listener.owner === gateway ? listener.spec.name : undefined)
+  const wide = [...ofGateway, ...policies.ofNamespace(listener.owner.metadata.namespace)]
   for (const [route, hostnames] of routes ?? []) {
     const settled = (rules.get(route) ?? []).map((one) => {
       const ofRule = policies.ofRule(route, one.name)
       const rule = mergeRecovery(one.rule, [...ofRule, ...wide], policies.ofPort)
-      return { ...one, rule: withRateLimits(rule, ofRule) }
+      return { ...one, rule: withLimits(rule, [...ofRule, ...ofGateway], limiters) }
     })
     for (const host of hostnames) {
       if (narrower.some((other) => coversHost(other.hostname, host))) continue

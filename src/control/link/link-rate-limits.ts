@@ -3,6 +3,7 @@ import { keyText } from '../decode/resource.ts'
 import { unitMs } from '../decode/traffic-rate-limits.ts'
 import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { RateLimit, RouteRule } from '../model/model.ts'
+import type { Limiters } from './external-limits.ts'
 import { hiddenHeader } from './inbound-rules.ts'
 import type { TrafficPolicy } from './link-traffic.ts'
 import { originOf, problemAt } from './linked.ts'
@@ -19,35 +20,56 @@ export const linkRateLimits = (policy: TrafficPolicy): readonly RateLimit[] =>
     origin: originOf(policy, `spec.rateLimits[${index}]`),
   }))
 
-const decisive = (policies: readonly TrafficPolicy[]): TrafficPolicy | undefined =>
-  policies.find(({ spec }) => spec.rateLimits !== undefined)
+/** What policies say of calls by number, and of whom to ask about them. */
+const limiting = ['rateLimits', 'externalRateLimit'] as const
 
-/** A rule with the limits of the first of these policies, which are for it or its route alone, that has any. */
-export function withRateLimits(rule: RouteRule, policies: readonly TrafficPolicy[]): RouteRule {
+const decisive = (policies: readonly TrafficPolicy[], field: (typeof limiting)[number]): TrafficPolicy | undefined =>
+  policies.find(({ spec }) => spec[field] !== undefined)
+
+/** A rule with the limits, and the limiter, of the first of these policies that says something of it. */
+export function withLimits(rule: RouteRule, policies: readonly TrafficPolicy[], limiters: Limiters): RouteRule {
   const { action } = rule
-  const policy = decisive(policies)
-  if (policy === undefined || action.kind !== 'forward') return rule
-  const settings = { ...action.settings, rateLimits: originOf(policy, 'spec.rateLimits') }
-  return { ...rule, action: { ...action, rateLimits: linkRateLimits(policy), settings } }
+  const [counts, asks] = limiting.map((field) => decisive(policies, field))
+  if ((counts ?? asks) === undefined || action.kind !== 'forward') return rule
+  const settings = {
+    ...action.settings,
+    ...(counts && { rateLimits: originOf(counts, 'spec.rateLimits') }),
+    ...(asks && { externalRateLimit: originOf(asks, 'spec.externalRateLimit') }),
+  }
+  const rateLimits = counts && linkRateLimits(counts)
+  const externalLimit = asks && limiters(asks)
+  return {
+    ...rule,
+    action: {
+      ...action,
+      ...(rateLimits && { rateLimits }),
+      ...(externalLimit !== undefined && { externalLimit }),
+      settings,
+    },
+  }
 }
 
-/** Why the sidecars of a rule's backends cannot hold its limits; undefined: they can. */
-export function limitsProblem(
+/** Why the sidecars of a rule's backends cannot hold its limits; empty: they can. */
+export function limitsProblems(
   rule: RouteRule,
   policies: readonly TrafficPolicy[],
   snapshot: InventorySnapshot,
-): Problem | undefined {
+): readonly Problem[] {
   const { name, action } = rule
-  const policy = decisive(policies)
-  if (policy === undefined || policy.spec.rateLimits?.length === 0 || action.kind !== 'forward') return undefined
+  const said = limiting.flatMap((field) => {
+    const policy = decisive(policies, field)
+    const one = policy?.spec[field]
+    return policy === undefined || one === false || (Array.isArray(one) && one.length === 0) ? [] : [{ policy, field }]
+  })
+  if (said.length === 0 || action.kind !== 'forward') return []
   const outside = action.backends.find(({ service = '' }) => isExternal(service, snapshot))?.service
   const hidden = hiddenHeader(rule)
-  if (outside === undefined && hidden === undefined) return undefined
+  if (outside === undefined && hidden === undefined) return []
   const why =
     outside === undefined
       ? `matches by the header ${hidden} and changes it, so that the sidecars of its backends, which count, do not see which calls are its own; match by something else`
       : `leads to ${outside}, which has no sidecar that could count`
-  return problemAt(policy, 'spec.rateLimits', `rule ${name} ${why}`)
+  return said.map(({ policy, field }) => problemAt(policy, `spec.${field}`, `rule ${name} ${why}`))
 }
 
 function isExternal(service: string, { entries }: InventorySnapshot): boolean {

@@ -5,7 +5,7 @@ import type { RouteResource as Route } from '../decode/resource-types.ts'
 import type { RouteRule, ServicePort } from '../model/model.ts'
 import type { Destination } from './find-destination.ts'
 import type { WrittenRule } from './inbound-rules.ts'
-import { limitsProblem, withRateLimits } from './link-rate-limits.ts'
+import { limitsProblems, withLimits } from './link-rate-limits.ts'
 import { inOrder, type Attaching } from './link-rules.ts'
 import type { NamedRule } from './named-rule.ts'
 import { parentPorts, type Parent } from './parent-ports.ts'
@@ -62,6 +62,7 @@ export function linkRoutes({
   snapshot,
   rules: rulesOf,
   policies,
+  limiters,
   overlaps,
 }: Attaching): Linked<ReadonlyMap<string, PortRoutes>> {
   const byPort = new Map<string, Written>()
@@ -90,10 +91,9 @@ export function linkRoutes({
       const ofPort = policies.ofPort(port)
       const settled = rules.map((one): NamedRule => {
         const ofRule = policies.ofRule(route, one.name)
-        const problem = limitsProblem(one.rule, ofRule, snapshot)
-        if (problem !== undefined) problems.push(problem)
+        problems.push(...limitsProblems(one.rule, ofRule, snapshot))
         const rule = mergeRecovery(one.rule, [...ofRule, ...ofPort], policies.ofPort)
-        return { ...one, rule: withRateLimits(rule, ofRule) }
+        return { ...one, rule: withLimits(rule, ofRule, limiters) }
       })
       there.rules.set(callers, [...(there.rules.get(callers) ?? []), ...settled])
     }

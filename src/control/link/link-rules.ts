@@ -10,6 +10,7 @@ import { grpcPrecedence, linkGrpcMatch } from './link-grpc-matches.ts'
 import type { NamedRule } from './named-rule.ts'
 import type { OverlapFinder } from './route-overlaps.ts'
 import type { StreamSplits } from './link-streams.ts'
+import type { Limiters } from './external-limits.ts'
 import type { TrafficPolicies } from './link-traffic.ts'
 import { linkValue } from './link-values.ts'
 import { byAge, nameOf, originOf, problemAt, type Linked } from './linked.ts'
@@ -23,6 +24,7 @@ export interface Attaching {
   readonly rules: Rules
   readonly streams: StreamSplits
   readonly policies: TrafficPolicies
+  readonly limiters: Limiters
   readonly overlaps: OverlapFinder
 }
 

@@ -24,6 +24,8 @@ export interface TrafficPolicies {
   failoverFor(service: Destination, port: number): (policy: TrafficPolicy) => Failover | false | undefined
   /** Of a namespace and the mesh. */
   ofNamespace(namespace: string): readonly TrafficPolicy[]
+  /** Of a listener of the Gateway's own (undefined: of a ListenerSet's) and the Gateway alone. */
+  ofGateway(gateway: ResourceOf<'Gateway'>, listener: string | undefined): readonly TrafficPolicy[]
   /** Of the rule and its route alone. */
   ofRule(route: RouteResource, rule: string | undefined): readonly TrafficPolicy[]
 }
@@ -75,13 +77,8 @@ export function linkTrafficPolicies(snapshot: InventorySnapshot): Linked<Traffic
         }
       },
       ofNamespace: (namespace) => at(wideKeys(namespace)),
-      ofRule({ kind, metadata: { namespace, name } }, rule) {
-        const route: TrafficTarget = { kind, name }
-        return at([
-          ...(rule === undefined ? [] : [targetKey(namespace, { ...route, sectionName: rule })]),
-          targetKey(namespace, route),
-        ])
-      },
+      ofGateway: ({ metadata }, listener) => at(narrowKeys(metadata.namespace, 'Gateway', metadata.name, listener)),
+      ofRule: ({ kind, metadata }, rule) => at(narrowKeys(metadata.namespace, kind, metadata.name, rule)),
     },
     problems,
   }
@@ -92,6 +89,17 @@ const wideKeys = (namespace: string): readonly string[] => [
   targetKey(rootNamespace, { kind: 'MeshConfig', name: 'default' }),
 ]
 
+/** The section before the whole. */
+const narrowKeys = (
+  namespace: string,
+  kind: TrafficTarget['kind'],
+  name: string,
+  section: string | undefined,
+): readonly string[] => [
+  ...(section === undefined ? [] : [targetKey(namespace, { kind, name, sectionName: section })]),
+  targetKey(namespace, { kind, name }),
+]
+
 const targetKey = (namespace: string, { kind, name, sectionName = '' }: TrafficTarget): string =>
   `${kind}/${namespace}/${name}/${sectionName}`
 
@@ -99,7 +107,13 @@ const targetKey = (namespace: string, { kind, name, sectionName = '' }: TrafficT
 function targetName(namespace: string, { kind, name, sectionName }: TrafficTarget): string {
   const whole = kind === 'Namespace' || kind === 'MeshConfig' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
   if (sectionName === undefined) return whole
-  return `${kind === 'HTTPRoute' || kind === 'GRPCRoute' ? 'rule' : 'port'} ${sectionName} of ${whole}`
+  return `${sectionOf[kind] ?? 'port'} ${sectionName} of ${whole}`
+}
+
+const sectionOf: { readonly [Kind in TrafficTarget['kind']]?: string } = {
+  Gateway: 'listener',
+  HTTPRoute: 'rule',
+  GRPCRoute: 'rule',
 }
 
 function conflict(
@@ -156,6 +170,23 @@ function targetProblem(
       const never = wrong === undefined && failover && failsOverNowhere(service, sectionName, failover)
       return never ? meaningless('spec.failover', never) : wrong
     }
+    case 'Gateway': {
+      const gateways = resourcesOf(snapshot, 'Gateway').filter((one) => one.metadata.namespace === namespace)
+      const gateway = gateways.find((one) => one.metadata.name === name)
+      const names = gateways.map((one) => one.metadata.name)
+      if (gateway === undefined) return missing('name', `there is no Gateway ${namespace}/${name}`, orNear(name, names))
+      const { listeners } = gateway.spec
+      const wrong = wrongSection(listeners.map((one) => one.name))
+      const meant = listeners.filter((one) => sectionName === undefined || one.name === sectionName)
+      const deaf = meant.length > 0 && !meant.some(({ protocol }) => protocol === 'HTTP' || protocol === 'HTTPS')
+      return deaf && wrong === undefined
+        ? problemAt(
+            policy,
+            field,
+            `is for requests, and ${targetName(namespace, target)} takes none, so the policy has no effect there`,
+          )
+        : wrong
+    }
     case 'HTTPRoute':
     case 'GRPCRoute': {
       const routes = resourcesOf<'HTTPRoute' | 'GRPCRoute'>(snapshot, kind).filter(
@@ -170,7 +201,7 @@ function targetProblem(
 
   function wrongSection(known: readonly string[]): Problem | undefined {
     if (sectionName === undefined || known.includes(sectionName)) return undefined
-    const what = kind === 'HTTPRoute' || kind === 'GRPCRoute' ? 'rule' : 'port'
+    const what = sectionOf[kind] ?? 'port'
     return missing(
       'sectionName',
       `${kind} ${namespace}/${name} has no ${what} ${sectionName}`,

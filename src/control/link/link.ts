@@ -35,7 +35,15 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   const overlaps = overlapFinder()
   const rules = linkRules(snapshot, overlaps)
   const streams = linkStreams(snapshot)
-  const attaching = { snapshot, rules: rules.value, streams: streams.value, policies: policies.value, overlaps }
+  const limiters = linkExternalLimits(snapshot)
+  const attaching = {
+    snapshot,
+    rules: rules.value,
+    streams: streams.value,
+    policies: policies.value,
+    limiters: limiters.value,
+    overlaps,
+  }
   const calls = linkRoutes(attaching)
   const bytes = linkServiceStreams(streams.value, snapshot)
   const routes = withStreams(calls.value, bytes.value)
@@ -65,9 +73,8 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   problems.push(...external.problems)
   for (const service of external.value) services.push([`${service.namespace}/${service.name}`, service])
   const leading = leadingRules(Array.from(routes.values(), ({ written }) => written))
-  const limiters = linkExternalLimits(snapshot)
   problems.push(...limiters.problems)
-  const limitsOf = inboundLimits(snapshot, policies.value, { leading, external: limiters.value })
+  const limitsOf = inboundLimits(snapshot, policies.value, { leading, limiters: limiters.value })
   const workloads = resourcesOf(snapshot, 'Workload')
     .filter(hasSidecar)
     .map(

@@ -1,5 +1,5 @@
 import type { Origin } from './origin.ts'
-import type { RateLimit } from './rate-limit.ts'
+import type { ExternalLimit, RateLimit } from './rate-limit.ts'
 import type { HashOn, SettingOrigins } from './traffic-policy.ts'
 
 /** One HTTPRoute rule attached to one service port, one entry per match. */
@@ -85,6 +85,8 @@ export interface Forward {
   readonly faults?: Faults
   /** How many calls may come, counted at a gateway; elsewhere the sidecars of the backends count. Absent: no policy for the route says. */
   readonly rateLimits?: readonly RateLimit[]
+  /** Who is asked about each call, by a gateway; elsewhere the sidecars of the backends ask. False: nobody. Absent: no policy for the route says. */
+  readonly externalLimit?: ExternalLimit | false
   /** What of these came from policies, and from which; absent: nothing. */
   readonly settings?: SettingOrigins
 }

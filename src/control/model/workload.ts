@@ -52,7 +52,7 @@ export interface InboundPort {
   readonly authorization: PortAuthorization
   /** A request has to keep them all; absent: none. */
   readonly rateLimits?: readonly RateLimit[]
-  /** First match wins; `rateLimits` holds where none matches. Absent: no route says anything of limits. */
+  /** First match wins; `rateLimits` and `externalLimit` hold where none matches. Absent: no route says anything of limits. */
   readonly rules?: readonly InboundRule[]
   /** Absent: nobody is asked. */
   readonly externalLimit?: ExternalLimit
@@ -69,5 +69,7 @@ export interface InboundRule {
   readonly callers?: string
   /** Those of the port do not hold besides. */
   readonly rateLimits: readonly RateLimit[]
+  /** In the place of the port's; absent: nobody is asked. */
+  readonly externalLimit?: ExternalLimit
   readonly origin: Origin
 }

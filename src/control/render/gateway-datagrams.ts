@@ -6,7 +6,7 @@ import { UdpProxyConfigSchema } from '../../xds/gen/envoy/extensions/filters/udp
 import type { GatewayInstance, StreamBackend, StreamListener } from '../model/model.ts'
 import { accessLogs } from './access-log.ts'
 import { duration, typed, weft } from './parts.ts'
-import { clusterOf, missingBackendCluster } from './routes.ts'
+import { clusterOf, missingBackendCluster } from './backend-cluster.ts'
 
 /** A session without a datagram in either direction ends after so long, ms: Envoy's own default. */
 const idleTimeoutMs = 60_000

@@ -10,12 +10,13 @@ import { renderDatagrams } from './gateway-datagrams.ts'
 import { closingChain, forHost, streamChains } from './gateway-streams.ts'
 import { corsByRoute } from './cors.ts'
 import { egressChains, type CalledPort } from './egress.ts'
+import { limiterSlots, namedExternalLimits } from './external-limit.ts'
 import { faultsByRoute } from './faults.ts'
 import { sessionsByRoute } from './sessions.ts'
 import { gatewayTables, type GatewayTable } from './gateway-routes.ts'
 import { renderHttp } from './http-manager.ts'
 import { limitSlots } from './rate-limits.ts'
-import { limitsOfRule } from './routes.ts'
+import { limiterOfRule, limitsOfRule } from './routes.ts'
 import { socketAddress, weft } from './parts.ts'
 import { inspectTls, renderEdgeTls, tlsTransportSocket } from './tls.ts'
 
@@ -92,6 +93,7 @@ export function renderGatewayListener(
           corsByRoute,
           ...httpAuthorization({ authorization, targetPort: port }),
           ...limitSlots(rulesOf(table).map(limitsOfRule)),
+          ...limiterSlots(rulesOf(table).map(limiterOfRule)),
           faultsByRoute,
           sessionsByRoute,
         ],
@@ -111,7 +113,10 @@ export function renderGatewayListener(
     address: socketAddress(address),
     ...(secured ? inspectTls({ limitMs: 10_000, serverMayBeFirst: false }) : {}),
     filterChains: chains.length + raw.length > 0 ? [...chains, ...raw] : [closingChain(parts)],
-    metadata: weft(gateway.origin, policyOrigins(authorization)),
+    metadata: weft(
+      gateway.origin,
+      policyOrigins(authorization, [], namedExternalLimits(tables.flatMap(rulesOf).map(limiterOfRule))),
+    ),
   }
 }
 

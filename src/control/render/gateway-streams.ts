@@ -7,7 +7,7 @@ import {
 import { gatewayNames } from '../../xds/names.ts'
 import type { GatewayInstance, StreamBackend, StreamHost, StreamListener } from '../model/model.ts'
 import { weft } from './parts.ts'
-import { clusterOf, missingBackendCluster } from './routes.ts'
+import { clusterOf, missingBackendCluster } from './backend-cluster.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { renderEdgeTls, tlsTransportSocket } from './tls.ts'
 

@@ -13,7 +13,7 @@ import { renderHttp } from './http-manager.ts'
 import { socketAddress, typed, weft } from './parts.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { namedConcurrency, renderAdaptiveConcurrency } from './adaptive-concurrency.ts'
-import { namedExternalLimit, renderExternalLimit } from './external-limit.ts'
+import { limiterSlots, namedExternalLimits, renderExternalLimit } from './external-limit.ts'
 import { renderInboundRoutes } from './inbound-routes.ts'
 import { limitSlots, renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
@@ -49,12 +49,18 @@ export function renderInboundListener(
     metadata: weft(
       port.mtlsOrigin ?? workload.origin,
       policyOrigins(port.authorization, port.rateLimits, [
-        ...namedExternalLimit(port.externalLimit),
+        ...namedExternalLimits(limitersOf(port)),
         ...namedConcurrency(port.adaptiveConcurrency),
       ]),
     ),
   }
 }
+
+/** Whoever is asked about some of its calls. */
+const limitersOf = ({ externalLimit, rules = [] }: InboundPort): readonly InboundPort['externalLimit'][] => [
+  externalLimit,
+  ...rules.map((rule) => rule.externalLimit),
+]
 
 interface Parts {
   readonly port: InboundPort
@@ -106,7 +112,7 @@ const grpcWeb = {
 
 /** `mesh`: callers are proven members of it. */
 function httpFilters({ port, accessLog, trustDomain, envoy }: Parts, mesh = false): Filter[] {
-  const { rules, rateLimits = [] } = port
+  const { rules, rateLimits = [], externalLimit } = port
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
@@ -117,7 +123,7 @@ function httpFilters({ port, accessLog, trustDomain, envoy }: Parts, mesh = fals
         ...(rules === undefined
           ? renderRateLimits(rateLimits)
           : limitSlots([rateLimits, ...rules.map((rule) => rule.rateLimits)])),
-        ...renderExternalLimit(port.externalLimit),
+        ...(rules === undefined ? renderExternalLimit(externalLimit) : limiterSlots(limitersOf(port))),
         ...renderAdaptiveConcurrency(port.adaptiveConcurrency),
         ...(port.protocol === 'grpc' ? [grpcWeb] : []),
       ],

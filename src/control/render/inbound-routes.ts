@@ -6,6 +6,7 @@ import { clientCertificateHeader, upstreamFaultHeader } from '../../xds/names.ts
 import type { InboundPort, ValueMatch } from '../model/model.ts'
 import { limitOrigins } from './authorization-filters.ts'
 import { inboundClusterName } from './clusters.ts'
+import { limiterOfRoute } from './external-limit.ts'
 import { duration, weft } from './parts.ts'
 import { limitsOfRoute } from './rate-limits.ts'
 import { renderMatch } from './routes.ts'
@@ -18,7 +19,7 @@ export function renderInboundRoutes(
   { trustDomain, envoy }: { readonly trustDomain: string; readonly envoy: boolean },
 ): MessageInitShape<typeof RouteConfigurationSchema> {
   const cluster = inboundClusterName(port)
-  const { rules = [], rateLimits = [] } = port
+  const { rules = [], rateLimits = [], externalLimit } = port
   const action: NonNullable<Route['action']> = {
     case: 'route',
     value: {
@@ -31,8 +32,11 @@ export function renderInboundRoutes(
     name: 'program',
     match: { pathSpecifier: { case: 'prefix' as const, value: '/' } },
     action,
-    ...(rules.length > 0 && rateLimits.length > 0
-      ? { typedPerFilterConfig: limitsOfRoute(rateLimits), metadata: weft(undefined, limitOrigins(rateLimits)) }
+    ...(rules.length > 0 && (rateLimits.length > 0 || externalLimit !== undefined)
+      ? {
+          typedPerFilterConfig: { ...limitsOfRoute(rateLimits), ...limiterOfRoute(externalLimit) },
+          metadata: weft(undefined, limitOrigins(rateLimits)),
+        }
       : {}),
   }
   return {
@@ -45,13 +49,13 @@ export function renderInboundRoutes(
         // What an Envoy says of its program by this header, the program itself shall not say. Our own proxy sees to that by itself.
         ...(envoy ? { responseHeadersToRemove: [upstreamFaultHeader] } : {}),
         routes: [
-          ...rules.map(({ name, match, callers, rateLimits: own, origin }): Route => {
+          ...rules.map(({ name, match, callers, rateLimits: own, externalLimit: asked, origin }): Route => {
             const from = callers === undefined ? [] : [fromNamespace(callers, trustDomain)]
             return {
               name,
               match: renderMatch({ ...match, headers: [...match.headers, ...from] }),
               action,
-              typedPerFilterConfig: limitsOfRoute(own),
+              typedPerFilterConfig: { ...limitsOfRoute(own), ...limiterOfRoute(asked) },
               metadata: weft(origin, limitOrigins(own)),
             }
           }),

@@ -11,6 +11,7 @@ import {
 import { servicePortName } from '../../xds/names.ts'
 import type {
   Backend,
+  ExternalLimit,
   Forward,
   HeaderEdits,
   Mirror,
@@ -22,7 +23,9 @@ import type {
   ServicePort,
 } from '../model/model.ts'
 import { limitOrigins } from './authorization-filters.ts'
+import { clusterOf } from './backend-cluster.ts'
 import { corsFilter, renderCors } from './cors.ts'
+import { limiterOfRoute } from './external-limit.ts'
 import { faultFilter, renderFaults } from './faults.ts'
 import { renderHashPolicy } from './hash-policy.ts'
 import { renderHeaderEdits } from './header-edits.ts'
@@ -117,14 +120,19 @@ export const narrowestLast = (
 export const limitsOfRule = ({ action }: RouteRule): readonly RateLimit[] =>
   action.kind === 'forward' ? (action.rateLimits ?? []) : []
 
+/** Whom whoever serves the rule asks about its calls. */
+export const limiterOfRule = ({ action }: RouteRule): ExternalLimit | undefined =>
+  (action.kind === 'forward' && action.externalLimit) || undefined
+
 function renderRule({ rule, upTo }: Portion, called: Called): Route {
   const limits = called.counted === true ? limitsOfRule(rule) : []
+  const limiter = called.counted === true ? limiterOfRule(rule) : undefined
   return {
     name: rule.name,
     match: renderMatch(rule.match, upTo),
     action: renderAction(rule, called),
     ...renderHeaderEdits(rule),
-    ...renderFilterConfigs(rule, limits),
+    ...renderFilterConfigs(rule, limits, limiter),
     metadata: weft(
       rule.origin,
       rule.action.kind === 'forward'
@@ -138,17 +146,17 @@ function renderRule({ rule, upTo }: Portion, called: Called): Route {
 function renderFilterConfigs(
   { cors, action }: RouteRule,
   limits: readonly RateLimit[],
+  limiter: ExternalLimit | undefined,
 ): Pick<Route, 'typedPerFilterConfig'> {
   const { faults, session } = action.kind === 'forward' ? action : {}
-  if (cors === undefined && faults === undefined && session === undefined && limits.length === 0) return {}
-  return {
-    typedPerFilterConfig: {
-      ...(cors && { [corsFilter]: renderCors(cors) }),
-      ...(faults && { [faultFilter]: renderFaults(faults) }),
-      ...(session && { [sessionFilter]: renderSession(session) }),
-      ...limitsOfRoute(limits),
-    },
+  const configs = {
+    ...(cors && { [corsFilter]: renderCors(cors) }),
+    ...(faults && { [faultFilter]: renderFaults(faults) }),
+    ...(session && { [sessionFilter]: renderSession(session) }),
+    ...limitsOfRoute(limits),
+    ...limiterOfRoute(limiter),
   }
+  return Object.keys(configs).length === 0 ? {} : { typedPerFilterConfig: configs }
 }
 
 const edits = (one: HeaderEdits): boolean => one.requestHeaders !== undefined || one.responseHeaders !== undefined
@@ -203,9 +211,6 @@ const answer = (status: number, sentence: string): Action => ({
   case: 'directResponse',
   value: { status, body: { specifier: { case: 'inlineString', value: `${sentence}\n` } } },
 })
-
-/** A cluster of this name never exists: the share of a backend that does not exist. */
-export const missingBackendCluster = 'missing-backend'
 
 function renderForward(
   backends: readonly [Backend, ...Backend[]],
@@ -264,10 +269,3 @@ const renderMirror = (
         runtimeFraction: { defaultValue: fraction(mirror.share) },
       }),
 })
-
-/** The cluster of a backend, which may not exist. */
-export function clusterOf({ service, port }: Pick<Backend, 'service' | 'port'>): string {
-  if (service === undefined) return missingBackendCluster
-  const [namespace = '', name = ''] = service.split('/')
-  return servicePortName(namespace, name, port)
-}

@@ -4,7 +4,7 @@ import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/
 import { servicePortName } from '../../xds/names.ts'
 import type { Service, ServicePort, StreamBackend, StreamHost } from '../model/model.ts'
 import { weft } from './parts.ts'
-import { clusterOf, missingBackendCluster } from './routes.ts'
+import { clusterOf, missingBackendCluster } from './backend-cluster.ts'
 
 /** Whether somebody's bytes for this port go by routes. */
 export const hasStreams = ({ streams, consumerStreams }: ServicePort): boolean =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { clearField, clone, create, type MessageInitShape } from '@bufbuild/protobuf'
 import { systemClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { createKeyAndCsr } from '../../ca/csr.ts'
@@ -11,6 +11,7 @@ import {
   AgentMessageSchema,
   AgentService,
   JoinRequestSchema,
+  PortSchema,
   SignRequestSchema,
   type AgentMessage,
   type ControlMessage,
@@ -340,7 +341,7 @@ const bad: [string, JoinInit, RegExp][] = [
   ['the locality', { locality: 'eu/' }, /locality "eu\/" is not "region\/zone\/sub-zone"/],
   ['a label', { labels: { 'a b': 'c' } }, /label "a b": the key has a wrong form/],
   ['the request for a certificate', { csr: new Uint8Array([1, 2]) }, /is not a PKCS#10 request/],
-  ['the instance', { instance: '' }, /no proper instance/],
+  ['the instance', { instance: 'One' }, /instance "One" is not 8 to 64/],
 ]
 for (const [what, over, why] of bad) {
   test(`a join is refused for ${what}`, async (t) => {
@@ -352,6 +353,44 @@ for (const [what, over, why] of bad) {
     assert.equal((await store.list()).items.length, 0)
   })
 }
+
+test('a join without a field is refused by the name of what is missing, or goes without it', async (t) => {
+  const { local } = await agentWorld(t)
+  const connection = connect(t, local)
+  const whole = await request()
+  const told: Record<string, string> = {}
+  const ask = async (what: string, message: JoinRequest): Promise<void> => {
+    const reply = await connection.unary(grpcMethod(join), message)
+    if ('error' in reply) told[what] = `${reply.error.code} ${reply.error.message}`
+  }
+  // A field that is cleared does not go over the wire, as with an agent that does not know it.
+  for (const field of JoinRequestSchema.fields) {
+    const message = clone(JoinRequestSchema, whole)
+    clearField(message, field)
+    await ask(field.name, message)
+  }
+  for (const field of PortSchema.fields) {
+    const message = clone(JoinRequestSchema, whole)
+    for (const port of message.ports) clearField(port, field)
+    await ask(`ports.${field.name}`, message)
+  }
+  await ask(
+    'gateway.*',
+    create(JoinRequestSchema, { service: 'web', instance: 'instance-1', csr: whole.csr, gateway: {} }),
+  )
+  assert.deepEqual(told, {
+    service:
+      '3 service "" is no name: lower-case letters, digits and "-", a letter first, at most 63; service account "" is no name: lower-case letters, digits and "-", at most 63',
+    instance: '3 instance "" is not 8 to 64 lower-case letters, digits and "-"',
+    csr: '3 the certificate request is missing',
+    outbound_host: '3 the outbound address: "" is no IP address',
+    'ports.service_port': '3 port 0 is not from 1 to 65535',
+    'ports.target_port': "3 port 80: the program's port 0 is not from 1 to 65535",
+    'ports.inbound_host': '3 port 80: the sidecar\'s address: "" is no IP address',
+    'ports.inbound_port': "3 port 80: the sidecar's address: port 0 is not from 1 to 65535",
+    'gateway.*': '3 the address to bind, "", is no IP address; the gateway\'s address: "" is no IP address',
+  })
+})
 
 test('every bad port is named at once', async (t) => {
   const { local } = await agentWorld(t)

@@ -82,7 +82,7 @@ export function readJoinRequest(request: JoinRequest): JoinWish | { readonly pro
     isGateway ? serviceAccount === service : accountForm.test(serviceAccount),
     `service account ${quote(serviceAccount)} is no name: lower-case letters, digits and "-", at most 63`,
   )
-  expect(instanceForm.test(instance), 'the agent gave no proper instance')
+  expect(instanceForm.test(instance), `instance ${quote(instance)} is not 8 to 64 lower-case letters, digits and "-"`)
   if (!isGateway) checkLabels(request.labels, service, problems)
   const gateway = request.gateway && readGateway(request.gateway, problems)
   const ports = readPorts(request.ports, problems)

@@ -10,7 +10,7 @@ export interface ExternalLimit {
   readonly authority?: string
   /** Of what routes say, only that of this stage is asked. */
   readonly stage: number
-  /** Asked of every request; those that routes say come besides. */
+  /** Asked of every request, whatever routes say; none: what they say. */
   readonly descriptors: readonly Descriptor[]
   /** How long an answer is waited for, ms. */
   readonly timeoutMs: number
@@ -25,6 +25,9 @@ export interface ExternalLimit {
   readonly tellsAll: boolean
   readonly origin: Origin | undefined
 }
+
+/** What a route says of such a filter: its calls are asked about, with these words in the place of the filter's. xDS: RateLimitPerRoute. */
+export type RouteLimiter = Partial<Pick<ExternalLimit, 'domain' | 'descriptors'>>
 
 /** What a request is called by before a limiter: the entries that all of these give, in order; one gives none: nothing is asked. xDS: RateLimit. */
 export interface Descriptor {

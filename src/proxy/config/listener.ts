@@ -189,7 +189,8 @@ export type HttpFilter =
   | { readonly kind: 'session'; readonly name: string; readonly state: SessionState | undefined }
   /** `name`: by it a route says something else. No limit: nothing is counted unless a route says so. */
   | { readonly kind: 'rate-limit'; readonly name: string; readonly limit: RateLimit | undefined }
-  | { readonly kind: 'external-limit'; readonly limit: ExternalLimit }
+  /** `byRoute`: nobody is asked unless a route says so. */
+  | { readonly kind: 'external-limit'; readonly name: string; readonly limit: ExternalLimit; readonly byRoute?: true }
   | { readonly kind: 'adaptive-concurrency'; readonly limit: AdaptiveConcurrency }
   /** Calls of gRPC-Web become gRPC. xDS: GrpcWeb. */
   | { readonly kind: 'grpc-web' }

@@ -1,5 +1,5 @@
 import type { BalancerMetadata } from './cluster.ts'
-import type { Descriptor } from './external-limit.ts'
+import type { Descriptor, RouteLimiter } from './external-limit.ts'
 import type { Hedging } from './hedging.ts'
 import type { InjectedFaults } from './injected-faults.ts'
 import type { HeaderMatch, StringMatch } from './matching.ts'
@@ -40,6 +40,8 @@ export interface Route {
   readonly faults?: InjectedFaults
   /** By the name of a listener's filter: what it counts for this route; undefined: nothing. Absent names: what the filter says itself. */
   readonly rateLimits?: ReadonlyMap<string, RateLimit | undefined>
+  /** By the name of a listener's filter: that its limiter is asked, and in which words. Absent names: as the filter says itself. */
+  readonly limiters?: ReadonlyMap<string, RouteLimiter>
   /** What an external limiter is asked for its calls; absent: nothing. */
   readonly descriptors?: readonly Descriptor[]
   readonly origin: Origin | undefined

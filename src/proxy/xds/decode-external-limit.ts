@@ -1,3 +1,4 @@
+import type { Any } from '@bufbuild/protobuf/wkt'
 import {
   GrpcServiceSchema,
   GrpcService_EnvoyGrpcSchema,
@@ -5,13 +6,14 @@ import {
 } from '../../xds/gen/envoy/config/core/v3/grpc_service_pb.ts'
 import { RateLimitServiceConfigSchema } from '../../xds/gen/envoy/config/ratelimit/v3/rls_pb.ts'
 import {
+  RateLimitPerRouteSchema,
   RateLimitSchema,
   type RateLimit,
 } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
-import type { ExternalLimit, Origin } from '../config.ts'
+import type { ExternalLimit, Origin, RouteLimiter } from '../config.ts'
 import { decodeDescriptors } from './decode-descriptors.ts'
 import { durationMs } from './decode-parts.ts'
-import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`domain stage request_type timeout failure_mode_deny rate_limited_as_resource_exhausted
   rate_limit_service enable_x_ratelimit_headers disable_x_envoy_ratelimited_header rate_limited_status status_on_error
@@ -64,4 +66,16 @@ function decodeService(
   knowOnly(GrpcService_EnvoyGrpcSchema, target.value, envoyGrpcFields, join(path, 'envoy_grpc'), refused)
   const { clusterName: cluster, authority } = target.value
   return authority === '' ? { cluster } : { cluster, authority }
+}
+
+const routeFields = fieldNames('rate_limits domain')
+
+/** What `typed_per_filter_config` says of the filter. Source: envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute. */
+export function decodeRouteLimiter(any: Any, path: string, refused: Refusals): RouteLimiter | undefined {
+  const message = open(any, RateLimitPerRouteSchema, path, refused)
+  if (message === undefined) return undefined
+  knowOnly(RateLimitPerRouteSchema, message, routeFields, path, refused)
+  const { domain, rateLimits } = message
+  const descriptors = decodeDescriptors(rateLimits, undefined, join(path, 'rate_limits'), refused)
+  return { ...(domain !== '' && { domain }), ...(descriptors.length > 0 && { descriptors }) }
 }

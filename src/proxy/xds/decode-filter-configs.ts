@@ -4,8 +4,10 @@ import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/co
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { StatefulSessionPerRouteSchema } from '../../xds/gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
-import type { RateLimit, Route, SessionState } from '../config.ts'
+import { RateLimitPerRouteSchema } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
+import type { RateLimit, Route, RouteLimiter, SessionState } from '../config.ts'
 import { decodeCors } from './decode-cors.ts'
+import { decodeRouteLimiter } from './decode-external-limit.ts'
 import { decodeFaults } from './decode-faults.ts'
 import type { PolicyOrigin } from './decode-parts.ts'
 import { decodeRateLimit } from './decode-rate-limit.ts'
@@ -19,7 +21,7 @@ export interface FilterConfigs {
   readonly origins: ReadonlyMap<string, PolicyOrigin>
 }
 
-export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits' | 'sessions'>
+export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits' | 'limiters' | 'sessions'>
 
 /**
  * What `typed_per_filter_config` of a route, or of what is around it, says; what is for a filter that we lack is refused. Each limit of
@@ -32,6 +34,7 @@ export function decodeFilterConfigs(
 ): RouteFilters {
   const decoded: { cors?: Route['cors']; faults?: Route['faults'] } = {}
   const limits = new Map<string, RateLimit | undefined>()
+  const limiters = new Map<string, RouteLimiter>()
   const sessions = new Map<string, SessionState | undefined>()
   for (const [name, any] of Object.entries(configs)) {
     const at = join(path, `typed_per_filter_config[${name}]`)
@@ -39,7 +42,10 @@ export function decodeFilterConfigs(
     else if (any.typeUrl === typeUrlOf(HTTPFaultSchema)) decoded.faults = decodeFaults(any, at, refused)
     else if (any.typeUrl === typeUrlOf(StatefulSessionPerRouteSchema))
       sessions.set(name, decodeRouteSession(any, at, refused))
-    else if (any.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
+    else if (any.typeUrl === typeUrlOf(RateLimitPerRouteSchema)) {
+      const limiter = decodeRouteLimiter(any, at, refused)
+      if (limiter !== undefined) limiters.set(name, limiter)
+    } else if (any.typeUrl === typeUrlOf(LocalRateLimitSchema)) {
       const message = open(any, LocalRateLimitSchema, at, refused)
       const limit = message && decodeRateLimit(message, origins, at, refused)
       limits.set(name, limit && (origins.has(limit.name) ? limit : { ...limit, place: `${place} ` }))
@@ -50,6 +56,7 @@ export function decodeFilterConfigs(
     ...(cors && { cors }),
     ...(faults && { faults }),
     ...(limits.size > 0 && { rateLimits: limits }),
+    ...(limiters.size > 0 && { limiters }),
     ...(sessions.size > 0 && { sessions }),
   }
 }
@@ -57,8 +64,15 @@ export function decodeFilterConfigs(
 /** What two levels say together: the narrower one has the last word on each filter. */
 export function narrowed(wide: RouteFilters, narrow: RouteFilters): RouteFilters {
   const rateLimits = merged(wide.rateLimits, narrow.rateLimits)
+  const limiters = merged(wide.limiters, narrow.limiters)
   const sessions = merged(wide.sessions, narrow.sessions)
-  return { ...wide, ...narrow, ...(rateLimits && { rateLimits }), ...(sessions && { sessions }) }
+  return {
+    ...wide,
+    ...narrow,
+    ...(rateLimits && { rateLimits }),
+    ...(limiters && { limiters }),
+    ...(sessions && { sessions }),
+  }
 }
 
 function merged<T>(

@@ -185,6 +185,7 @@ function decodeForward(
 }
 
 const rateLimitFilter = typeUrlOf(LocalRateLimitSchema)
+const externalLimitFilter = typeUrlOf(ExternalLimitSchema)
 const faultFilter = types + HTTPFaultSchema.typeName
 const httpRbacFields = fieldNames('rules rules_stat_prefix track_per_rule_stats')
 
@@ -201,7 +202,7 @@ function decodeHttpFilters(
     const at = `${path}[${index}]`
     if (routed !== undefined) refused.add(at, `${name} stands behind the router`)
     const any = configType.case === 'typedConfig' ? configType.value : undefined
-    if (disabled) {
+    if (disabled && any?.typeUrl !== externalLimitFilter) {
       if (any?.typeUrl === rateLimitFilter) decoded.push({ kind: 'rate-limit', name, limit: undefined })
       continue
     }
@@ -219,10 +220,11 @@ function decodeHttpFilters(
       const limit = open(any, LocalRateLimitSchema, at, refused)
       // Switched off here, a route may switch it on.
       decoded.push({ kind: 'rate-limit', name, limit: limit && decodeRateLimit(limit, origins, at, refused) })
-    } else if (any?.typeUrl === typeUrlOf(ExternalLimitSchema)) {
+    } else if (any?.typeUrl === externalLimitFilter) {
       const filter = open(any, ExternalLimitSchema, at, refused)
-      if (filter !== undefined)
-        decoded.push({ kind: 'external-limit', limit: decodeExternalLimit(filter, origins.get(name), at, refused) })
+      if (filter === undefined) continue
+      const limit = decodeExternalLimit(filter, origins.get(name), at, refused)
+      decoded.push({ kind: 'external-limit', name, limit, ...(disabled && { byRoute: true }) })
     } else if (any?.typeUrl === typeUrlOf(AdaptiveConcurrencySchema)) {
       const filter = open(any, AdaptiveConcurrencySchema, at, refused)
       const limit = filter && decodeAdaptiveConcurrency(filter, origins.get(name), at, refused)

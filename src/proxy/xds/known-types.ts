@@ -8,7 +8,10 @@ import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dyn
 import { CorsPolicySchema, CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
 import { LocalRateLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
-import { RateLimitSchema as ExternalLimitSchema } from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
+import {
+  RateLimitPerRouteSchema,
+  RateLimitSchema as ExternalLimitSchema,
+} from '../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import {
   StatefulSessionPerRouteSchema,
   StatefulSessionSchema,
@@ -64,6 +67,7 @@ export const knownTypes: Registry = createRegistry(
   HeaderBasedSessionStateSchema,
   LocalRateLimitSchema,
   ExternalLimitSchema,
+  RateLimitPerRouteSchema,
   AdaptiveConcurrencySchema,
   GrpcWebSchema,
   FileAccessLogSchema,

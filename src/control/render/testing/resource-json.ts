@@ -8,7 +8,10 @@ import { ClusterConfigSchema } from '../../../xds/gen/envoy/extensions/clusters/
 import { CorsPolicySchema, CorsSchema } from '../../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { FilterConfigSchema } from '../../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
-import { RateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
+import {
+  RateLimitPerRouteSchema,
+  RateLimitSchema,
+} from '../../../xds/gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts'
 import { LocalRateLimitSchema } from '../../../xds/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.ts'
 import { HTTPFaultSchema } from '../../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import {
@@ -62,6 +65,7 @@ const registry: Registry = createRegistry(
   HeaderBasedSessionStateSchema,
   LocalRateLimitSchema,
   RateLimitSchema,
+  RateLimitPerRouteSchema,
   AdaptiveConcurrencySchema,
   HttpRbacSchema,
   RouterSchema,
