@@ -125,6 +125,7 @@ function alongCluster(
       : select({
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
+          overrideHeaders: cluster.overrideHeaders,
           furtherPicks: policy?.hostSelectionAttempts,
           avoidPrioritiesEvery: policy?.avoidPrioritiesEvery,
           send: (call, { endpoint }) => {

@@ -352,3 +352,48 @@ test('select: a fault ends the attempt at once, a bug too; the client leaving sa
   const none = select({ cluster: 'c', balancer: build(cluster([])), send: () => assert.fail() })
   assert.deepEqual(await none(makeCall()), { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster: 'c' })
 })
+
+test('select: a call may ask for endpoints by its headers, those that are there and well, one after the other', async () => {
+  const all = [endpoint(1), endpoint(2), endpoint(3, { health: 'draining' }), endpoint(4)]
+  const balancer = build(cluster(all))
+  const service = select({
+    cluster: 'x',
+    balancer,
+    overrideHeaders: ['x-first', 'x-then'],
+    send: async () => makeReply(200),
+  })
+  const taken = async (headers: Record<string, string>, tried: readonly string[] = []): Promise<unknown> => {
+    const call = makeCall({ headers })
+    call.trace.tried = tried
+    await service(call)
+    return call.trace.endpoint?.port
+  }
+  assert.equal(await taken({ 'x-first': '10.0.0.1:2' }), 2)
+  assert.equal(await taken({ 'x-first': '10.0.0.9:1, 10.0.0.1:3,10.0.0.1:4' }), 4)
+  assert.equal(await taken({ 'x-then': '10.0.0.1:4', 'x-first': '10.0.0.1:2' }), 2)
+  assert.equal(await taken({ 'x-then': '10.0.0.1:4', 'x-first': 'nonsense' }), 4)
+  assert.equal(await taken({ 'x-first': '10.0.0.1:2,10.0.0.1:4' }, ['10.0.0.1:2']), 4)
+  const left = await taken({ 'x-first': '10.0.0.1:2,10.0.0.1:4' }, ['10.0.0.1:2', '10.0.0.1:4'])
+  assert.equal(left, 1) // what balancing gives, and was not tried
+})
+
+test('who may be asked for by name is as the cluster says', () => {
+  const said = (health: Endpoint['health'], healthStatus: Endpoint['healthStatus'], port: number): Endpoint =>
+    endpoint(port, { health, ...(healthStatus && { healthStatus }) })
+  const all = [
+    said('healthy', 'unknown', 1),
+    said('healthy', 'healthy', 2),
+    said('draining', 'draining', 3),
+    said('unhealthy', 'timeout', 4),
+    said('degraded', 'degraded', 5),
+    said('unhealthy', 'unhealthy', 6),
+  ]
+  const found = (overrideStatuses?: readonly NonNullable<Endpoint['healthStatus']>[]): number[] => {
+    const balancer = build(cluster(all, overrideStatuses ? { overrideStatuses: new Set(overrideStatuses) } : {}))
+    return all.flatMap(({ address: { port } }) => (balancer.named(`10.0.0.1:${port}`) === undefined ? [] : [port]))
+  }
+  assert.deepEqual(found(), [1, 2, 5])
+  assert.deepEqual(found([]), [])
+  assert.deepEqual(found(['healthy', 'draining']), [2, 3])
+  assert.deepEqual(found(['unknown', 'timeout', 'unhealthy']), [1, 4, 6])
+})

@@ -4,13 +4,15 @@ import type { Random } from '../../base/random.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
 import type { BalancerMetadata, Cluster } from '../config.ts'
 import type { Trace } from '../http/service.ts'
-import { healthOf, type EndpointState, type EndpointStates } from './endpoint-state.ts'
+import { healthOf, healthStatusOf, type EndpointState, type EndpointStates } from './endpoint-state.ts'
 import { buildTable, type EndpointTable } from './endpoint-table.ts'
+import type { LoadReport } from './load-report.ts'
 import { noteAnswer, returnEjected } from './outlier.ts'
 import type { Verdict } from './outlier-window.ts'
 import { noteLatency } from './peak-ewma.ts'
 import type { Picker } from './picker.ts'
 import { levelsToAvoid } from './previous-priorities.ts'
+import { noteReport } from './reported-weights.ts'
 import { subsetOf } from './subset.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
@@ -32,6 +34,8 @@ export interface Balancer {
   report(state: EndpointState, verdict: Verdict): void
   /** Where latency decides: told how long the reply's head took, ms. Undefined where it does not. */
   readonly timed: ((state: EndpointState, elapsedMs: number, verdict: Verdict) => void) | undefined
+  /** Where reports of load decide: told what an endpoint says of itself. Undefined where they do not. */
+  readonly reported: ((state: EndpointState, report: LoadReport) => void) | undefined
   /** The monotonic clock, for `timed`. */
   readonly nowMs: () => number
 }
@@ -41,10 +45,10 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const nowMs = (): number => clock.nowMs()
   const shared = states.adopt(cluster, nowMs())
   const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
-  const { loadBalancing, outlierDetection: rules, subsets, localityWeighted = false } = cluster
+  const { loadBalancing, outlierDetection: rules, subsets, localityWeighted = false, overrideStatuses } = cluster
   const outliers = rules && { shared, endpoints: own, rules, random, nowMs }
 
-  const common: Pick<Balancer, 'all' | 'report' | 'timed' | 'nowMs' | 'within'> = {
+  const common: Pick<Balancer, 'all' | 'report' | 'timed' | 'reported' | 'nowMs' | 'within'> = {
     all: own,
     nowMs,
     report(state, verdict) {
@@ -54,6 +58,10 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       loadBalancing.kind === 'peak-ewma'
         ? (state, elapsedMs, verdict) =>
             noteLatency(state, { elapsedMs, failed: verdict !== 'success' }, loadBalancing, nowMs())
+        : undefined,
+    reported:
+      loadBalancing.kind === 'client-side-weights'
+        ? (state, report) => noteReport(state, report, loadBalancing, nowMs())
         : undefined,
     within(match) {
       if (subsets === undefined) return whole
@@ -104,6 +112,7 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       named(address) {
         const state = shared.endpoints.get(address)
         if (state === undefined || !own.includes(state) || !endpoints.includes(state)) return undefined
+        if (overrideStatuses !== undefined) return overrideStatuses.has(healthStatusOf(state)) ? state : undefined
         const health = healthOf(state)
         return health === 'healthy' || health === 'degraded' ? state : undefined
       },

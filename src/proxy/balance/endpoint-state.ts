@@ -1,5 +1,5 @@
 import { formatAddress } from '../../base/address.ts'
-import type { Cluster, Endpoint } from '../config.ts'
+import type { Cluster, Endpoint, HealthStatus } from '../config.ts'
 import { isTrusted, type Probe } from './probe.ts'
 import { emptyWindow, type Window } from './window.ts'
 
@@ -18,6 +18,8 @@ export interface EndpointState {
   /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: no answer yet. */
   latencyMs: number
   latencyAtMs: number
+  /** What it says itself of how much it can take; undefined: nothing. */
+  reported: ReportedWeight | undefined
   consecutive5xx: number
   consecutiveGatewayFailures: number
   /** Where they are told apart from failures that were answered. */
@@ -35,11 +37,29 @@ export interface EndpointState {
   ejections: number
 }
 
+/** What follows from an endpoint's own reports; times by the monotonic clock. */
+export interface ReportedWeight {
+  /** Calls a second for each unit of load; > 0. */
+  weight: number
+  /** Since when there have been reports without a gap. */
+  sinceMs: number
+  /** Of the last one. */
+  atMs: number
+}
+
 /** What balancing takes an endpoint for: what discovery says of it, how it has done, and how it answers when it is asked. */
 export function healthOf({ endpoint: { health }, ejected, probe }: EndpointState): Endpoint['health'] {
   if (health === 'draining') return health
   if (ejected || (probe !== undefined && !isTrusted(probe))) return 'unhealthy'
   return health === 'healthy' && probe?.degraded === true ? 'degraded' : health
+}
+
+/** The same in the words of discovery, with which a cluster says who may be asked for by name. Source: Envoy, `HostImplBase::healthStatus`. */
+export function healthStatusOf(state: EndpointState): HealthStatus {
+  const { endpoint, ejected, probe } = state
+  if (ejected || (probe !== undefined && !isTrusted(probe))) return 'unhealthy'
+  const { healthStatus = endpoint.health } = endpoint
+  return endpoint.health === 'healthy' && probe?.degraded === true ? 'degraded' : healthStatus
 }
 
 /** The rule by which an endpoint was ejected. */
@@ -141,6 +161,7 @@ function beginAgain(state: EndpointState, nowMs: number): void {
   welcomeBack(state)
   state.healthySinceMs = nowMs
   state.latencyMs = state.latencyAtMs = 0
+  state.reported = undefined
 }
 
 const nobody: EjectionObserver = { judged() {}, ejected() {} }
@@ -180,6 +201,7 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     activeCalls: 0,
     latencyMs: 0,
     latencyAtMs: 0,
+    reported: undefined,
     consecutive5xx: 0,
     consecutiveGatewayFailures: 0,
     consecutiveLocalFailures: 0,

@@ -7,6 +7,7 @@ import { maglev } from './maglev.ts'
 import { peakEwma } from './peak-ewma.ts'
 import { leastRequest, ownWeights, randomByWeight, roundRobin, type Choices, type Picker } from './picker.ts'
 import { priorityLoads, type Level, type LevelLoad } from './priority-load.ts'
+import { byReportedWeights } from './reported-weights.ts'
 import { ringHash } from './ring-hash.ts'
 import { earliestDeadlineFirst } from './schedule.ts'
 import { startingWeights } from './slow-start.ts'
@@ -211,6 +212,10 @@ function byPolicy(choices: Choices, { cluster, random, nowMs }: TableParts, weig
     case 'peak-ewma': {
       const { untilMs } = startingWeights(choices, loadBalancing.slowStart, nowMs)
       return { pick: peakEwma(choices, loadBalancing, random, nowMs), untilMs }
+    }
+    case 'client-side-weights': {
+      const { untilMs } = startingWeights(choices, loadBalancing.slowStart, nowMs)
+      return { pick: byReportedWeights(choices, loadBalancing, { random, nowMs }), untilMs }
     }
     case 'random':
       return { pick: randomByWeight(choices, weights, random), untilMs: Infinity }

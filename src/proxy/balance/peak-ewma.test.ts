@@ -22,6 +22,7 @@ const state = (port: number): EndpointState => ({
   activeCalls: 0,
   latencyMs: 0,
   latencyAtMs: 0,
+  reported: undefined,
   consecutive5xx: 0,
   consecutiveGatewayFailures: 0,
   consecutiveLocalFailures: 0,

@@ -3,7 +3,9 @@ import type { Fault } from '../http/fault.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply, type Service } from '../http/service.ts'
 import type { Balancer } from './balancer.ts'
 import type { EndpointState } from './endpoint-state.ts'
+import { hearReports } from './hear-reports.ts'
 import type { Verdict } from './outlier-window.ts'
+import { askedFor } from './override-hosts.ts'
 
 /** Sends one attempt to one endpoint: pool and codec. */
 export type Send = (call: Call, to: EndpointState) => Promise<Reply | Fault>
@@ -14,6 +16,8 @@ export interface SelectParts {
   readonly cluster: string
   readonly balancer: Balancer
   readonly send: Send
+  /** `Cluster.overrideHeaders`. */
+  readonly overrideHeaders?: readonly string[] | undefined
   /** Further picks to find an endpoint that was not tried: `RetryPolicy.hostSelectionAttempts`. */
   readonly furtherPicks?: number | undefined
   /** `RetryPolicy.avoidPrioritiesEvery`. */
@@ -24,16 +28,21 @@ export interface SelectParts {
  * The innermost decision: picks the endpoint, notes it in the call's trace, counts the call there as active until it ends (or this
  * attempt fails), and tells outlier detection how it went. No endpoint: fault `no-endpoint`. Counts `trace.attempts` up.
  */
-export function select({ cluster, balancer, send, furtherPicks, avoidPrioritiesEvery }: SelectParts): Service {
+export function select(parts: SelectParts): Service {
+  const { cluster, balancer, send, furtherPicks, avoidPrioritiesEvery, overrideHeaders } = parts
   const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster }
   const picked = ({ trace, hash, session }: Call): EndpointState | undefined =>
     session?.strict === true && session.wanted !== undefined
       ? undefined
       : balancer.pick(trace.tried, furtherPicks, hash, avoidPrioritiesEvery)
+  const askedBy = (call: Call): EndpointState | undefined =>
+    overrideHeaders === undefined || (call.session?.strict === true && call.session.wanted !== undefined)
+      ? undefined
+      : askedFor(call, overrideHeaders, balancer)
   return (call) => {
     const { trace } = call
     trace.cluster = cluster
-    const state = ofSession(call, balancer) ?? picked(call)
+    const state = ofSession(call, balancer) ?? askedBy(call) ?? picked(call)
     if (state === undefined) return Promise.resolve(noEndpoint)
     trace.endpoint = state.endpoint.address
     if (call.session !== undefined) call.session.taken = state.address
@@ -41,7 +50,7 @@ export function select({ cluster, balancer, send, furtherPicks, avoidPrioritiesE
     trace.upstreamPrincipal = undefined
     trace.attempts++
     state.activeCalls++
-    const { timed } = balancer
+    const { timed, reported } = balancer
     const sentMs = timed === undefined ? 0 : balancer.nowMs()
     return send(call, state).then(
       (answer) => {
@@ -54,7 +63,10 @@ export function select({ cluster, balancer, send, furtherPicks, avoidPrioritiesE
           timed?.(state, balancer.nowMs() - sentMs, 'success')
         }
         if (isFault(answer)) state.activeCalls--
-        else call.onEnd(() => void state.activeCalls--)
+        else {
+          call.onEnd(() => void state.activeCalls--)
+          if (reported !== undefined) return hearReports(answer, (report) => reported(state, report))
+        }
         return answer
       },
       (bug: unknown) => {

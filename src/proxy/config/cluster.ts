@@ -46,6 +46,10 @@ export interface Cluster {
   readonly weightedPriorityHealth?: boolean
   /** Calls are spread over localities by their weights first; absent: no. xDS: locality_weighted_lb_config. */
   readonly localityWeighted?: boolean
+  /** Headers of calls that say which endpoints shall take them, in order; lower case. Absent: none. xDS: override_host. */
+  readonly overrideHeaders?: readonly string[]
+  /** Endpoints in one of these states may be asked for by name (sessions, `overrideHeaders`); absent: all that are well. xDS: override_host_status. */
+  readonly overrideStatuses?: ReadonlySet<HealthStatus>
   /** Absent: routes' `subset` means nothing here. */
   readonly subsets?: Subsets
   readonly origin: Origin | undefined
@@ -89,6 +93,7 @@ export type LoadBalancing =
   | { readonly kind: 'random' }
   /** Points on the ring; xxHash64. */
   | { readonly kind: 'ring-hash'; readonly minSize: number; readonly maxSize: number }
+  | ClientSideWeights
   /** A prime. */
   | { readonly kind: 'maglev'; readonly tableSize: number }
   /** `weft.dev` metadata on a LEAST_REQUEST cluster, so that a proxy without it has the nearest thing. Times in ms. */
@@ -98,6 +103,22 @@ export type LoadBalancing =
       readonly decayMs: number
       readonly slowStart?: SlowStart
     }
+
+/** Endpoints say by their replies how much they can take. Times in ms. xDS: ClientSideWeightedRoundRobin. */
+export interface ClientSideWeights {
+  readonly kind: 'client-side-weights'
+  /** Reports count from so long after the first one. */
+  readonly blackoutMs: number
+  /** The last one counts for so long. */
+  readonly expirationMs: number
+  /** How often weights are reckoned anew. */
+  readonly updateMs: number
+  /** How much a failure counts as load. */
+  readonly errorPenalty: number
+  /** Of these the largest is the load; names as in reports, ".*" at the end: all such. Empty: the program's own figure, or its CPU. */
+  readonly metrics: readonly string[]
+  readonly slowStart?: SlowStart
+}
 
 /** New endpoints get more and more calls during a window of at least 1 ms. xDS: SlowStartConfig. */
 export interface SlowStart {
@@ -202,6 +223,9 @@ interface StatisticRule {
   readonly enforcingLocalPercent: number
 }
 
+/** What discovery can say of an endpoint. xDS: HealthStatus. */
+export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy' | 'draining' | 'timeout' | 'degraded'
+
 export interface Endpoint {
   readonly address: Address
   /** The same endpoint, by other ways: the first one that can be reached is taken. xDS: additional_addresses. */
@@ -209,6 +233,8 @@ export interface Endpoint {
   readonly weight: number
   readonly priority: number
   readonly health: 'healthy' | 'unhealthy' | 'draining' | 'degraded'
+  /** The word that discovery uses for it, where `Cluster.overrideStatuses` must know. */
+  readonly healthStatus?: HealthStatus
   readonly locality: string
   /** Of its locality at its priority, > 0; absent: none, and no calls where localities are weighted. */
   readonly localityWeight?: number

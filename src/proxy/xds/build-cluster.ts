@@ -29,11 +29,12 @@ export function buildCluster(shape: ClusterShape, assignment: Assignment, before
   }
 }
 
-function ofCluster({ labels, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {
+function ofCluster({ labels, healthStatus, ...endpoint }: EndpointShape, shape: ClusterShape): Endpoint {
   const match = shape.transportMatches.find((one) => hasLabels(labels, one.labels))
   const { hostname } = endpoint
   const hashed = shape.hashHostnames && hostname !== undefined ? { hashKey: hostname } : {}
-  return { ...hashed, ...endpoint, transport: match?.transport ?? '' }
+  const said = shape.overrideStatuses && healthStatus !== undefined ? { healthStatus } : {}
+  return { ...hashed, ...endpoint, ...said, transport: match?.transport ?? '' }
 }
 
 /** Every label that is wanted, with its value. Source: Cluster.TransportSocketMatch.match; an empty one fits all. */

@@ -1,5 +1,4 @@
-import type { Message } from '@bufbuild/protobuf'
-import type { Any, Duration } from '@bufbuild/protobuf/wkt'
+import type { Any } from '@bufbuild/protobuf/wkt'
 import type { LoadBalancingPolicy } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import {
   ConsistentHashingLbConfigSchema,
@@ -17,17 +16,21 @@ import {
   RingHash_HashFunction,
   RingHashSchema,
 } from '../../xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
+import { ClientSideWeightedRoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.ts'
+import { OverrideHostSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/override_host/v3/override_host_pb.ts'
 import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { SubsetSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
 import { WrrLocalitySchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts'
 import { typeUrlOf } from '../../xds/any.ts'
-import type { Cluster, LoadBalancing, SlowStart } from '../config.ts'
-import { durationMs } from './decode-parts.ts'
+import type { Cluster, LoadBalancing } from '../config.ts'
+import { clientSideWeights } from './decode-client-side-weights.ts'
+import { decodeOverrideHeaders } from './decode-override-host.ts'
+import { slowStartOf, type HasSlowStart } from './decode-slow-start.ts'
 import { decodeSubsets, subsetFields } from './decode-subsets.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 /** How a cluster chooses endpoints. */
-export interface Balancing extends Pick<Cluster, 'loadBalancing' | 'localityWeighted' | 'subsets'> {
+export interface Balancing extends Pick<Cluster, 'loadBalancing' | 'localityWeighted' | 'subsets' | 'overrideHeaders'> {
   /** Places in ring and table follow from host names. xDS: use_hostname_for_hashing. */
   readonly hashHostnames: boolean
 }
@@ -107,6 +110,17 @@ const policies: Readonly<Record<string, Decode | undefined>> = {
     const within = policyWithin(policy?.endpointPickingPolicy, join(path, 'endpoint_picking_policy'), refused)
     return within && { ...within, localityWeighted: true }
   },
+  [typeUrlOf(ClientSideWeightedRoundRobinSchema)]: (any, path, refused) => {
+    const policy = open(any, ClientSideWeightedRoundRobinSchema, path, refused)
+    return policy && plain(clientSideWeights(policy, path, refused))
+  },
+  [typeUrlOf(OverrideHostSchema)]: (any, path, refused) => {
+    const policy = open(any, OverrideHostSchema, path, refused)
+    if (policy === undefined) return undefined
+    const overrideHeaders = decodeOverrideHeaders(policy, path, refused)
+    const within = policyWithin(policy.fallbackPolicy, join(path, 'fallback_policy'), refused)
+    return within && { ...within, overrideHeaders: [...overrideHeaders, ...(within.overrideHeaders ?? [])] }
+  },
   [typeUrlOf(SubsetSchema)]: (any, path, refused) => {
     const policy = open(any, SubsetSchema, path, refused)
     if (policy === undefined) return undefined
@@ -146,32 +160,6 @@ function byHostname(
   const at = join(path, 'consistent_hashing_lb_config')
   knowOnly(ConsistentHashingLbConfigSchema, config, consistentFields, at, refused)
   return config.useHostnameForHashing
-}
-
-/** `SlowStartConfig`, which stands in two places under one form. */
-interface HasSlowStart {
-  readonly slowStartConfig?:
-    | (Message & {
-        readonly slowStartWindow?: Duration | undefined
-        readonly aggression?: { readonly defaultValue: number } | undefined
-        readonly minWeightPercent?: { readonly value: number } | undefined
-      })
-    | undefined
-}
-
-/** Nothing when the window is absent or 0: then it is off. */
-export function slowStartOf(
-  { slowStartConfig: config }: HasSlowStart,
-  path: string,
-  refused: Refusals,
-): { readonly slowStart?: SlowStart } {
-  if (config === undefined) return {}
-  const at = join(path, 'slow_start_config')
-  const windowMs = durationMs(config.slowStartWindow, 0, join(at, 'slow_start_window'), refused)
-  const aggression = config.aggression?.defaultValue ?? 1
-  if (!(aggression > 0)) refused.add(join(at, 'aggression'), `expected more than 0, got ${aggression}`)
-  const minWeightPercent = config.minWeightPercent?.value ?? 10
-  return windowMs < 1 ? {} : { slowStart: { windowMs, aggression, minWeightPercent } }
 }
 
 /** Also for `least_request_lb_config`. */

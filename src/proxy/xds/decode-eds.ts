@@ -20,6 +20,7 @@ import { balancerMetadata, transportSocketMatchMetadata } from '../../xds/names.
 import { stringIn } from '../../xds/structs.ts'
 import type { Cluster, Endpoint } from '../config.ts'
 import { decodeHost } from './decode-destinations.ts'
+import { healthStatusName } from './decode-override-host.ts'
 import { namedAddress, socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
@@ -110,6 +111,7 @@ function decodeEndpoint(
     weight: one.loadBalancingWeight ?? 1,
     ...place,
     health: healthOf(one.healthStatus),
+    healthStatus: healthStatusName(one.healthStatus),
     ...(known !== undefined && { metadata: known }),
     ...(endpoint?.hostname && { hostname: decodeHost(endpoint.hostname, join(path, 'endpoint.hostname'), refused) }),
     ...probed(endpoint, join(path, 'endpoint.health_check_config'), refused),

@@ -12,12 +12,17 @@ import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { LeastRequestSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.ts'
 import { MaglevSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.ts'
+import { ClientSideWeightedRoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.ts'
+import { OverrideHostSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/override_host/v3/override_host_pb.ts'
+import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.ts'
 import { RandomSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts'
 import { RingHashSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts'
 import { RoundRobinSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts'
 import { SubsetSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts'
 import { WrrLocalitySchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts'
 import type { LoadBalancing } from '../config.ts'
+import { buildCluster } from './build-cluster.ts'
+import type { ClusterShape } from './decode-cds.ts'
 import { decode, ms, problem, type Init } from './testing/decoding.ts'
 import { ads, loopback } from './testing/resources.ts'
 
@@ -234,5 +239,94 @@ test('RDS: the subset that a route and its clusters ask for', () => {
   assert.deepEqual(action?.kind === 'forward' && action.clusters.map(({ subset }) => subset), [
     { stage: 'prod', version: 'v1' },
     { stage: 'prod', version: 'v2' },
+  ])
+})
+
+test('CDS: weights by the endpoints own reports', () => {
+  const one = decode(
+    'CDS',
+    ClusterSchema,
+    policy(ClientSideWeightedRoundRobinSchema, {
+      blackoutPeriod: ms(5_000),
+      weightExpirationPeriod: ms(60_000),
+      weightUpdatePeriod: ms(50),
+      errorUtilizationPenalty: 0.5,
+      metricNamesForComputingUtilization: ['named_metrics.queue'],
+      slowStartConfig,
+    }),
+  )
+  assert.deepEqual(one.loadBalancing, {
+    kind: 'client-side-weights',
+    blackoutMs: 5_000,
+    expirationMs: 60_000,
+    updateMs: 100, // as often as may be
+    errorPenalty: 0.5,
+    metrics: ['named_metrics.queue'],
+    slowStart,
+  })
+  const two = decode('CDS', ClusterSchema, policy(ClientSideWeightedRoundRobinSchema, {})).loadBalancing
+  assert.deepEqual(two, {
+    kind: 'client-side-weights',
+    blackoutMs: 10_000,
+    expirationMs: 180_000,
+    updateMs: 1_000,
+    errorPenalty: 1,
+    metrics: [],
+  })
+  const said = problem(
+    'CDS',
+    ClusterSchema,
+    policy(ClientSideWeightedRoundRobinSchema, {
+      enableOobLoadReport: true,
+      errorUtilizationPenalty: -1,
+      oobReportingConfig: {},
+    }),
+  )
+  assert.match(said, /policies\[1\]\.enable_oob_load_report: is not supported/)
+  assert.match(said, /oob_reporting_config: is not supported/)
+  assert.match(said, /error_utilization_penalty: expected at least 0, got -1/)
+})
+
+test('CDS: endpoints that calls ask for by headers, and which of them may be', () => {
+  const one = decode('CDS', ClusterSchema, {
+    ...policy(OverrideHostSchema, {
+      overrideHostSources: [{ header: 'X-Gateway-Destination-Endpoint' }, { header: 'x-then' }],
+      fallbackPolicy: child,
+    }),
+    commonLbConfig: { overrideHostStatus: { statuses: [HealthStatus.UNKNOWN, HealthStatus.DRAINING] } },
+  } as ClusterInit)
+  assert.deepEqual(one.overrideHeaders, ['x-gateway-destination-endpoint', 'x-then'])
+  assert.deepEqual(one.loadBalancing, { kind: 'random' })
+  assert.deepEqual(one.overrideStatuses, new Set(['unknown', 'draining']))
+  const said = (init: Init<typeof OverrideHostSchema>): string =>
+    problem('CDS', ClusterSchema, policy(OverrideHostSchema, init))
+  assert.match(said({ fallbackPolicy: child }), /override_host_sources: expected at least one/)
+  const sources = { overrideHostSources: [{}, { metadata: { key: 'envoy.lb' } }] }
+  assert.match(said(sources), /override_host_sources\[0\]\.header: is missing/)
+  assert.match(said(sources), /override_host_sources\[1\]\.metadata: is not supported/)
+  assert.match(said(sources), /fallback_policy: is missing/)
+})
+
+test('EDS: what discovery says of an endpoint is kept word by word where the cluster must know', () => {
+  const assignment = {
+    endpoints: [
+      {
+        lbEndpoints: [HealthStatus.HEALTHY, HealthStatus.TIMEOUT].map((healthStatus, index) => ({
+          hostIdentifier: { case: 'endpoint' as const, value: { address: loopback(index + 1) } },
+          healthStatus,
+        })),
+      },
+    ],
+  }
+  const shape = decode('CDS', ClusterSchema, { name: 'x', loadAssignment: assignment } as ClusterInit)
+  const statuses = (of: ClusterShape): unknown[] =>
+    buildCluster(of, of.inline, undefined).endpoints.map(({ health, healthStatus }) => [health, healthStatus])
+  assert.deepEqual(statuses(shape), [
+    ['healthy', undefined],
+    ['unhealthy', undefined],
+  ])
+  assert.deepEqual(statuses({ ...shape, overrideStatuses: new Set() }), [
+    ['healthy', 'healthy'],
+    ['unhealthy', 'timeout'],
   ])
 })

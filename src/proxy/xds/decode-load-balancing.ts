@@ -9,21 +9,15 @@ import {
 import { stringIn } from '../../xds/structs.ts'
 import { isMadeUp } from '../config/made-up.ts'
 import type { Cluster, LoadBalancing } from '../config.ts'
-import {
-  decodePolicyList,
-  leastRequest,
-  maglev,
-  plain,
-  ringHash,
-  slowStartOf,
-  type Balancing,
-} from './decode-balancing-policy.ts'
+import { decodePolicyList, leastRequest, maglev, plain, ringHash, type Balancing } from './decode-balancing-policy.ts'
 import { weftPart } from './decode-parts.ts'
+import { healthStatusName } from './decode-override-host.ts'
+import { slowStartOf } from './decode-slow-start.ts'
 import { decodeSubsets, subsetFields } from './decode-subsets.ts'
 import { fieldNames, knowOnly, type Refusals } from './refusals.ts'
 
 const commonFields = fieldNames(
-  'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config',
+  'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config override_host_status',
 )
 const consistentFields = fieldNames('use_hostname_for_hashing')
 
@@ -35,15 +29,20 @@ export function decodeBalancing(
   cluster: XdsCluster,
   discovery: Cluster['discovery'],
   refused: Refusals,
-): Balancing & Pick<Cluster, 'panicThresholdPercent'> {
+): Balancing & Pick<Cluster, 'panicThresholdPercent' | 'overrideStatuses'> {
   const { loadBalancingPolicy, commonLbConfig: common } = cluster
   if (common !== undefined) knowOnly(Cluster_CommonLbConfigSchema, common, commonFields, 'common_lb_config', refused)
-  const panicThresholdPercent = common?.healthyPanicThreshold?.value ?? 50
-  if (loadBalancingPolicy === undefined) return { ...decodeOld(cluster, discovery, refused), panicThresholdPercent }
+  const whole = {
+    panicThresholdPercent: common?.healthyPanicThreshold?.value ?? 50,
+    ...(common?.overrideHostStatus && {
+      overrideStatuses: new Set(common.overrideHostStatus.statuses.map(healthStatusName)),
+    }),
+  }
+  if (loadBalancingPolicy === undefined) return { ...decodeOld(cluster, discovery, refused), ...whole }
   // Envoy does not look at the old fields then.
   if (cluster.lbSubsetConfig !== undefined) refused.add('lb_subset_config', 'stands beside load_balancing_policy')
   const policy = decodePolicyList(loadBalancingPolicy, 'load_balancing_policy', refused)
-  return { ...(policy ?? plain({ kind: 'round-robin' })), panicThresholdPercent }
+  return { ...(policy ?? plain({ kind: 'round-robin' })), ...whole }
 }
 
 function decodeOld(cluster: XdsCluster, discovery: Cluster['discovery'], refused: Refusals): Balancing {

@@ -50,6 +50,7 @@ test('EDS: health, weight, priority, locality, metadata', () => {
     weight: 2,
     priority: 1,
     health: 'unhealthy',
+    healthStatus: 'unhealthy',
     locality: 'eu/a',
     labels: { t: 1 },
     workload: 'a/b',

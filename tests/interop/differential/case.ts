@@ -37,6 +37,8 @@ export interface Expectation {
   readonly reply?: Readonly<Record<string, string | null>>
   readonly seen?: Readonly<Record<string, string | null>>
   readonly attempts?: number
+  /** With `repeat`: of which backend how many, in proportion. */
+  readonly shares?: Readonly<Record<string, number>>
   /** How long it must take, to the end of the answer. */
   readonly at_least_ms?: number
 }
@@ -50,6 +52,8 @@ export interface Case {
   readonly listeners: Readonly<Record<string, ListenerSpec>>
   readonly clusters?: readonly Json[]
   readonly requests: readonly CaseRequest[]
+  /** Requests are made one after the other. */
+  readonly in_order?: boolean
 }
 
 interface ListenerSpec {
@@ -80,7 +84,7 @@ export function loadCases(
     .map((name) => {
       const text = fs.readFileSync(path.join(folder, `${name}.yaml`), 'utf8')
       // Ports of listeners are each proxy's own, and filled in last.
-      const filled = text.replaceAll(/\$\{((?:backend|file)\.[\w-]+)\}/g, (_, key: string) => {
+      const filled = text.replaceAll(/\$\{((?:backend|file|session)\.[\w-]+)\}/g, (_, key: string) => {
         const value = values[key]
         if (value === undefined) throw new Error(`${name}.yaml: there is no ${key}`)
         return value

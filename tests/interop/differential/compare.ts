@@ -93,8 +93,9 @@ const listOf = (headers: Seen['headers']): [string, string][] =>
   Object.entries(headers).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
 
 /** What is expected of both and not true of this one. */
-export function unexpected(expect: Expectation, { exchange, seen, tookMs }: Outcome): readonly string[] {
+export function unexpected(expect: Expectation, { exchange, seen, shares, tookMs }: Outcome): readonly string[] {
   const problems: string[] = []
+  if (expect.shares !== undefined) problems.push(...differentShares(shares ?? {}, expect.shares))
   const is = (what: string, actual: unknown, wanted: unknown): void => {
     if (wanted !== undefined && actual !== wanted)
       problems.push(`${what} is ${JSON.stringify(actual)}, expected ${JSON.stringify(wanted)}`)

@@ -10,7 +10,7 @@ import { testSdsServer, type TestSecrets } from '../../../src/proxy/xds/testing/
 import { freePort } from '../../world/free-port.ts'
 import { ask, type ClientMaterial } from './ask.ts'
 import { startBackends, type Backends } from './backends.ts'
-import { bootstrapOf, listenerName, loadCases, type Case } from './case.ts'
+import { bootstrapOf, listenerName, loadCases, type Case, type CaseRequest } from './case.ts'
 import { comparable, differentShares, unexpected } from './compare.ts'
 import { startProxy, type RunningProxy } from './proxies.ts'
 
@@ -32,6 +32,9 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
   const backends = await startBackends(t, server)
   const values = Object.fromEntries([
     ...Object.entries(backends.ports).map(([name, port]) => [`backend.${name}`, String(port)] as const),
+    ...Object.entries(backends.ports).map(
+      ([name, port]) => [`session.${name}`, Buffer.from(`127.0.0.1:${port}`).toString('base64')] as const,
+    ),
     ...Object.entries(files).map(([name, file]) => [`file.${name}`, file] as const),
   ])
   const cases = loadCases(only, values)
@@ -56,13 +59,12 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
     cases.map((one) =>
       t.test(`${one.name}: ${one.about}`, { concurrency: 4 }, async (own) => {
         assert.deepEqual(refusals.get(one), [], 'weft refuses the configuration')
-        await Promise.all(
-          one.requests.map((request, index) =>
-            own.test(`${index}: ${request.send ?? (request.tcp === undefined ? 'raw' : 'tcp')}`, () =>
-              compareOne(one, index, world),
-            ),
-          ),
-        )
+        const step = (request: CaseRequest, index: number): Promise<void> =>
+          own.test(`${index}: ${request.send ?? (request.tcp === undefined ? 'raw' : 'tcp')}`, () =>
+            compareOne(one, index, world),
+          )
+        if (one.in_order !== true) await Promise.all(one.requests.map(step))
+        else for (const [index, request] of one.requests.entries()) await step(request, index)
       }),
     ),
   )
