@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
-import { dropStartupGarbage } from '../base/startup-garbage.ts'
+import { settleHeap } from '../base/heap.ts'
 import { guardProgram } from './guard-program.ts'
 import { createSidecar } from './run-sidecar.ts'
 import type { ToSidecar } from './sidecar-messages.ts'
@@ -20,7 +20,7 @@ const sidecar = createSidecar({
   tell(message) {
     // Fails when the agent is gone; 'disconnect' tells.
     if (process.connected) process.send?.(message, () => {})
-    if (message.kind === 'ready') dropStartupGarbage(systemClock)
+    if (message.kind === 'ready') settleHeap(systemClock)
   },
   pass(message, handle, done) {
     // A handle goes as it is; the types know only sockets.
