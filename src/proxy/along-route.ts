@@ -1,5 +1,6 @@
 import { parseAddress, type Address } from '../base/address.ts'
 import { grpcStatusOfHttp } from '../base/grpc.ts'
+import { membersOf } from './balance/aggregate-balancer.ts'
 import { select } from './balance/select.ts'
 import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
@@ -105,7 +106,7 @@ function alongCluster(
     const fault: Fault = { kind: 'no-cluster', side: 'self', retry: 'never', cluster: name, status }
     return () => Promise.resolve(fault)
   }
-  const cluster = action.priority === 'high' ? inHighPriority(known) : known
+  const cluster = asCalled(known, action)
   const { upstream, budgets, random, wheel, clock } = shared
   const budget = budgets.of(cluster)
   const named = rewriteByEndpoint(authority, tellHost)
@@ -125,16 +126,27 @@ function alongCluster(
       : select({
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
-          overrideHeaders: cluster.overrideHeaders,
+          overrideHeaders: overrideHeadersOf(known, config),
           furtherPicks: policy?.hostSelectionAttempts,
           avoidPrioritiesEvery: policy?.avoidPrioritiesEvery,
-          send: (call, { endpoint }) => {
+          send: (call, { endpoint }, owner) => {
             named?.(call, endpoint)
-            return upstream.send(cluster, endpoint, call) // pool and codec: the only layer that owns sockets
+            return upstream.send(owner === known ? cluster : asCalled(owner, action), endpoint, call) // pool and codec: the only layer that owns sockets
           },
         }),
   )
 }
+
+/** Of a cluster that is made of others: theirs. */
+function overrideHeadersOf(cluster: Cluster, { clusters }: ProxyConfig): readonly string[] | undefined {
+  if (cluster.members === undefined) return cluster.overrideHeaders
+  const all = membersOf(cluster, clusters).flatMap(({ overrideHeaders = [] }) => overrideHeaders)
+  return all.length === 0 ? undefined : [...new Set(all)]
+}
+
+/** With the limits that hold for the route's calls. */
+const asCalled = (cluster: Cluster, { priority }: Forward): Cluster =>
+  priority === 'high' ? inHighPriority(cluster) : cluster
 
 /** A copy may take as long as the call may, or so many ms. */
 const mirrorTimeoutMs = 15_000
@@ -153,7 +165,7 @@ function mirrorTargets(
       select({
         cluster: name,
         balancer: balancerOf(cluster),
-        send: (call, { endpoint }) => shared.upstream.send(cluster, endpoint, call),
+        send: (call, { endpoint }, owner) => shared.upstream.send(owner, endpoint, call),
       }),
     )
     return [{ service, share, markHost }]

@@ -1,6 +1,6 @@
 import type { Hash64 } from '../base/xx-hash.ts'
 import type { Origin, SettingOrigins, UpstreamTls, WeightedCluster } from './config.ts'
-import { healthOf } from './balance/endpoint-state.ts'
+import { healthOf, type EndpointState } from './balance/endpoint-state.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** One setting in force that a policy gave, by the policy's field. */
@@ -82,11 +82,13 @@ export function explainCluster(
   const { inPanic, ...table } = balancer.table()
   const candidates = new Set(table.candidates)
   const { kind } = cluster.loadBalancing
+  const transportTo = (state: EndpointState): UpstreamTls | undefined =>
+    balancer.ownerOf(state).cluster.transports.get(state.endpoint.transport)
   const isHashed = hash !== undefined && (kind === 'ring-hash' || kind === 'maglev')
   return {
     cluster: name,
     percent,
-    loadBalancing: kind,
+    loadBalancing: cluster.members === undefined ? kind : `priority over ${cluster.members.join(', ')}`,
     origin: cluster.origin,
     settings,
     inPanic,
@@ -103,8 +105,8 @@ export function explainCluster(
       }),
       ...(state.probe !== undefined && state.probe.why !== '' && { checkFailed: state.probe.why }),
       activeCalls: state.activeCalls,
-      transport: transportOf(cluster.transports.get(state.endpoint.transport)),
-      serverName: cluster.transports.get(state.endpoint.transport)?.sni,
+      transport: transportOf(transportTo(state)),
+      serverName: transportTo(state)?.sni,
       locality: state.endpoint.locality,
       priority: state.endpoint.priority,
     })),

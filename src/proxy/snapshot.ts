@@ -1,3 +1,4 @@
+import { createAggregateBalancer, membersOf } from './balance/aggregate-balancer.ts'
 import { createBalancer, type Balancer } from './balance/balancer.ts'
 import type { Cluster, ProxyConfig, Route, RouteTable } from './config.ts'
 import type { Service } from './http/service.ts'
@@ -29,6 +30,8 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
   const balancers = new WeakMap<Cluster, Balancer>()
   return (config) => {
     const services = new Map<Route, Service>()
+    /** Their members may change without them. */
+    const aggregates = new Map<Cluster, Balancer>()
     const filtered = new Map<TerminalFilters['late'], Map<Route, Service>>()
     const snapshot: Snapshot = {
       config,
@@ -42,7 +45,15 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
         return known(ofListener, route, () => alongRoute(route, late(route), snapshot, shared))
       },
       balancerOf: (cluster) =>
-        known(balancers, cluster, () => createBalancer(cluster, shared.states, shared.random, shared.clock)),
+        cluster.members === undefined
+          ? known(balancers, cluster, () => createBalancer(cluster, shared.states, shared.random, shared.clock))
+          : known(aggregates, cluster, () =>
+              createAggregateBalancer(
+                cluster,
+                membersOf(cluster, config.clusters).map((one) => snapshot.balancerOf(one)),
+                shared,
+              ),
+            ),
     }
     return snapshot
   }

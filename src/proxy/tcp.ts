@@ -127,8 +127,9 @@ export async function reach(
     const state = balancer.pick(tried, undefined, hash)
     if (state === undefined || tried.includes(state.address)) break
     const { endpoint } = state
+    const { cluster: own } = balancer.ownerOf(state)
     state.activeCalls++
-    const upstream = await shared.upstream.connectTcp(cluster, endpoint, peer, rawAlpn(cluster, endpoint))
+    const upstream = await shared.upstream.connectTcp(own, endpoint, peer, rawAlpn(own, endpoint))
     last = { upstream, endpoint, attempts: tried.length + 1 }
     if (!('kind' in upstream)) {
       upstream.socket.once('close', () => void state.activeCalls--)

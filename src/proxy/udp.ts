@@ -93,7 +93,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     const balancer = snapshot.balancerOf(cluster)
     const state = balancer.pick([], undefined, hashOf(udp, host))
     if (state === undefined) return 'no-endpoint'
-    const upstream = upstreams.openUdp(cluster, state.endpoint, {
+    const upstream = upstreams.openUdp(balancer.ownerOf(state).cluster, state.endpoint, {
       received(datagram) {
         session.movedMs = sweeper.nowMs
         session.sent += datagram.length

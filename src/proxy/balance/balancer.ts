@@ -10,20 +10,24 @@ import type { LoadReport } from './load-report.ts'
 import { noteAnswer, returnEjected } from './outlier.ts'
 import type { Verdict } from './outlier-window.ts'
 import { noteLatency } from './peak-ewma.ts'
-import type { Picker } from './picker.ts'
-import { levelsToAvoid } from './previous-priorities.ts'
+import { pickFrom } from './pick-from.ts'
 import { noteReport } from './reported-weights.ts'
 import { subsetOf } from './subset.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
+  readonly cluster: Cluster
+  /** Whose endpoint it is: itself, but for a cluster that is made of others. What is sent there, and told of it, is that cluster's. */
+  ownerOf(state: EndpointState): Balancer
+  /** Notes that somebody of it was picked elsewhere. */
+  touch(): void
   /**
    * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that, then one of the next
    * priority); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides. `avoidEvery`: see `levelsToAvoid`.
    */
   pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64, avoidEvery?: number): EndpointState | undefined
   /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */
-  table(): Pick<EndpointTable, 'candidates' | 'inPanic'>
+  table(): Pick<EndpointTable, 'candidates' | 'inPanic' | 'levels'>
   /** The endpoint at this address, if it may be called; undefined: it is not there, or not well. */
   named(address: string): EndpointState | undefined
   /** Every endpoint of the cluster. */
@@ -48,7 +52,9 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const { loadBalancing, outlierDetection: rules, subsets, localityWeighted = false, overrideStatuses } = cluster
   const outliers = rules && { shared, endpoints: own, rules, random, nowMs }
 
-  const common: Pick<Balancer, 'all' | 'report' | 'timed' | 'reported' | 'nowMs' | 'within'> = {
+  const common: Pick<Balancer, 'cluster' | 'touch' | 'all' | 'report' | 'timed' | 'reported' | 'nowMs' | 'within'> = {
+    cluster,
+    touch: () => void (shared.used = true),
     all: own,
     nowMs,
     report(state, verdict) {
@@ -65,7 +71,7 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
         : undefined,
     within(match) {
       if (subsets === undefined) return whole
-      const key = JSON.stringify(Object.entries(match ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      const key = subsetKey(match)
       let view = views.get(key)
       if (view === undefined)
         views.set(key, (view = createView(subsetOf(own, subsets, match), subsets.localityWeightAware)))
@@ -91,22 +97,14 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
       return table
     }
     const priorityOf = (address: string): number | undefined => shared.endpoints.get(address)?.endpoint.priority
-    const elsewhere = (now: EndpointTable, tried: Trace['tried'], every: number): Picker | undefined =>
-      now.without(levelsToAvoid({ tried, every, priorityOf, others: (levels) => now.without(levels) !== undefined }))
-    return {
+    const view: Balancer = {
       ...common,
+      ownerOf: () => view,
       pick(tried, furtherPicks = 8, hash, avoidEvery) {
-        const now = current()
-        const { reserve } = now
-        const pick = avoidEvery === undefined || tried.length === 0 ? now.pick : elsewhere(now, tried, avoidEvery)
         shared.used = true
-        let chosen = pick?.(hash, 0)
-        if (chosen === undefined || tried.length === 0) return chosen
-        for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
-          chosen = pick?.(hash, attempt) ?? chosen
-        if (furtherPicks === 0 || !tried.includes(chosen.address)) return chosen
-        const further = reserve()?.(hash, 0)
-        return further === undefined || tried.includes(further.address) ? chosen : further
+        const now = current()
+        if (tried.length === 0) return now.pick?.(hash, 0)
+        return pickFrom(now, { tried, furtherPicks, hash, avoidEvery, priorityOf })
       },
       table: current,
       named(address) {
@@ -117,7 +115,12 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
         return health === 'healthy' || health === 'degraded' ? state : undefined
       },
     }
+    return view
   }
   const whole = createView(own, true)
   return common.within(undefined)
 }
+
+/** One name for all that ask for the same subset. */
+export const subsetKey = (match: BalancerMetadata | undefined): string =>
+  JSON.stringify(Object.entries(match ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)))

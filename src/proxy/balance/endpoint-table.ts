@@ -20,6 +20,8 @@ export interface EndpointTable {
   readonly reserve: () => Picker | undefined
   /** `pick` as if these priority levels had nobody well; undefined: then nobody may be asked. Empty: `pick`. Made once for each. */
   readonly without: (levels: ReadonlySet<number>) => Picker | undefined
+  /** Most urgent first. */
+  readonly levels: readonly LevelEndpoints[]
   /** Those that `pick` may give. */
   readonly candidates: readonly EndpointState[]
   /** At a level that takes calls too few are healthy: their health is ignored. */
@@ -43,28 +45,33 @@ interface Share {
 }
 
 /** Which endpoints take part, and how calls are spread over them: priority levels, degraded ones, panic; then localities; then the policy. */
-export function buildTable(all: readonly EndpointState[], parts: TableParts): EndpointTable {
-  const { cluster } = parts
-  const levels = levelsOf(all, cluster.weightedPriorityHealth === true)
+export const buildTable = (all: readonly EndpointState[], parts: TableParts): EndpointTable =>
+  tableOfLevels(levelsOf(all, parts), parts)
+
+/** The same of levels that are there already, of several clusters maybe: each keeps the policy of its own. */
+export function tableOfLevels(
+  levels: readonly LevelEndpoints[],
+  { cluster, random }: Pick<TableParts, 'cluster' | 'random'>,
+): EndpointTable {
   const rules = {
     overprovisioningPercent: cluster.overprovisioningPercent ?? defaultOverprovisioning,
     panicPercent: cluster.panicThresholdPercent,
   }
   const loads = priorityLoads(levels, rules)
-  const table = tableOf(levels, loads, parts)
+  const table = tableOf(levels, loads, random)
   /** Panic is for who has no choice: leaving levels out begins none. */
   const elsewhere = (avoided: ReadonlySet<number>): Picker | undefined => {
     const left = levels.map((level) => (avoided.has(level.priority) ? { ...level, healthy: 0, degraded: 0 } : level))
-    const shared = priorityLoads(left, { ...rules, panicPercent: 0 })
-    return tableOf(
-      levels,
-      shared.map((load, index) => ({ ...load, panic: loads[index]?.panic === true })),
-      parts,
-    ).pick
+    const shared = priorityLoads(left, { ...rules, panicPercent: 0 }).map((load, index) => ({
+      ...load,
+      panic: loads[index]?.panic === true,
+    }))
+    return tableOf(levels, shared, random).pick
   }
   const views = new Map<string, Picker | undefined>()
   return {
     ...table,
+    levels,
     without(priorities) {
       if (priorities.size === 0) return table.pick
       const key = [...priorities].toSorted((a, b) => a - b).join()
@@ -77,8 +84,8 @@ export function buildTable(all: readonly EndpointState[], parts: TableParts): En
 function tableOf(
   levels: readonly LevelEndpoints[],
   loads: readonly LevelLoad[],
-  parts: TableParts,
-): Omit<EndpointTable, 'without'> {
+  random: Random,
+): Omit<EndpointTable, 'without' | 'levels'> {
   const shares: Share[] = []
   const candidates: EndpointState[] = []
   let upTo = 0
@@ -86,7 +93,7 @@ function tableOf(
   let untilMs = Infinity
   const take = (percent: number, list: readonly EndpointState[], level: LevelEndpoints, panic: boolean): void => {
     if (percent === 0 || !isSome(list)) return
-    const made = spread(list, level, panic, parts)
+    const made = spread(list, level, panic)
     upTo += percent
     untilMs = Math.min(untilMs, made.untilMs)
     inPanic ||= panic
@@ -105,8 +112,8 @@ function tableOf(
   }
   let reserve: { readonly pick: Picker | undefined } | undefined
   return {
-    pick: pickShare(shares, parts.random),
-    reserve: () => (reserve ??= { pick: reservePick(levels, loads, parts) }).pick,
+    pick: pickShare(shares, random),
+    reserve: () => (reserve ??= { pick: reservePick(levels, loads) }).pick,
     candidates,
     inPanic,
     untilMs,
@@ -114,18 +121,16 @@ function tableOf(
 }
 
 /** Made when the first call needs it: most never do. */
-function reservePick(
-  levels: readonly LevelEndpoints[],
-  loads: readonly LevelLoad[],
-  parts: TableParts,
-): Picker | undefined {
+function reservePick(levels: readonly LevelEndpoints[], loads: readonly LevelLoad[]): Picker | undefined {
   const idle = levels.find(({ healthyOnes }, index) => healthyOnes.length > 0 && loads[index]?.healthy === 0)
-  return idle !== undefined && isSome(idle.healthyOnes) ? spread(idle.healthyOnes, idle, false, parts).pick : undefined
+  return idle !== undefined && isSome(idle.healthyOnes) ? spread(idle.healthyOnes, idle, false).pick : undefined
 }
 
 const defaultOverprovisioning = 140
 
-interface LevelEndpoints extends Level {
+/** A priority level of one cluster. */
+export interface LevelEndpoints extends Level {
+  readonly parts: TableParts
   readonly priority: number
   readonly all: readonly EndpointState[]
   readonly healthyOnes: readonly EndpointState[]
@@ -134,9 +139,10 @@ interface LevelEndpoints extends Level {
 }
 
 /** Most urgent first. */
-function levelsOf(all: readonly EndpointState[], byWeight: boolean): readonly LevelEndpoints[] {
+function levelsOf(all: readonly EndpointState[], parts: TableParts): readonly LevelEndpoints[] {
+  const { weightedPriorityHealth: byWeight, overprovisioningPercent } = parts.cluster
   const size = (list: readonly EndpointState[]): number =>
-    byWeight ? list.reduce((sum, { endpoint }) => sum + endpoint.weight, 0) : list.length
+    byWeight === true ? list.reduce((sum, { endpoint }) => sum + endpoint.weight, 0) : list.length
   return [...Map.groupBy(all, ({ endpoint }) => endpoint.priority)]
     .toSorted(([a], [b]) => a - b)
     .map(([priority, level]) => {
@@ -144,7 +150,9 @@ function levelsOf(all: readonly EndpointState[], byWeight: boolean): readonly Le
       const degradedOnes = level.filter((state) => healthOf(state) === 'degraded')
       const notDraining = level.filter((state) => healthOf(state) !== 'draining')
       return {
+        parts,
         priority,
+        ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
         all: level,
         healthyOnes,
         degradedOnes,
@@ -178,7 +186,8 @@ interface Spread {
 }
 
 /** Over localities where they have weights, and within each by the policy. */
-function spread(list: Choices, level: LevelEndpoints, panic: boolean, parts: TableParts): Spread {
+function spread(list: Choices, level: LevelEndpoints, panic: boolean): Spread {
+  const { parts } = level
   const { cluster, localityWeighted, random } = parts
   const { kind } = cluster.loadBalancing
   if (!localityWeighted || panic) return byPolicy(list, parts)

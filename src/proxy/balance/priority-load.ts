@@ -4,6 +4,8 @@ export interface Level {
   readonly healthy: number
   readonly degraded: number
   /** Endpoints of any health, as a number: what panic is told by. */
+  /** In the place of the rules' own; absent: as they say. */
+  readonly overprovisioningPercent?: number
   readonly endpoints: { readonly total: number; readonly usable: number; readonly notDraining: number }
 }
 
@@ -29,8 +31,8 @@ export interface PriorityRules {
  * of its load balancing documentation.
  */
 export function priorityLoads(levels: readonly Level[], rules: PriorityRules): readonly LevelLoad[] {
-  const healthy = levels.map((level) => availability(level.healthy, level.total, rules))
-  const degraded = levels.map((level) => availability(level.degraded, level.total, rules))
+  const healthy = levels.map((level) => availability(level, level.healthy, rules))
+  const degraded = levels.map((level) => availability(level, level.degraded, rules))
   const available = Math.min(100, sum(healthy) + sum(degraded))
   const loads = levels.map((level): LevelLoad => ({
     healthy: 0,
@@ -52,8 +54,10 @@ export function priorityLoads(levels: readonly Level[], rules: PriorityRules): r
   return loads
 }
 
-const availability = (usable: number, total: number, { overprovisioningPercent }: PriorityRules): number =>
-  total === 0 ? 0 : Math.min(100, Math.floor((overprovisioningPercent * usable) / total))
+const availability = ({ total, overprovisioningPercent }: Level, usable: number, rules: PriorityRules): number =>
+  total === 0
+    ? 0
+    : Math.min(100, Math.floor(((overprovisioningPercent ?? rules.overprovisioningPercent) * usable) / total))
 
 const isInPanic = ({ endpoints }: Level, { panicPercent }: PriorityRules): boolean =>
   (endpoints.total === 0 ? 0 : (100 * endpoints.usable) / endpoints.total) < panicPercent

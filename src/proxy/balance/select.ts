@@ -1,4 +1,5 @@
 import { grpcStatus } from '../../base/grpc.ts'
+import type { Cluster } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply, type Service } from '../http/service.ts'
 import type { Balancer } from './balancer.ts'
@@ -7,8 +8,8 @@ import { hearReports } from './hear-reports.ts'
 import type { Verdict } from './outlier-window.ts'
 import { askedFor } from './override-hosts.ts'
 
-/** Sends one attempt to one endpoint: pool and codec. */
-export type Send = (call: Call, to: EndpointState) => Promise<Reply | Fault>
+/** Sends one attempt to one endpoint, of a cluster: pool and codec. */
+export type Send = (call: Call, to: EndpointState, of: Cluster) => Promise<Reply | Fault>
 
 /** What `select` needs. */
 export interface SelectParts {
@@ -50,13 +51,14 @@ export function select(parts: SelectParts): Service {
     trace.upstreamPrincipal = undefined
     trace.attempts++
     state.activeCalls++
-    const { timed, reported } = balancer
+    const owner = balancer.ownerOf(state)
+    const { timed, reported } = owner
     const sentMs = timed === undefined ? 0 : balancer.nowMs()
-    return send(call, state).then(
+    return send(call, state, owner.cluster).then(
       (answer) => {
         const verdict = verdictOf(answer)
         if (verdict !== undefined) {
-          balancer.report(state, verdict)
+          owner.report(state, verdict)
           timed?.(state, balancer.nowMs() - sentMs, verdict)
         } else if (isFault(answer) && answer.kind === 'outrun') {
           // Others were quicker: it is at least as slow as that.

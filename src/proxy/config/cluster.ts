@@ -8,7 +8,9 @@ export interface Cluster {
   readonly name: string
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancing
-  readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward' | 'original-destination'
+  readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward' | 'original-destination' | 'aggregate'
+  /** With discovery `aggregate`: clusters, in order, whose priority levels are its own, one behind the other. xDS: clusters.aggregate. */
+  readonly members?: readonly string[]
   /** With discovery `original-destination`; absent: where the connection was for. */
   readonly originalDestination?: OriginalDestination
   /** With discovery `dns`: how the names that stand for hosts in `endpoints` become addresses. */

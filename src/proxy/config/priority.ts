@@ -9,9 +9,12 @@ export const envoyLimits: Limits = {
   minRetryConcurrency: 3,
 }
 
-/** The cluster as calls of high priority find it: limits, connections and retries of their own. */
-export const inHighPriority = (cluster: Cluster): Cluster => ({
-  ...cluster,
-  limits: cluster.highLimits ?? envoyLimits,
-  priority: 'high',
-})
+/** The cluster as calls of high priority find it: limits, connections and retries of their own. Made once. */
+export function inHighPriority(cluster: Cluster): Cluster {
+  let high = known.get(cluster)
+  if (high === undefined)
+    known.set(cluster, (high = { ...cluster, limits: cluster.highLimits ?? envoyLimits, priority: 'high' }))
+  return high
+}
+
+const known = new WeakMap<Cluster, Cluster>()

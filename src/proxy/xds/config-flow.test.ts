@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf'
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { systemClock } from '../../base/clock.ts'
@@ -5,11 +6,13 @@ import { silentLog, type Log } from '../../base/log.ts'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Watchable } from '../../base/watchable.ts'
-import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { Cluster_LbPolicy, ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterConfigSchema as AggregateSchema } from '../../xds/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { createAdsClient } from '../../xds/ads-client.ts'
 import { connectGrpc } from '../../xds/grpc-client.ts'
+import { packAny } from '../../xds/any.ts'
 import { typeUrls } from '../../xds/type-urls.ts'
 import type { Clock } from '../../base/clock.ts'
 import { createConfigFlow, type ConfigFlow } from './config-flow.ts'
@@ -455,4 +458,41 @@ test('what earlier instances used is asked for at once', async (t) => {
   await until(flow.config, ({ routes, clusters }) => routes.has(web) && clusters.has('default/web/5432'))
   await flow.ready
   assert.equal(await flow.demand('default/gone/80'), false)
+})
+
+test('a cluster of clusters: its members are asked for, and routes wait for them', async (t) => {
+  const whole = resource(
+    'all',
+    ClusterSchema,
+    {
+      name: 'all',
+      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+      clusterDiscoveryType: {
+        case: 'clusterType',
+        value: {
+          name: 'x',
+          typedConfig: packAny(AggregateSchema, create(AggregateSchema, { clusters: ['one', 'two'] })),
+        },
+      },
+    },
+    '1',
+  )
+  const server = await testAdsServer(t)
+  server.serve(mesh())
+  const flow = flowTo(t, server)
+  await flow.ready
+  assert.equal(await flow.demand(web), true)
+  server.quiet()
+  const early = server.answer(server.send('RDS', [routesTo(web, 'all', '2')]))
+  await server.subscription('CDS', 'all')
+  await server.answer(server.send('CDS', [whole]))
+  await server.subscription('CDS', 'two')
+  await server.answer(server.send('CDS', [edsCluster('one'), edsCluster('two')]))
+  server.send('EDS', [endpoints('one', [8001])])
+  await server.subscription('EDS', 'two')
+  assert.equal(clusterOf(flow, web), web)
+  server.send('EDS', [endpoints('two', [8002])])
+  assert.equal((await early).errorDetail, undefined)
+  assert.equal(clusterOf(flow, web), 'all')
+  assert.deepEqual(flow.config.value.clusters.get('all')?.members, ['one', 'two'])
 })

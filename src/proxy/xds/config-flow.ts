@@ -136,6 +136,8 @@ export function createConfigFlow(parts: {
       const shape = resources.held('CDS').get(name)
       // A cluster asked for on demand has endpoints of its own name in our mesh: asked for in the same breath.
       if (shape === undefined && demands.has(name)) assignments.add(name)
+      // The loop comes to these too.
+      for (const member of shape?.members ?? []) clusters.add(member)
       if (shape?.edsName !== undefined) assignments.add(shape.edsName)
       if (shape !== undefined) for (const secret of secretsOfCluster(shape)) secrets.add(secret)
     }

@@ -13,6 +13,7 @@ import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import type { Address } from '../../base/address.ts'
 import { formatAddress } from '../../base/address.ts'
+import { isMadeUp } from '../config/made-up.ts'
 import { serverProblem } from './ads-target.ts'
 import type { Foreign } from './config-flow.ts'
 import { decodeApiSource } from './decode-api-source.ts'
@@ -164,6 +165,11 @@ function checkNames({ given, pipes, ads }: Pick<Bootstrap, 'given' | 'pipes' | '
     const path = `static_resources.clusters (${cluster.name})`
     secrets(path, secretsOfCluster(cluster))
     for (const tls of cluster.transports.values()) own(path, tls)
+    for (const [index, name] of (cluster.members ?? []).entries()) {
+      const member = CDS.get(name)
+      if (member !== undefined && isMadeUp(member))
+        refused.add(join(path, `cluster_type.typed_config.clusters[${index}]`), `${name} has no endpoints of its own`)
+    }
     if (cluster.edsName !== undefined && ads === undefined)
       refused.add(path, 'takes its endpoints from ads, and there is no ads_config')
   }

@@ -9,6 +9,8 @@ import {
   ClusterSchema,
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterConfigSchema as AggregateSchema } from '../../xds/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts'
+import { typeUrlOf } from '../../xds/any.ts'
 import { RoutingPriority, type TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { Cluster, DnsRules, Limits, UpstreamTls } from '../config.ts'
 import { envoyLimits } from '../config/priority.ts'
@@ -22,7 +24,7 @@ import { decodeOriginalDestination } from './decode-original-destination.ts'
 import { decodeOutlierDetection } from './decode-outlier.ts'
 import { decodeProxyTransport } from './decode-proxy-transport.ts'
 import { decodeUpstreamTls } from './decode-tls.ts'
-import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
+import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 /** A cluster without its endpoints, and what is needed to give each of them its transport. */
 export interface ClusterShape extends Omit<Cluster, 'endpoints'> {
@@ -43,13 +45,15 @@ const clusterFields = fieldNames(`name health_checks alt_stat_name type cluster_
   wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats
   original_dst_lb_config dns_lookup_family dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter`)
 
+const aggregateFields = fieldNames('clusters')
+
 const dynamicForward = 'type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig'
 
-/** One Cluster: EDS, STATIC, by DNS, the original destination, or the dynamic forward proxy. */
+/** One Cluster: EDS, STATIC, by DNS, the original destination, the dynamic forward proxy, or one of other clusters. */
 export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const cluster = fromBinary(ClusterSchema, bytes)
   knowOnly(ClusterSchema, cluster, clusterFields, '', refused)
-  const { discovery, edsName, dns } = decodeDiscovery(cluster, refused)
+  const { discovery, edsName, dns, members } = decodeDiscovery(cluster, refused)
   const original = discovery === 'original-destination' ? decodeOriginalDestination(cluster, refused) : undefined
   const healthCheck = decodeHealthCheck(cluster.healthChecks, refused)
   return {
@@ -57,6 +61,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
     ...decodeBalancing(cluster, discovery, refused),
     discovery,
+    ...(members && { members }),
     ...(dns && { dns }),
     ...(original && { originalDestination: original }),
     edsName,
@@ -77,9 +82,17 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
 function decodeDiscovery(
   cluster: XdsCluster,
   refused: Refusals,
-): { discovery: Cluster['discovery']; edsName: string | undefined; dns?: DnsRules } {
+): { discovery: Cluster['discovery']; edsName: string | undefined; dns?: DnsRules; members?: readonly string[] } {
   const { name, clusterDiscoveryType: by, edsClusterConfig } = cluster
   if (by.case === 'clusterType') {
+    const any = by.value.typedConfig
+    if (any?.typeUrl === typeUrlOf(AggregateSchema)) {
+      const config = open(any, AggregateSchema, 'cluster_type.typed_config', refused)
+      if (config !== undefined) knowOnly(AggregateSchema, config, aggregateFields, 'cluster_type.typed_config', refused)
+      const { clusters: members = [] } = config ?? {}
+      if (members.length === 0) refused.add('cluster_type.typed_config.clusters', 'expected at least one')
+      return { discovery: 'aggregate', edsName: undefined, members }
+    }
     if (by.value.typedConfig?.typeUrl !== dynamicForward)
       refused.add('cluster_type', `${by.value.name} is not supported`)
     return { discovery: 'dynamic-forward', edsName: undefined }

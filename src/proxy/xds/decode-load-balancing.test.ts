@@ -1,3 +1,5 @@
+import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts'
+import { ClusterProvidedSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.ts'
 import { create, type DescMessage } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import assert from 'node:assert/strict'
@@ -329,4 +331,34 @@ test('EDS: what discovery says of an endpoint is kept word by word where the clu
     ['healthy', 'healthy'],
     ['unhealthy', 'timeout'],
   ])
+})
+
+test('CDS: a cluster of clusters', () => {
+  const of = (clusters: readonly string[], more: ClusterInit = { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }) =>
+    ({
+      name: 'x',
+      clusterDiscoveryType: {
+        case: 'clusterType',
+        value: {
+          name: 'envoy.clusters.aggregate',
+          typedConfig: packAny(ClusterConfigSchema, create(ClusterConfigSchema, { clusters: [...clusters] })),
+        },
+      },
+      ...more,
+    }) as ClusterInit
+  const provided = {
+    policies: [
+      {
+        typedExtensionConfig: { name: 'x', typedConfig: packAny(ClusterProvidedSchema, create(ClusterProvidedSchema)) },
+      },
+    ],
+  }
+  for (const init of [of(['a', 'b']), of(['a', 'b'], { loadBalancingPolicy: provided })]) {
+    const { discovery, members } = decode('CDS', ClusterSchema, init)
+    assert.deepEqual([discovery, members], ['aggregate', ['a', 'b']])
+  }
+  assert.match(problem('CDS', ClusterSchema, of([])), /cluster_type\.typed_config\.clusters: expected at least one/)
+  assert.match(problem('CDS', ClusterSchema, of(['a'], {})), /lb_policy: expected CLUSTER_PROVIDED/)
+  const byPolicy = of(['a'], { loadBalancingPolicy: child })
+  assert.match(problem('CDS', ClusterSchema, byPolicy), /load_balancing_policy: expected cluster_provided/)
 })

@@ -6,6 +6,8 @@ import {
   Cluster_RingHashLbConfig_HashFunction as RingFunction,
   type Cluster as XdsCluster,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterProvidedSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.ts'
+import { typeUrlOf } from '../../xds/any.ts'
 import { stringIn } from '../../xds/structs.ts'
 import { isMadeUp } from '../config/made-up.ts'
 import type { Cluster, LoadBalancing } from '../config.ts'
@@ -19,6 +21,7 @@ import { fieldNames, knowOnly, type Refusals } from './refusals.ts'
 const commonFields = fieldNames(
   'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config override_host_status',
 )
+const clusterProvided = typeUrlOf(ClusterProvidedSchema)
 const consistentFields = fieldNames('use_hostname_for_hashing')
 
 /**
@@ -41,6 +44,10 @@ export function decodeBalancing(
   if (loadBalancingPolicy === undefined) return { ...decodeOld(cluster, discovery, refused), ...whole }
   // Envoy does not look at the old fields then.
   if (cluster.lbSubsetConfig !== undefined) refused.add('lb_subset_config', 'stands beside load_balancing_policy')
+  const [first] = loadBalancingPolicy.policies
+  if (providesItsOwn(discovery) && first?.typedExtensionConfig?.typedConfig?.typeUrl === clusterProvided)
+    return { ...plain({ kind: 'round-robin' }), ...whole }
+  if (discovery === 'aggregate') refused.add('load_balancing_policy', 'expected cluster_provided')
   const policy = decodePolicyList(loadBalancingPolicy, 'load_balancing_policy', refused)
   return { ...(policy ?? plain({ kind: 'round-robin' })), ...whole }
 }
@@ -67,6 +74,8 @@ function decodeOldPolicy(
   discovery: Cluster['discovery'],
   refused: Refusals,
 ): LoadBalancing {
+  if (discovery === 'aggregate' && lbPolicy !== LbPolicy.CLUSTER_PROVIDED)
+    refused.add('lb_policy', 'expected CLUSTER_PROVIDED')
   const part = discovery === 'original-destination' ? 'originalDstLbConfig' : partOf[lbPolicy]
   if (by.case !== undefined && by.case !== part) refused.add(by.case, 'is for another lb_policy')
   switch (lbPolicy) {
@@ -93,11 +102,15 @@ function decodeOldPolicy(
     case LbPolicy.MAGLEV:
       return maglev(by.case === 'maglevLbConfig' ? by.value.tableSize : undefined, 'maglev_lb_config', refused)
     default:
-      if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || !isMadeUp({ discovery }))
+      if (lbPolicy !== LbPolicy.CLUSTER_PROVIDED || !providesItsOwn(discovery))
         refused.add('lb_policy', 'expected ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH or MAGLEV')
       return { kind: 'round-robin' }
   }
 }
+
+/** Who takes a call follows from the cluster's kind. */
+const providesItsOwn = (discovery: Cluster['discovery']): boolean =>
+  discovery === 'aggregate' || isMadeUp({ discovery })
 
 const partOf: Readonly<Record<number, XdsCluster['lbConfig']['case']>> = {
   [LbPolicy.ROUND_ROBIN]: 'roundRobinLbConfig',

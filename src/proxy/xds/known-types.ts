@@ -4,6 +4,8 @@ import {
   StderrAccessLogSchema,
   StdoutAccessLogSchema,
 } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
+import { ClusterConfigSchema as AggregateSchema } from '../../xds/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts'
+import { ClusterProvidedSchema } from '../../xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
 import { CorsPolicySchema, CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
@@ -80,6 +82,8 @@ export const knownTypes: Registry = createRegistry(
   UpstreamTlsContextSchema,
   HttpProtocolOptionsSchema,
   ClusterConfigSchema,
+  AggregateSchema,
+  ClusterProvidedSchema,
   RoundRobinSchema,
   LeastRequestSchema,
   ProxyProtocolSchema,

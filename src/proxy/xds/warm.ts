@@ -64,7 +64,15 @@ export function createWarming(
     isSdsSecret(name)
       ? others?.().has(name) !== true
       : !resources.held('SDS').has(name) && !resources.isAbsent('SDS', name)
-  const missingCluster = (name: string): boolean => !built.has(name) && !resources.isAbsent('CDS', name)
+  const missingCluster = (name: string): boolean => isMissing(name, new Set())
+  /** Of a cluster that is made of others all are needed. */
+  const isMissing = (name: string, seen: Set<string>): boolean => {
+    if (seen.has(name)) return false
+    seen.add(name)
+    const one = built.get(name)
+    if (one === undefined) return !resources.isAbsent('CDS', name)
+    return one.shape.members?.some((member) => isMissing(member, seen)) === true
+  }
 
   function missingOfTable(table: RouteTable): string[] {
     return clustersOfTable(table)
