@@ -5,6 +5,7 @@ import { openHostCapture, type CaptureSockets } from './capture/host/host-captur
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
 import { keepSession } from './control-session.ts'
 import { findEnvoy } from './envoy/find-envoy.ts'
+import { forkEarly, type EarlySidecar, type ForkParts } from './fork-sidecar.ts'
 import { findControlPlane, type ControlPlaneDoor } from './find-control-plane.ts'
 import { joinWish, startMessage } from './introduce.ts'
 import { bindListeners, type Listeners } from './listeners.ts'
@@ -17,9 +18,6 @@ import { drainMs, runProgram } from './run-program.ts'
 import { ownSidecarScript, type Sidecar } from './sidecar-process.ts'
 import { startSidecar } from './start-sidecar.ts'
 import { listenForStop, type StopSignals } from './stop-signals.ts'
-
-/** The original destination of a connection is asked of the kernel by `node:ffi`, which warns that it is new. */
-const capturedFlags = ['--disable-warning=ExperimentalWarning']
 
 /**
  * `weft run` from beginning to end: registers the workload, starts its sidecar and then the program, and takes all down in the order in
@@ -42,6 +40,24 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
   if ('refused' in door) return door
   const envoy = options.envoy && findEnvoy(options.envoy, parts)
   if (envoy !== undefined && 'refused' in envoy) return envoy
+  const early = envoy === undefined && options.workers === 1 ? forkEarly(forkParts(parts)) : undefined
+  try {
+    return await runUnderway(options, parts, { door, stop, early, envoy: envoy?.file })
+  } finally {
+    early?.close()
+  }
+}
+
+/** What `run` found before anything was opened. */
+interface Underway {
+  readonly door: ControlPlaneDoor
+  readonly stop: StopSignals
+  readonly early: EarlySidecar | undefined
+  /** Envoy's file; undefined: the sidecar is Weft's own. */
+  readonly envoy: string | undefined
+}
+
+async function runUnderway(options: AgentOptions, parts: AgentParts, underway: Underway): Promise<number | Refused> {
   const namespace = await chooseCapture(options, parts)
   if (namespace !== undefined && 'refused' in namespace) return namespace
   const onHost = options.capture === 'host' ? await openHostCapture(parts.env, process.getuid?.() ?? -1) : undefined
@@ -49,7 +65,7 @@ async function run(options: AgentOptions, parts: AgentParts, stop: StopSignals):
   try {
     const unusable = await checkProgram(options, parts, namespace)
     if (unusable !== undefined) return unusable
-    return await runCaptured(options, parts, { door, namespace, onHost, stop, envoy: envoy?.file })
+    return await runCaptured(options, parts, { ...underway, namespace, onHost })
   } finally {
     namespace?.close()
     onHost?.close()
@@ -80,28 +96,25 @@ async function chooseCapture(
 async function runCaptured(
   options: AgentOptions,
   parts: AgentParts,
-  { door, namespace, onHost, stop, envoy }: Omit<Ground, 'listeners'> & { readonly onHost: CaptureSockets | undefined },
+  { onHost, ...ground }: Omit<Ground, 'listeners'> & { readonly onHost: CaptureSockets | undefined },
 ): Promise<number | Refused> {
-  const host = await inboundHost(options, parts, { door, stop })
+  const { namespace } = ground
+  const host = await inboundHost(options, parts, ground)
   if (typeof host !== 'string') return host
   const listeners = bindListeners(options, host, namespace, onHost)
   if ('refused' in listeners) return listeners
   for (const port of listeners.taken)
     parts.say(`weft run: another program has port ${port} of this machine: only the mesh reaches this one's`)
   try {
-    return await runRegistered(options, parts, { door, listeners, namespace, stop, envoy })
+    return await runRegistered(options, parts, { ...ground, listeners })
   } finally {
     listeners.close()
   }
 }
 
-interface Ground {
-  readonly door: ControlPlaneDoor
+interface Ground extends Underway {
   readonly listeners: Listeners
   readonly namespace: Namespace | undefined
-  readonly stop: StopSignals
-  /** Envoy's file; undefined: the sidecar is Weft's own. */
-  readonly envoy: string | undefined
 }
 
 async function runRegistered(options: AgentOptions, parts: AgentParts, ground: Ground): Promise<number | Refused> {
@@ -143,27 +156,33 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
 async function startProxy(
   options: AgentOptions,
   parts: AgentParts,
-  { envoy, listeners, namespace, member }: Ground & { readonly member: Membership },
+  { envoy, early, listeners, namespace, member }: Ground & { readonly member: Membership },
 ): Promise<Sidecar | { readonly failed: string }> {
-  const { clock, random, log, env, output } = parts
+  const { clock, random, log } = parts
   if (envoy !== undefined) {
     const { superviseEnvoy } = await import('./envoy/supervise-envoy.ts')
     return superviseEnvoy(envoy, options, { ...parts, member, listeners })
   }
   return startSidecar(options, member, {
-    script: parts.sidecarScript ?? ownSidecarScript(),
-    flags: [...(parts.sidecarFlags ?? []), ...(listeners.dns === undefined ? [] : capturedFlags)],
+    ...forkParts(parts),
+    early,
     sockets: listeners.all,
     start: () => startMessage(options, member, listeners),
     connectInside: namespace && ((port) => namespace.connect(port)),
     allowDatagrams: namespace && ((allow) => namespace.allowDatagrams(allow)),
-    env,
-    ...(output === undefined ? {} : { output }),
     clock,
     random,
     log,
   })
 }
+
+/** The original destination of a captured connection is asked of the kernel by `node:ffi`, which warns that it is new. */
+const forkParts = ({ sidecarScript, sidecarFlags, env, output }: AgentParts): ForkParts => ({
+  script: sidecarScript ?? ownSidecarScript(),
+  flags: [...(sidecarFlags ?? []), '--disable-warning=ExperimentalWarning'],
+  env,
+  ...(output === undefined ? {} : { output }),
+})
 
 /** By SIGHUP: nobody waits for an answer. */
 async function upgrade(sidecar: Sidecar, { service }: AgentOptions, { say }: AgentParts): Promise<void> {

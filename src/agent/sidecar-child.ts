@@ -1,7 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { FromSidecar, ToSidecar, WorkerPlace } from '../proxy/sidecar-messages.ts'
-import type { AgentParts } from './options.ts'
+import { forkSidecar, type EarlySidecar, type ForkParts } from './fork-sidecar.ts'
 import type { DeskSeat } from './socket-desk.ts'
 import { passHandle, type HeldSocket } from './sockets.ts'
 
@@ -44,35 +44,19 @@ export interface ColleagueChannel {
 export type TeamMessage = Extract<FromSidecar, { kind: 'subscribe' | 'received' | 'trust' | 'gather' | 'give' }>
 
 /** What a sidecar process is started with. */
-export interface SidecarChildParts {
-  readonly script: string
-  readonly flags: readonly string[]
+export interface SidecarChildParts extends ForkParts {
+  /** One that was forked early, for the first that begins. */
+  readonly early?: EarlySidecar | undefined
   /** Opens a connection to the program where only somebody inside of its namespace can. */
   readonly connectInside?: ((port: number) => Promise<{ handle: unknown } | { error: string }>) | undefined
   /** Hears whether the program may send datagrams that are not DNS. */
   readonly allowDatagrams?: ((allow: boolean) => void) | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** A file that it has open as well, as its descriptor 4; absent: none. */
-  readonly inherited?: number
   /** Where it asks for further sockets; absent: it has all of them. */
   readonly desk?: DeskSeat
   /** A process begins; absent: it is alone. */
   readonly colleague?: (channel: ColleagueChannel) => Colleague
-  /** Its standard output is ours; absent: it goes to our standard error, where it does not mix with the program's. */
-  readonly ownOutput?: boolean
-  /** Takes what it writes; absent: that goes to our standard error. */
-  readonly output?: AgentParts['output']
   readonly clock: Clock
 }
-
-/** What a sidecar needs of the environment; the program's own variables and secrets are none of its business. */
-const passedOn = ['PATH', 'HOME', 'TZ', 'LANG', 'TMPDIR', 'NODE_V8_COVERAGE']
-
-/**
- * How far the space for young objects may grow, MB, three times over: under load with V8's own 32 a sidecar holds 175 to 200 MB
- * resident, with this one 118, for about 4 % more CPU per request. With 4 and less the collector runs so often that it costs 15 %.
- */
-const heapFlag = '--max-semi-space-size=8'
 
 /** Starts one. `counted` hears what it has counted since another one has taken over. */
 export function startSidecarChild(
@@ -80,18 +64,7 @@ export function startSidecarChild(
   counted: (figures: Extract<FromSidecar, { kind: 'figures' }>['figures']) => void,
 ): SidecarChild {
   const { clock } = parts
-  // A session of its own: Ctrl-C at the terminal must not end it before the program's last calls are answered.
-  const child = fork(parts.script, [], {
-    execArgv: [heapFlag, ...parts.flags],
-    stdio: [
-      'ignore',
-      ...(parts.output === undefined ? ([parts.ownOutput === true ? 1 : 2, 2] as const) : (['pipe', 'pipe'] as const)),
-      'ipc',
-      ...(parts.inherited === undefined ? [] : [parts.inherited]),
-    ],
-    detached: true,
-    env: Object.fromEntries(passedOn.map((name) => [name, parts.env[name]])),
-  })
+  const child = parts.early?.take() ?? forkSidecar(parts)
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => parts.output?.('stderr', chunk))
   const warm = Promise.withResolvers<void>()
