@@ -19,7 +19,7 @@ import { deadline, idleLimit, streamLimit } from './recovery/deadline.ts'
 import { hedge } from './recovery/hedge.ts'
 import { mirror, type MirrorParts, type MirrorTarget } from './recovery/mirror.ts'
 import { retry } from './recovery/retry.ts'
-import { tellAttempt } from './recovery/tell-attempt.ts'
+import { tellAttempt, tellAttempts } from './recovery/tell-attempt.ts'
 import { redirect, rewrite, rewriteByEndpoint } from './route/change-url.ts'
 import { compileCallTests, compileRetryTests } from './route/header-match.ts'
 import { hashing } from './route/hash-policy.ts'
@@ -99,7 +99,7 @@ function alongCluster(
   world: World,
   shared: Shared,
 ): Service {
-  const { retry: policy, path, clusterNotFoundStatus: status = 503 } = action
+  const { retry: policy, path, clusterNotFoundStatus: status = 503, bufferLimitBytes: limitBytes } = action
   const { config, balancerOf } = world
   const known = config.clusters.get(name)
   if (known === undefined) {
@@ -114,10 +114,12 @@ function alongCluster(
     [
       editRequest(requestEdits),
       editReply(responseEdits),
+      action.tellAttempts && tellAttempts, // how often it was tried
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
-      mirror(mirrorTargets(action, world, shared), mirrorParts(shared)), // copies of what goes upstream, and never again for a retry
-      retry(policy, { budget, random, wheel, clock, tests: policy && compileRetryTests(policy) }), // above select: each attempt may take another endpoint (gRFC A6)
-      action.hedging && hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget }), // each of which may become several
+      mirror(mirrorTargets(action, world, shared), mirrorParts(shared, action.bufferLimitBytes)), // copies of what goes upstream, and never again for a retry
+      retry(policy, { budget, random, wheel, clock, tests: policy && compileRetryTests(policy), limitBytes }), // above select: each attempt may take another endpoint (gRFC A6)
+      action.hedging &&
+        hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget, limitBytes }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
       action.tellAttempt && tellAttempt, // and which one it is
     ],
@@ -172,8 +174,9 @@ function mirrorTargets(
   })
 }
 
-const mirrorParts = ({ random, log }: Shared): MirrorParts => ({
+const mirrorParts = ({ random, log }: Shared, backlogBytes?: number): MirrorParts => ({
   random,
+  backlogBytes,
   failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
 })
 

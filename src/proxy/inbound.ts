@@ -1,7 +1,7 @@
 import { edgeHeaders } from './edge-headers.ts'
 import { stack, type Service } from './http/service.ts'
 import { log, route, type HttpStackParts } from './outbound.ts'
-import { paths, serverHeader, underscores, upgrades } from './manners.ts'
+import { paths, serverHeader, underscores } from './manners.ts'
 import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
 import { listenerStreamLimit } from './recovery/deadline.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -18,7 +18,6 @@ export function inbound(parts: HttpStackParts): Service {
       serverHeader(terminal.serverHeader), // who answered
       listenerStreamLimit(terminal.streamTimeoutMs, shared), // the most that any call may last
       underscores(terminal.underscores), // names that programs read in two ways
-      upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // policy and program must read the same path
       edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone

@@ -5,7 +5,7 @@ import { faultStatus } from './http/fault.ts'
 import { headerValue } from './http/headers.ts'
 import { isFault } from './http/service.ts'
 import { makeCall, makeReply } from './http/testing/fake-call.ts'
-import { paths, underscores } from './manners.ts'
+import { paths, underscores, upgradeRefused } from './manners.ts'
 
 /** Where a path goes, or what is answered. */
 async function fate(path: string, shape: Partial<PathShape>): Promise<string> {
@@ -58,4 +58,23 @@ test('fields whose names have an underscore pass, are dropped, or refuse the cal
   assert.equal(await ask('refuse', headers), '400')
   assert.equal(await ask('refuse', { 'x-a': 'a_b' }), 'x-a')
   assert.equal(underscores(undefined), undefined)
+})
+
+test('an upgrade is taken where the route says so, else where the listener does', async () => {
+  const fateOf = async (upgrade: string, ofRoute?: [string, boolean][]): Promise<number | undefined> => {
+    const action = { kind: 'forward', clusters: [], timeoutMs: 0, retry: undefined } as const
+    const route = ofRoute === undefined ? action : { ...action, upgrades: new Map(ofRoute) }
+    const fault = await upgradeRefused(upgrade, ['websocket'], route)
+    return fault && faultStatus(fault)
+  }
+  assert.equal(await fateOf('WebSocket'), undefined)
+  assert.equal(await fateOf('spdy/3.1'), 403)
+  assert.equal(await fateOf('websocket', [['websocket', false]]), 403)
+  assert.equal(await fateOf('websocket', [['spdy/3.1', true]]), undefined)
+  assert.equal(await fateOf('SPDY/3.1', [['spdy/3.1', true]]), undefined)
+  assert.equal(
+    (await upgradeRefused('foo', ['websocket'], { kind: 'direct', status: 200, body: '' }))?.kind,
+    'bad-request',
+  )
+  assert.equal(upgradeRefused('websocket', ['websocket'], { kind: 'direct', status: 200, body: '' }), undefined)
 })

@@ -1,4 +1,4 @@
-import type { HttpTerminal, PathShape } from './config.ts'
+import type { HttpTerminal, PathShape, RouteAction } from './config.ts'
 import { emptyBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
@@ -34,12 +34,15 @@ function redirectTo({ scheme, authority, path }: Call): Promise<Reply> {
   return Promise.resolve({ status: 307, headers: [headerField('location', location)], body: emptyBody })
 }
 
-/** Who wants to change to a protocol that is not offered is refused. */
-export function upgrades(allowed: readonly string[]): Layer {
-  return (next) => (call) =>
-    call.upgrade === undefined || allowed.includes(call.upgrade.toLowerCase())
-      ? next(call)
-      : refused(403, `an upgrade to ${call.upgrade} is not offered here`)
+/** Why an upgrade is not taken: neither the route says that it is offered, nor, where that says nothing of it, the listener. Undefined: it is. */
+export function upgradeRefused(
+  upgrade: string,
+  offered: readonly string[],
+  action: RouteAction,
+): Promise<Fault> | undefined {
+  const type = upgrade.toLowerCase()
+  const ofRoute = action.kind === 'forward' ? action.upgrades?.get(type) : undefined
+  return (ofRoute ?? offered.includes(type)) ? undefined : refused(403, `an upgrade to ${upgrade} is not offered here`)
 }
 
 /** Fields whose names have a `_`, which many programs cannot tell from `-`: without them, or not at all. Undefined: they pass. */

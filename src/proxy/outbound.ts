@@ -4,7 +4,7 @@ import type { HttpTerminal, ProxyConfig, RouteTable } from './config.ts'
 import { edgeHeaders } from './edge-headers.ts'
 import type { Fault } from './http/fault.ts'
 import { stack, type Call, type Layer, type Peer, type Reply, type Service } from './http/service.ts'
-import { paths, serverHeader, underscores, upgrades } from './manners.ts'
+import { paths, serverHeader, underscores, upgradeRefused } from './manners.ts'
 import { requestHeaders } from './request-headers.ts'
 import { serviceOfHost } from './route/names.ts'
 import { allowsOthers } from './outside.ts'
@@ -44,7 +44,6 @@ export function outbound(parts: HttpStackParts): Service {
       serverHeader(terminal.serverHeader), // who answered
       listenerStreamLimit(terminal.streamTimeoutMs, shared), // the most that any call may last
       underscores(terminal.underscores), // names that programs read in two ways
-      upgrades(terminal.upgrades), // what is not offered is refused
       paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
@@ -72,6 +71,10 @@ export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Se
     const found = snapshot.routerOf(table)(call)
     if (found === undefined) {
       return unrouted(call)
+    }
+    if (call.upgrade !== undefined) {
+      const refused = upgradeRefused(call.upgrade, terminal.upgrades, found.action)
+      if (refused !== undefined) return refused
     }
     call.trace.route = found.origin?.resource ?? found.name
     call.trace.origin = found.origin

@@ -23,6 +23,8 @@ export interface VirtualHost {
   readonly domains: readonly string[]
   /** First match wins. */
   readonly routes: readonly Route[]
+  /** Who asks in plain text is sent to https first: everybody, or all but those from within. Absent: nobody. xDS: require_tls. */
+  readonly requireTls?: 'all' | 'external'
 }
 
 export interface Route {
@@ -163,6 +165,12 @@ export type RouteAction =
       readonly clusterNotFoundStatus?: 404 | 500 | 503
       /** The upstream is told which attempt it gets, counted from 1. xDS: include_request_attempt_count. */
       readonly tellAttempt?: true
+      /** The client is told how many attempts it took. xDS: include_attempt_count_in_response. */
+      readonly tellAttempts?: true
+      /** So much of a request is kept for other attempts, or may a copy fall behind it, bytes; absent: as those say who keep it. xDS: request_body_buffer_limit, per_request_buffer_limit_bytes. */
+      readonly bufferLimitBytes?: number
+      /** What clients may ask to change to here, lower case, whatever the listener says of it. Absent: as that says. xDS: upgrade_configs. */
+      readonly upgrades?: ReadonlyMap<string, boolean>
     }
   /** Absent parts are those of the request. xDS: RedirectAction. */
   | {

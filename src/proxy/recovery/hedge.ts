@@ -15,6 +15,8 @@ import { isIdempotent } from './worth-retrying.ts'
 export interface HedgeParts {
   /** Of the cluster that the call goes to: hedges are in it with its retries. */
   readonly budget: RetryBudget
+  /** A request body is kept up to this size; absent: `hedgeLimitBytes`. */
+  readonly limitBytes?: number | undefined
   /** How long attempts took; outlives configurations. */
   readonly latency: LearnedQuantile
   readonly wheel: TimerWheel
@@ -68,9 +70,18 @@ interface Attempt extends SeparateCall {
 function race(
   { maxAttempts }: Hedging,
   delayMs: number,
-  { call, next, budget, latency, wheel, nowMs, hedged }: HedgeParts & { readonly call: Call; readonly next: Service },
+  {
+    call,
+    next,
+    budget,
+    latency,
+    wheel,
+    nowMs,
+    hedged,
+    limitBytes = hedgeLimitBytes,
+  }: HedgeParts & { readonly call: Call; readonly next: Service },
 ): Promise<Reply | Fault> {
-  const remembered = call.body.length === 0 ? undefined : remember(call.body, hedgeLimitBytes)
+  const remembered = call.body.length === 0 ? undefined : remember(call.body, limitBytes)
   const attempts: Attempt[] = []
   let tried = call.trace.tried
   let over = false

@@ -17,6 +17,8 @@ export interface MirrorTarget {
 /** What mirrors need beside their targets. */
 export interface MirrorParts {
   readonly random: Random
+  /** How far a copy may fall behind the original; absent: `mirrorBacklogBytes`. */
+  readonly backlogBytes?: number | undefined
   /** Told of bugs of this proxy, never of faults. */
   readonly failed: (error: unknown) => void
 }
@@ -28,13 +30,16 @@ export const mirrorBacklogBytes: number = 256 * 1024
  * Sends copies of calls to other services and forgets them: their answers are read away, their failures pass unheard, their slowness
  * costs them the copy. Tunnels (CONNECT, upgrades) are not copied. Source: Envoy RouteAction.request_mirror_policies.
  */
-export function mirror(targets: readonly MirrorTarget[], { random, failed }: MirrorParts): Layer | undefined {
+export function mirror(
+  targets: readonly MirrorTarget[],
+  { random, failed, backlogBytes = mirrorBacklogBytes }: MirrorParts,
+): Layer | undefined {
   if (targets.length === 0) return undefined
   return (next) => (call) => {
     if (call.method === 'CONNECT' || call.upgrade !== undefined) return next(call)
     const chosen = targets.filter(({ share }) => share >= 1 || random.unit() < share)
     if (chosen.length === 0) return next(call)
-    const tee = call.body.length === 0 ? undefined : createTee(call.body, mirrorBacklogBytes)
+    const tee = call.body.length === 0 ? undefined : createTee(call.body, backlogBytes)
     const copies = chosen.map((target) => ({ target, shadow: shadowOf(call, target, tee?.copy() ?? emptyBody) }))
     if (tee !== undefined) {
       call.body = tee.main

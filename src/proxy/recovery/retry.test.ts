@@ -430,6 +430,27 @@ test('a body of which more than 64 KiB went out is not sent again; one that nobo
   assert.equal(!isFault(answer) && answer.status, 201)
 })
 
+test('a route may say how much of a body is kept', async () => {
+  for (const [limitBytes, attempts] of [
+    [3, 1],
+    [5, 2],
+  ] as const) {
+    const clock = manualClock()
+    const budget = createRetryBudget({ retryBudgetPercent: 100, minRetryConcurrency: 3 })
+    const parts = { budget, random: seeded(1), wheel: createTimerWheel(clock, 1), clock, limitBytes }
+    const service = retry(
+      policy(),
+      parts,
+    )((call) => {
+      call.trace.attempts++
+      return textOf(call.body).then(() => (call.trace.attempts === 1 ? unprocessed : makeReply()))
+    })
+    const call = makeCall({ method: 'POST', body: bytesBody(Buffer.from('order')) })
+    await service(call)
+    assert.equal(call.trace.attempts, attempts)
+  }
+})
+
 test('a reply that asks for time gets it, and is the answer where the caller does not wait that long', async () => {
   const asking: Reply = { ...makeReply(503), headers: [headerField('retry-after', '1')] }
   const rules = {

@@ -19,6 +19,8 @@ export interface RetryParts {
   readonly random: Random
   readonly wheel: TimerWheel
   readonly clock: Clock
+  /** A request body is kept up to this size; absent: `replayLimitBytes`. */
+  readonly limitBytes?: number | undefined
   /** What the policy asks of headers; absent: nothing. */
   readonly tests?: RetryTests | undefined
 }
@@ -32,7 +34,7 @@ export const replayLimitBytes: number = 64 * 1024
  * budget. Without retries in the policy the layer only counts.
  */
 export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer {
-  const { budget, tests } = parts
+  const { budget, tests, limitBytes = replayLimitBytes } = parts
   if (policy === undefined || (policy.retries === 0 && policy.perTryTimeoutMs === 0))
     return (next) => (call) => {
       budget.began()
@@ -44,7 +46,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
     return (call) => {
       budget.began()
       call.onEnd(budget.ended)
-      const replay = call.body.length === 0 ? undefined : new Replay(call.body, replayLimitBytes)
+      const replay = call.body.length === 0 ? undefined : new Replay(call.body, limitBytes)
       if (replay !== undefined) call.body = replay.attempt()
       return once(call).then((answer) => {
         if (worthRetrying(policy, call, answer, tests)) return attemptAgain(policy, parts, once, call, replay, answer)

@@ -1,7 +1,7 @@
 import { headerField } from '../http/headers.ts'
-import type { Layer } from '../http/service.ts'
+import { isFault, type Layer } from '../http/service.ts'
 
-/** By this header an upstream learns that others may have heard the request before. Source: Envoy, `x-envoy-attempt-count`. */
+/** By this header an upstream learns that others may have heard the request before, and a client how many have. Source: Envoy, `x-envoy-attempt-count`. */
 const attemptHeader = 'x-envoy-attempt-count'
 
 /** Tells the upstream which attempt it gets, counted from 1: below retries. What a caller says of it is not true here. */
@@ -10,3 +10,11 @@ export const tellAttempt: Layer = (next) => (call) => {
   call.headers = [...others, headerField(attemptHeader, String(call.trace.attempts + 1))]
   return next(call)
 }
+
+/** Tells the client how many attempts its answer took: above retries. */
+export const tellAttempts: Layer = (next) => (call) =>
+  next(call).then((answer) => {
+    if (isFault(answer)) return answer
+    const others = answer.headers.filter(({ name }) => name !== attemptHeader)
+    return { ...answer, headers: [...others, headerField(attemptHeader, String(call.trace.attempts))] }
+  })

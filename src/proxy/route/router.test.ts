@@ -264,3 +264,23 @@ test('routes with a share: one draw a call, so that shares overlap as in Envoy',
   const never = compileRoutes(oneHost(shared('never', 0), route('rest', path('prefix', '/'))), seeded(7))
   assert.equal(never(makeCall({}))?.name, 'rest')
 })
+
+test('a host that wants TLS sends all others away, whatever they ask for, or all but those from within', () => {
+  const insisting = (requireTls: 'all' | 'external'): RouteTable =>
+    table([{ name: 'all', domains: ['*'], routes: [route('in', path('prefix', '/a'))], requireTls }])
+  const plain = { 'x-forwarded-proto': 'http' }
+  const secure = { 'x-forwarded-proto': 'https' }
+  const within = { ...plain, 'x-envoy-internal': 'true' }
+  for (const [wanted, headers, expected] of [
+    ['all', plain, 'all/require-tls'],
+    ['all', {}, 'all/require-tls'],
+    ['all', within, 'all/require-tls'],
+    ['all', secure, 'in'],
+    ['external', plain, 'all/require-tls'],
+    ['external', within, 'in'],
+    ['external', secure, 'in'],
+  ] as const)
+    assert.equal(find(insisting(wanted), { path: '/a', headers }), expected, `${wanted} ${JSON.stringify(headers)}`)
+  assert.equal(find(insisting('all'), { path: '/elsewhere', headers: plain }), 'all/require-tls')
+  assert.equal(find(insisting('all'), { path: '/elsewhere', headers: secure }), undefined)
+})

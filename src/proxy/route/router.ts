@@ -1,5 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import type { Route, RouteTable, VirtualHost } from '../config.ts'
+import { headerValue, joinedHeaderValue } from '../http/headers.ts'
 import type { Call } from '../http/service.ts'
 import { compileDomains, withoutPort } from './domain-index.ts'
 import { compileCallTests } from './header-match.ts'
@@ -25,7 +26,37 @@ export function compileRoutes(table: RouteTable, random: Random): Router {
   }
 }
 
-function compileVirtualHost({ routes }: VirtualHost, random: Random): Router {
+/** Marked by the layers before: a client from within. Source: Envoy. */
+const internalHeader = 'x-envoy-internal'
+
+/** Of a host that wants TLS, all that come without are sent away first, whatever they ask for. Source: Envoy, VirtualHost.require_tls. */
+function insisting({ name, requireTls }: VirtualHost, find: Router): Router {
+  const toTls: Route = {
+    name: `${name}/require-tls`,
+    match: { path: { kind: 'prefix', value: '/', caseSensitive: true }, headers: [], queryParameters: [] },
+    action: {
+      kind: 'redirect',
+      status: 301,
+      scheme: 'https',
+      host: undefined,
+      port: undefined,
+      path: undefined,
+      stripQuery: false,
+    },
+    origin: undefined,
+  }
+  const goes = ({ headers }: Call): boolean =>
+    joinedHeaderValue(headers, 'x-forwarded-proto') === 'https' ||
+    (requireTls === 'external' && headerValue(headers, internalHeader) === 'true')
+  return (call, drawn) => (goes(call) ? find(call, drawn) : toTls)
+}
+
+function compileVirtualHost(host: VirtualHost, random: Random): Router {
+  const find = compileRoutesOf(host, random)
+  return host.requireTls === undefined ? find : insisting(host, find)
+}
+
+function compileRoutesOf({ routes }: VirtualHost, random: Random): Router {
   const find = compilePathIndex(routes.map(({ match }) => match.path))
   const tests = routes.map(({ match }) => compileCallTests(match.headers, match.queryParameters))
   if (routes.some(({ match }) => match.share !== undefined)) {

@@ -5,14 +5,12 @@ import {
 import {
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
-  HttpConnectionManager_UpgradeConfigSchema,
   type HttpConnectionManager,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { HttpTerminal, PathShape } from '../config.ts'
 import { durationMs } from './decode-parts.ts'
-import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
-
-const upgradeFields = fieldNames('upgrade_type enabled')
+import { decodeUpgrades } from './decode-upgrades.ts'
+import { join, type Refusals } from './refusals.ts'
 
 /** How a connection manager treats clients: which upgrades, what paths look like, who says that it is the server. */
 export function decodeManners(
@@ -20,18 +18,11 @@ export function decodeManners(
   path: string,
   refused: Refusals,
 ): Pick<HttpTerminal, 'upgrades' | 'paths' | 'serverHeader'> {
-  const upgrades = manager.upgradeConfigs.flatMap((config, index) => {
-    const at = join(path, `upgrade_configs[${index}]`)
-    knowOnly(HttpConnectionManager_UpgradeConfigSchema, config, upgradeFields, at, refused)
-    const type = config.upgradeType.toLowerCase()
-    if (type !== 'websocket') refused.add(join(at, 'upgrade_type'), `${config.upgradeType} is not supported`)
-    return config.enabled === false ? [] : [type]
-  })
   const name = manager.serverName || 'weft'
   if (/[^\x20-\x7e]/.test(name)) refused.add(join(path, 'server_name'), 'is no header value')
   const how = manager.serverHeaderTransformation
   return {
-    upgrades,
+    upgrades: decodeUpgrades(manager, path, refused),
     paths: decodePaths(manager, path, refused),
     ...(how === ServerHeader.PASS_THROUGH
       ? {}

@@ -9,6 +9,7 @@ import {
   RouteMatchSchema,
   RouteSchema,
   VirtualHostSchema,
+  VirtualHost_TlsRequirementType as TlsRequirement,
   type DirectResponseAction,
   type QueryParameterMatcher,
   type Route as XdsRoute,
@@ -27,6 +28,7 @@ import type {
   RouteTable,
   VirtualHost,
 } from '../config.ts'
+import { decodeBufferLimit } from './decode-buffer-limit.ts'
 import { decodeDestinations, inOrder, splitsByHash, type Levels } from './decode-destinations.ts'
 import { decodeDescriptors } from './decode-descriptors.ts'
 import { decodeFilterConfigs, narrowed, type RouteFilters } from './decode-filter-configs.ts'
@@ -47,6 +49,7 @@ import {
 } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { inlineText } from './decode-source.ts'
+import { decodeRouteUpgrades } from './decode-upgrades.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
@@ -90,7 +93,8 @@ export function decodeRouteTable(table: RouteConfiguration, path: string, refuse
 
 const hostFields = fieldNames(
   `name domains routes retry_policy hedge_policy rate_limits metadata typed_per_filter_config include_is_timeout_retry_header
-    include_request_attempt_count ${headerEditFields}`,
+    include_request_attempt_count include_attempt_count_in_response require_tls request_body_buffer_limit
+    per_request_buffer_limit_bytes ${headerEditFields}`,
 )
 
 function decodeVirtualHost(
@@ -109,6 +113,7 @@ function decodeVirtualHost(
   return {
     name: host.name,
     domains: host.domains.map((domain) => domain.toLowerCase()),
+    ...requiredTls(host, path, refused),
     routes: host.routes.map((route, index) => {
       const decoded = decodeRoute(route, context, index, join(path, `routes[${index}]`), refused)
       const name = used.has(decoded.name) ? `${decoded.name}#${used.size}` : decoded.name
@@ -118,8 +123,21 @@ function decodeVirtualHost(
   }
 }
 
+const tlsWanted: Readonly<Record<number, VirtualHost['requireTls']>> = {
+  [TlsRequirement.EXTERNAL_ONLY]: 'external',
+  [TlsRequirement.ALL]: 'all',
+}
+
+function requiredTls({ requireTls }: XdsVirtualHost, path: string, refused: Refusals): Pick<VirtualHost, 'requireTls'> {
+  const wanted = tlsWanted[requireTls]
+  if (wanted === undefined && requireTls !== TlsRequirement.NONE)
+    refused.add(join(path, 'require_tls'), `${requireTls} is not supported`)
+  return wanted === undefined ? {} : { requireTls: wanted }
+}
+
 const routeFields = fieldNames(
-  `name match route redirect direct_response metadata decorator stat_prefix typed_per_filter_config ${headerEditFields}`,
+  `name match route redirect direct_response metadata decorator stat_prefix typed_per_filter_config request_body_buffer_limit
+    per_request_buffer_limit_bytes ${headerEditFields}`,
 )
 
 /** What the parts around a route say about it. */
@@ -270,7 +288,7 @@ const nothing: RouteAction = { kind: 'direct', status: 500, body: '' }
 
 const forwardFields = fieldNames(`cluster weighted_clusters cluster_not_found_response_code timeout retry_policy
   include_vh_rate_limits max_stream_duration prefix_rewrite regex_rewrite host_rewrite_literal host_rewrite_header host_rewrite_path_regex auto_host_rewrite append_x_forwarded_host
-  request_mirror_policies hash_policy hedge_policy rate_limits metadata_match idle_timeout priority`)
+  request_mirror_policies hash_policy hedge_policy rate_limits metadata_match idle_timeout priority upgrade_configs`)
 
 const notFoundStatus: Readonly<Record<number, 404 | 500 | 503>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -290,6 +308,7 @@ function decodeForward(
   const written = action.retryPolicy ?? around.host.retryPolicy
   const retry = written && decodeRetryPolicy(written, weft, join(path, 'retry_policy'), refused)
   const hedge = action.hedgePolicy ?? around.host.hedgePolicy
+  const upgrades = decodeRouteUpgrades(action, path, refused)
   const change = decodePathChange(action, around.match.path, path, refused)
   return {
     kind: 'forward',
@@ -314,6 +333,9 @@ function decodeForward(
     ...decodeStreamDuration(action.maxStreamDuration, join(path, 'max_stream_duration'), refused),
     ...decodeHedging(hedge, retry, weft, join(path, 'hedge_policy'), refused),
     ...(around.host.includeRequestAttemptCount && { tellAttempt: true }),
+    ...(around.host.includeAttemptCountInResponse && { tellAttempts: true }),
+    ...decodeBufferLimit(route, around.host, path, refused),
+    ...(upgrades && { upgrades }),
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }

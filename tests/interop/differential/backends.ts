@@ -95,7 +95,7 @@ export async function startBackends(
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       record(seenOf(name, request, ''))
       socket.write(
-        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Backend: yes\r\n\r\n',
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\nConnection: Upgrade\r\nX-Backend: yes\r\n\r\n`,
       )
       if (head.length > 0) socket.write(head)
       socket.on('error', () => {}).pipe(socket)
