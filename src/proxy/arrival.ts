@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Listener } from './config.ts'
 import type { Opening } from './detect/choose-chain.ts'
 import { readClientHello } from './detect/client-hello.ts'
+import { readHttpOpening } from './detect/http-opening.ts'
 import { peek } from './detect/peek.ts'
 import { readProxyHeader } from './detect/proxy-header.ts'
 import { originalDestination } from './listener/original-destination.ts'
@@ -24,10 +25,19 @@ export const socketOpening = (socket: Socket): Pick<Opening, 'source' | 'destina
   }
 }
 
-/** What is to be known of a connection before a chain is chosen, in the order of the wire: PROXY header, then TLS's ClientHello. */
-export function arrive(socket: Socket, listener: Listener, clock: Clock, then: (arrival: Arrival) => void): void {
+/**
+ * What is to be known of a connection before a chain is chosen, in the order of the wire: PROXY header, then TLS's ClientHello or HTTP's
+ * first line. `known`: what another listener has found out that it came to first.
+ */
+export function arrive(
+  socket: Socket,
+  listener: Listener,
+  clock: Clock,
+  then: (arrival: Arrival) => void,
+  known?: Opening,
+): void {
   const { proxyProtocol } = listener
-  const own: Opening = {
+  const own: Opening = known ?? {
     ...socketOpening(socket),
     ...plain,
     ...(listener.restoresDestination && restored(originalDestination(socket), socket)),
@@ -69,12 +79,33 @@ function inspect(
   clock: Clock,
   then: (arrival: Arrival) => void,
 ): void {
-  if (!listener.inspectTls) return then(opening)
+  if (!listener.inspectTls || opening.transportProtocol === 'tls')
+    return inspectHttp(socket, listener, opening, clock, then)
   void peek(socket, readClientHello, listener.inspectTimeoutMs, clock).then((peeked) => {
     if (peeked.kind === 'closed') return then('closed')
-    if (peeked.kind === 'silent' && listener.continueOnInspectTimeout !== true)
-      return then({ refused: 'silent', detail: `nothing came within ${listener.inspectTimeoutMs} ms` })
-    const hello = peeked.kind === 'seen' && peeked.seen !== 'other' ? peeked.seen : undefined
-    then(hello === undefined ? opening : { ...opening, transportProtocol: 'tls', ...hello })
+    if (peeked.kind === 'silent') return then(silence(listener) ?? opening)
+    if (peeked.seen === 'other') return inspectHttp(socket, listener, opening, clock, then)
+    then({ ...opening, transportProtocol: 'tls', ...peeked.seen })
   })
 }
+
+function inspectHttp(
+  socket: Socket,
+  listener: Listener,
+  opening: Opening,
+  clock: Clock,
+  then: (arrival: Arrival) => void,
+): void {
+  if (listener.inspectHttp !== true || opening.transportProtocol === 'tls') return then(opening)
+  void peek(socket, readHttpOpening, listener.inspectTimeoutMs, clock).then((peeked) => {
+    if (peeked.kind === 'closed') return then('closed')
+    if (peeked.kind === 'silent') return then(silence(listener) ?? opening)
+    then(peeked.seen === 'other' ? opening : { ...opening, applicationProtocols: [peeked.seen] })
+  })
+}
+
+/** What becomes of those that say nothing; undefined: they are taken as they are. */
+const silence = ({ continueOnInspectTimeout, inspectTimeoutMs }: Listener): Arrival | undefined =>
+  continueOnInspectTimeout === true
+    ? undefined
+    : { refused: 'silent', detail: `nothing came within ${inspectTimeoutMs} ms` }

@@ -20,9 +20,10 @@ import type { ExplainRequest } from './explain-request.ts'
 import { probe, type ProbeRequest, type ProbeResult } from './probe.ts'
 import { http1Client } from './http/http1/client.ts'
 import { http2Client } from './http/http2/client.ts'
+import { handOn } from './hand-on.ts'
 import { bindDatagrams, type Datagrams } from './listener/datagrams.ts'
 import { createHealthChecks } from './health-checks.ts'
-import { listenOn, type ListenerHandle } from './listener/listener.ts'
+import { listenOn, type ConnectionListenerHandle, type ListenerHandle } from './listener/listener.ts'
 import { untilOpen } from './listener/until-open.ts'
 import { createUnregisteredLog, datagramsSentence, unregisteredSentence } from './outside.ts'
 import { createOverload } from './overload.ts'
@@ -118,7 +119,7 @@ interface Open {
   listener: Listener
   readonly service: Pick<ListenerService, 'update'>
   /** Undefined while the socket is being opened. */
-  handle: ListenerHandle | undefined
+  handle: ListenerHandle | ConnectionListenerHandle | undefined
   /** Ends the wait for the socket. */
   readonly unwanted: AbortController
 }
@@ -229,6 +230,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     secrets,
     current: () => snapshot,
     demand: parts.demand,
+    handOn: (socket, tracked, opening) => handOn(socket, tracked, opening, open.values()),
     refused: (listener, reason) => refusals.of(listener, reason).add(1),
   }
 
@@ -295,6 +297,11 @@ export function createProxy(parts: ProxyParts): Proxy {
     const unwanted = new AbortController()
     const one: Open = { listener, service, handle: undefined, unwanted }
     open.set(name, one)
+    const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
+    if (listener.unbound === true) {
+      one.handle = listenOn(undefined, { accepted() {}, failed, clock })
+      return checkReady()
+    }
     const opening =
       'serve' in service
         ? () => parts.listen(listener.address, unwanted.signal)
@@ -308,7 +315,6 @@ export function createProxy(parts: ProxyParts): Proxy {
     if (socket === undefined) return
     if (open.get(name) !== one || stopping.signal.aborted)
       return void ('socket' in socket ? socket.socket : socket).close()
-    const failed = (error: Error): void => log.error('a listener failed', { listener: name, error: error.message })
     one.handle = handleOf(name, service, socket, failed)
     checkReady()
   }
@@ -317,7 +323,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     service: ListenerService | UdpService,
     socket: Server | Datagrams,
     failed: (error: Error) => void,
-  ): ListenerHandle | undefined => {
+  ): Open['handle'] => {
     if (!('serve' in service)) return 'socket' in socket ? service.attach(socket, failed) : undefined
     if ('socket' in socket) return undefined
     return listenOn(socket, {
@@ -386,5 +392,5 @@ export function createProxy(parts: ProxyParts): Proxy {
 }
 
 /** What changes only with another socket. */
-const socketOf = ({ address, udp }: Listener): string =>
-  `${udp === undefined ? 'tcp' : 'udp'} ${formatAddress(address)}`
+const socketOf = ({ address, udp, unbound }: Listener): string =>
+  `${unbound === true ? 'no' : udp === undefined ? 'tcp' : 'udp'} ${formatAddress(address)}`

@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { uriSubjectAltNames } from '../base/subject-names.ts'
 import type { DownstreamTls, FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
-import { arrive, plain, socketOpening } from './arrival.ts'
+import { arrive, plain, socketOpening, type Arrival } from './arrival.ts'
 import { chainChooser, type Opening } from './detect/choose-chain.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
@@ -12,7 +12,7 @@ import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
 import { serveCaptured } from './captured.ts'
 import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
-import type { Fault } from './http/fault.ts'
+import { faultSentence, type Fault } from './http/fault.ts'
 import { serveHttp1 } from './http/http1/server.ts'
 import { edgeLimits, meshLimits, type Http2Limits } from './http/http2/limits.ts'
 import { serveHttp2 } from './http/http2/server.ts'
@@ -26,6 +26,7 @@ import { refusal } from './refusal.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { serveTcp } from './tcp.ts'
+import { listenerLog, type ListenerLog } from './telemetry/listener-log.ts'
 
 /** What connections are served with. */
 export interface ServeParts {
@@ -33,13 +34,16 @@ export interface ServeParts {
   readonly secrets: Secrets
   readonly current: () => Snapshot
   readonly demand: (name: string) => Promise<boolean>
+  /** Gives a connection to the listener that it was for; false: there is none. */
+  readonly handOn: (socket: Socket, tracked: Tracked, opening: Opening) => boolean
   /** Counts connections and requests that were refused before any service saw them. */
   readonly refused: (listener: string, reason: string) => void
 }
 
 /** Serves the connections of one listener as it is configured now. */
 export interface ListenerService {
-  serve(socket: Socket, tracked: Tracked): void
+  /** `known`: what another listener has found out that has handed it over; it is not handed on again. */
+  serve(socket: Socket, tracked: Tracked, known?: Opening): void
   /**
    * The listener has changed. A call keeps the configuration it began with; the next one on the same connection goes by the chain
    * that has the name of the connection's own, so that a policy holds at once. A connection whose chain is gone, or would now ask
@@ -79,6 +83,9 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const served = new Set<Served>()
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
+  const logOf = ({ name, accessLog }: Listener): ListenerLog | undefined =>
+    accessLog && listenerLog(name, shared.accessLog(accessLog.path), shared.clock)
+  let log = logOf(first)
   const services = new Map<FilterChain, Service>()
   const terminators = new Map<FilterChain, Terminator>()
   const targets = new WeakMap<Peer, string>()
@@ -228,7 +235,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       opening,
       principal,
       certificate,
-    }: { opening: Opening; principal?: string | undefined; certificate?: Buffer | undefined },
+      outer = socket,
+    }: { opening: Opening; principal?: string | undefined; certificate?: Buffer | undefined; outer?: Socket },
   ): void => {
     const peer = {
       ...peerOf(opening, principal, chain.tls !== undefined),
@@ -238,6 +246,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       const fault = check(peer)
       if (fault === undefined) continue
       parts.refused(listener.name, fault.kind)
+      log?.note(outer, { refused: fault.kind, detail: faultSentence(fault) })
       return void socket.destroy()
     }
     const { terminal } = chain
@@ -251,6 +260,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
 
   const choose = (socket: Socket, tracked: Tracked, opening: Opening): void => {
     const chain = chainFor(opening)
+    if (log !== undefined) {
+      const { source, destination, serverName } = opening
+      log.note(socket, { source, destination, serverName, ...(chain && { chain: chain.name }) })
+    }
     if (chain === undefined) return refuse(socket, 'no-filter-chain')
     if (chain.tls === undefined) return begin(socket, tracked, chain, { opening })
     const terminator = terminatorOf(chain)
@@ -258,7 +271,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     terminator.accept(socket, (secured) => {
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
       const { socket: inner, principal, certificate } = secured
-      begin(inner, tracked, chain, { opening, principal, certificate })
+      log?.note(socket, { principal })
+      begin(inner, tracked, chain, { opening, principal, certificate, outer: socket })
     })
   }
   /** The connection was for somewhere else. */
@@ -291,20 +305,26 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   }
   const refuse = (socket: Socket, reason: string, detail?: string): void => {
     parts.refused(listener.name, reason)
+    log?.note(socket, { refused: reason, detail })
     shared.log.debug('a connection was refused', { listener: listener.name, reason, detail })
     socket.destroy()
   }
 
   return {
-    serve(socket, tracked) {
+    serve(socket, tracked, known) {
       if (listener.originalDestination === true) return captured(socket, tracked)
-      arrive(socket, listener, shared.clock, (arrival) => {
+      const arrived = (arrival: Arrival): void => {
         if (arrival === 'closed') return void socket.destroy()
         if ('refused' in arrival) return refuse(socket, arrival.refused, arrival.detail)
+        if (listener.handsOver === true && known === undefined && parts.handOn(socket, tracked, arrival))
+          return log?.forget(socket)
         choose(socket, tracked, arrival)
-      })
+      }
+      log?.opened(socket)
+      arrive(socket, listener, shared.clock, arrived, known)
     },
     update(next) {
+      if (!isDeepStrictEqual(next.accessLog, listener.accessLog)) log = logOf(next)
       listener = next
       chainFor = chainChooser(next)
       for (const chain of terminators.keys())

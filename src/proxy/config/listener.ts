@@ -17,6 +17,8 @@ export interface Listener {
   readonly direction: 'inbound' | 'outbound' | 'unspecified'
   /** Peek at the first bytes for TLS, server name and ALPN before a chain is chosen. xDS: listener filter tls_inspector. */
   readonly inspectTls: boolean
+  /** Peek at what comes in plain text, too: HTTP's version is then what chains take for the client's ALPN. Absent: no. xDS: listener filter http_inspector. */
+  readonly inspectHttp?: boolean
   /** How long the peek may wait, in ms; 0 waits for ever. xDS: listener_filters_timeout. */
   readonly inspectTimeoutMs: number
   /** After that time go on as if plain text had come (the server may speak first); absent or false: close. xDS: continue_on_listener_filters_timeout. */
@@ -32,6 +34,12 @@ export interface Listener {
   readonly routeByName: boolean
   /** The kernel is asked where connections were for; chains are chosen by that. xDS: listener filter original_dst. */
   readonly restoresDestination?: boolean
+  /** Connections that were for the address of another listener are served as that one says. xDS: use_original_dst. */
+  readonly handsOver?: boolean
+  /** Nothing is bound: connections come from listeners that hand over. xDS: bind_to_port false. */
+  readonly unbound?: boolean
+  /** A line for each connection, whatever became of it; absent: none. xDS: access_log. */
+  readonly accessLog?: AccessLog
   /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
   readonly originalDestination?: boolean
   /** So may be datagrams, and these go on to where they were for (`weft.dev` metadata `datagrams: allow`). Absent: refused. */

@@ -21,6 +21,12 @@ export interface ListenerHandle {
   close(): void
 }
 
+/** The same where connections are taken. */
+export interface ConnectionListenerHandle extends ListenerHandle {
+  /** A connection that another listener has accepted is this one's from now on; `from`: its account there. */
+  take(socket: Socket, from: Tracked, accepted: ListenParts['accepted']): void
+}
+
 /** What happens with accepted sockets. */
 export interface ListenParts {
   /** The socket is paused and has an error listener. What it becomes is told through `track`. */
@@ -62,8 +68,11 @@ export interface Tracked {
 const prepare = (server: Server): void =>
   void Object.assign(server, { allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
 
-/** Accepts on a server that listens already, handed over or our own. */
-export function listenOn(server: Server, { accepted, failed, clock, room }: ListenParts): ListenerHandle {
+/** Accepts on a server that listens already, handed over or our own; undefined: only what `take` gives it. */
+export function listenOn(
+  server: Server | undefined,
+  { accepted, failed, clock, room }: ListenParts,
+): ConnectionListenerHandle {
   const open = new Set<Connection>()
   let draining: Promise<void> | undefined
   let patiently = false
@@ -86,7 +95,7 @@ export function listenOn(server: Server, { accepted, failed, clock, room }: List
     }
   }
 
-  prepare(server)
+  if (server !== undefined) prepare(server)
   const onConnection = (socket: Socket): void => {
     socket.on('error', ignore)
     const admission = room?.admit()
@@ -95,19 +104,21 @@ export function listenOn(server: Server, { accepted, failed, clock, room }: List
       room?.refused()
       return void socket.resetAndDestroy()
     }
-    const connection = new Connection(socket, admission === 'shed')
+    accepted(socket, enter(socket, admission === 'shed'))
+  }
+  const enter = (socket: Socket, shed: boolean): Connection => {
+    const connection = new Connection(socket, shed)
     open.add(connection)
     socket.once('close', () => {
       open.delete(connection)
       if (open.size === 0) emptied?.()
     })
-    accepted(socket, connection)
+    return connection
   }
-  server.on('connection', onConnection)
-  server.on('error', failed)
+  server?.on('connection', onConnection).on('error', failed)
 
   const close = (): void => {
-    server.close(ignore)
+    server?.close(ignore)
     for (const { served } of open) served.destroy()
   }
   return {
@@ -117,7 +128,7 @@ export function listenOn(server: Server, { accepted, failed, clock, room }: List
     drain(deadlineMs, patient = false) {
       patiently = patient
       draining ??= new Promise<void>((resolve) => {
-        server.close(ignore)
+        server?.close(ignore)
         const timer = clock.after(deadlineMs, () => {
           for (const { served } of open) served.destroy()
         })
@@ -132,6 +143,12 @@ export function listenOn(server: Server, { accepted, failed, clock, room }: List
         })
       })
       return draining
+    },
+    take(socket, from, taken) {
+      if (draining !== undefined) return void socket.destroy()
+      const connection = enter(socket, from.shed)
+      from.become({ drain: (patient) => connection.served.drain(patient), destroy: () => connection.served.destroy() })
+      taken(socket, connection)
     },
     close,
   }

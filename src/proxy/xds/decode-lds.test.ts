@@ -7,6 +7,7 @@ import { LuaLike } from './testing/unknown.ts'
 import { FilterChainMatch_ConnectionSourceType } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { ProxyProtocolSchema } from '../../xds/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts'
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
+import { HttpInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManager_ForwardClientCertDetails } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
@@ -231,6 +232,32 @@ test('LDS: filters that may be unknown, and filters that may not', () => {
   )
 })
 
+test('LDS: listeners that hand over, that nothing is bound for, that look at HTTP, and that have a log', () => {
+  const listener = decode('LDS', ListenerSchema, {
+    ...withFilters([manager()]),
+    useOriginalDst: true,
+    bindToPort: false,
+    accessLog: [typed('log', StdoutAccessLogSchema, {})],
+    listenerFilters: [typed('http', HttpInspectorSchema, {})],
+  } as Init<typeof ListenerSchema>)
+  assert.partialDeepStrictEqual(listener, {
+    handsOver: true,
+    restoresDestination: true,
+    unbound: true,
+    inspectTls: false,
+    inspectHttp: true,
+    accessLog: { path: '/dev/stdout' },
+  })
+  assert.match(
+    problem('LDS', ListenerSchema, {
+      ...withFilters([manager()]),
+      accessLog: [typed('log', StdoutAccessLogSchema, {}), typed('log', StdoutAccessLogSchema, {})],
+      listenerFilters: [typed('http', HttpInspectorSchema, {}), typed('proxy', ProxyProtocolSchema, {})],
+    } as Init<typeof ListenerSchema>),
+    /listener_filters\[1\]: proxy must stand before[\s\S]*access_log\[1\]: a second log|access_log\[1\]: a second log[\s\S]*listener_filters\[1\]: proxy must stand before/,
+  )
+})
+
 const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegExp])[] = [
   ['no router', withFilters([manager({ httpFilters: [] })]), /http_filters: expected the router/],
   ['no terminal filter', withFilters([]), /filter_chains\[0\]\.filters: expected a terminal filter/],
@@ -245,9 +272,9 @@ const ldsRefusals: readonly (readonly [string, Init<typeof ListenerSchema>, RegE
     /filters\[1\]: http stands behind a terminal filter/,
   ],
   [
-    'original destination',
-    { ...withFilters([manager()]), useOriginalDst: true } as Init<typeof ListenerSchema>,
-    /use_original_dst: is not supported/,
+    'a socket of a special kind',
+    { ...withFilters([manager()]), transparent: true } as Init<typeof ListenerSchema>,
+    /transparent: is not supported/,
   ],
   ['no address', { name: 'x', filterChains: [{ filters: [manager()] }] }, /address: no address is not supported/],
   ['no chain', { name: 'x', address: loopback(1) }, /filter_chains: expected at least one/],

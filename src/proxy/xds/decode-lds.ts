@@ -9,6 +9,7 @@ import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_
 import { weftMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { FilterChain, Listener, Origin } from '../config.ts'
+import { decodeAccessLog } from './decode-access-log.ts'
 import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
 import { decodeListenerFilters } from './decode-listener-filters.ts'
@@ -21,15 +22,15 @@ const listenerFields =
   fieldNames(`name address stat_prefix filter_chains default_filter_chain metadata traffic_direction
   listener_filters listener_filters_timeout continue_on_listener_filters_timeout per_connection_buffer_limit_bytes
   drain_type tcp_fast_open_queue_length tcp_backlog_size connection_balance_config reuse_port enable_reuse_port
-  max_connections_to_accept_per_socket_event ignore_global_conn_limit bypass_overload_manager bind_to_port`)
+  max_connections_to_accept_per_socket_event ignore_global_conn_limit bypass_overload_manager bind_to_port use_original_dst access_log`)
 
-/** One Listener. Refused are the kinds that take connections otherwise: API listeners, internal, original destination. */
+/** One Listener. Refused are the kinds that take connections otherwise: API listeners, internal ones. */
 export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
   const listener = fromBinary(ListenerSchema, bytes)
-  if (listener.bindToPort === false) refused.add('bind_to_port', 'false is not supported')
   const weft = listener.metadata?.filterMetadata[weftMetadata]
   const address = listener.address?.address
-  if (address?.case === 'socketAddress' && address.value.protocol === SocketAddress_Protocol.UDP)
+  if (address?.case === 'socketAddress' && address.value.protocol === SocketAddress_Protocol.UDP) {
+    if (listener.bindToPort === false) refused.add('bind_to_port', 'false is not supported for datagrams')
     return {
       name: listener.name,
       address: ipAddress(address.value, 'address.socket_address', refused),
@@ -37,6 +38,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
       udp: decodeUdp(listener, refused),
       ...noConnections,
     }
+  }
   knowOnly(ListenerSchema, listener, listenerFields, '', refused)
   const origins = policyOrigins(weft)
   const chains = listener.filterChains.map((chain, index) =>
@@ -44,11 +46,16 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
   )
   if (chains.length === 0 && listener.defaultFilterChain === undefined)
     refused.add('filter_chains', 'expected at least one')
+  const accessLog = decodeAccessLog(listener.accessLog, 'access_log', refused)
   return {
     name: listener.name,
     address: socketAddress(listener.address, 'address', refused),
     direction: directionOf(listener.trafficDirection),
     ...decodeListenerFilters(listener.listenerFilters, refused),
+    // The kernel's word is asked for then, whether the filter stands there or not.
+    ...(listener.useOriginalDst === true && { handsOver: true, restoresDestination: true }),
+    ...(listener.bindToPort === false && { unbound: true }),
+    ...(accessLog && { accessLog }),
     inspectTimeoutMs: durationMs(listener.listenerFiltersTimeout, 15_000, 'listener_filters_timeout', refused),
     continueOnInspectTimeout: listener.continueOnListenerFiltersTimeout,
     filterChains: chains,

@@ -6,15 +6,17 @@ import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const types = 'type.googleapis.com/envoy.extensions.filters.listener.'
 const tlsInspector = `${types}tls_inspector.v3.TlsInspector`
+const httpInspector = `${types}http_inspector.v3.HttpInspector`
 const originalDst = `${types}original_dst.v3.OriginalDst`
 const proxyProtocol = `${types}proxy_protocol.v3.ProxyProtocol`
 
-/** What is looked at before a filter chain is chosen. The options of tls_inspector (fingerprints, buffer sizes) change nothing of that. */
+/** What is looked at before a filter chain is chosen. The options of the inspectors (fingerprints, buffer sizes) change nothing of that. */
 export function decodeListenerFilters(
   filters: readonly ListenerFilter[],
   refused: Refusals,
-): Pick<Listener, 'inspectTls' | 'proxyProtocol' | 'restoresDestination'> {
+): Pick<Listener, 'inspectTls' | 'inspectHttp' | 'proxyProtocol' | 'restoresDestination'> {
   let inspectTls = false
+  let inspectHttp = false
   let restoresDestination = false
   let header: ProxyProtocolIn | undefined
   for (const [index, { name, configType, filterDisabled }] of filters.entries()) {
@@ -22,15 +24,18 @@ export function decodeListenerFilters(
     if (filterDisabled !== undefined) refused.add(`${path}.filter_disabled`, 'is not supported')
     const any = configType.case === 'typedConfig' ? configType.value : undefined
     if (any?.typeUrl === tlsInspector) inspectTls = true
+    else if (any?.typeUrl === httpInspector) inspectHttp = true
     else if (any?.typeUrl === originalDst) restoresDestination = true
     else if (any?.typeUrl === proxyProtocol) {
-      if (inspectTls) refused.add(path, `${name} must stand before tls_inspector: its header comes first`)
+      if (inspectTls || inspectHttp)
+        refused.add(path, `${name} must stand before tls_inspector and http_inspector: its header comes first`)
       if (header !== undefined) refused.add(path, `${name} is there twice`)
       header = decodeProxyProtocol(any, path, refused)
     } else refused.add(path, `${name} is not supported`)
   }
   return {
     inspectTls,
+    ...(inspectHttp && { inspectHttp }),
     ...(restoresDestination && { restoresDestination }),
     ...(header === undefined ? {} : { proxyProtocol: header }),
   }

@@ -24,6 +24,7 @@ import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fau
 import { RBACSchema as HttpRbacSchema } from '../../xds/gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts'
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { OriginalDstSchema } from '../../xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts'
+import { HttpInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts'
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts'
 import { HttpConnectionManagerSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
@@ -59,6 +60,7 @@ export const knownTypes: Registry = createRegistry(
   TcpProxySchema,
   NetworkRbacSchema,
   TlsInspectorSchema,
+  HttpInspectorSchema,
   OriginalDstSchema,
   RouterSchema,
   HttpRbacSchema,
