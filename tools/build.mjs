@@ -32,6 +32,9 @@ await build({
   sourcemap: true,
   sourcesContent: false,
   minifySyntax: true,
+  // A process keeps the text of what it has loaded; with comments, whose signs are not all Latin-1, in two bytes a character.
+  minifyWhitespace: true,
+  lineLimit: 160,
   define: { 'process.env.WEFT_BUILD_VERSION': JSON.stringify(version) },
   // CommonJS dependencies call require() for Node's own modules.
   banner: {
