@@ -50,7 +50,7 @@ export function explainSplit(
 /** The filter that routes speak to is one. */
 function sessionAt({ sessions }: Route, call: Call): ExplainedSession | undefined {
   const [state] = sessions?.values() ?? []
-  return state && { by: `${state.kind} ${state.name}`, at: sessionOf(state, call, 0) }
+  return state && { by: `${state.kind} ${state.name}`, at: sessionOf(state, call, 0)?.address }
 }
 
 /** When another attempt would be made, as far as it is learnt. */

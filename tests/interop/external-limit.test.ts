@@ -1,16 +1,15 @@
 // One bootstrap, two proxies, one limiter: what is asked of it and what becomes of the requests is the same with Envoy and with ours.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
 import { freePort } from '../world/free-port.ts'
 import { startLimiter } from '../world/programs/limiter.ts'
-import { until } from '../world/until.ts'
+import { startEnvoy } from './bare-envoy.ts'
 import { startOurs } from './bare-proxy.ts'
 
-const { binary, skip } = realEnvoy()
+const { skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy.extensions'
 const endpointAt = (port: number) => ({
   endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
@@ -232,17 +231,3 @@ test('an external limiter: asked the same and obeyed the same as by Envoy', { sk
     [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429, 200, 200, 200, 200, 200, 429, 429],
   )
 })
-
-async function startEnvoy(t: TestContext, config: object, ready: () => Promise<unknown>): Promise<void> {
-  const child = spawn(
-    binary,
-    ['--config-yaml', JSON.stringify(config), '--concurrency', '1', '--use-dynamic-base-id', '-l', 'error'],
-    { stdio: 'ignore' },
-  )
-  const gone = once(child, 'exit')
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await gone
-  })
-  await until('Envoy answers', async () => (await ready()) !== undefined)
-}

@@ -225,13 +225,14 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ],
   ],
   [
-    'what a route cannot do yet',
+    'sessions that nobody can end',
     route(
       'rules:\n    - sessionPersistence: {idleTimeout: 1h, type: Header, absoluteTimeout: 90s}\n      backendRefs: [{name: web}]',
     ),
     [
       'a.yaml:8: HTTPRoute default/web: spec.rules[0].backendRefs[0].port: expected a whole number from 1 to 65535, got nothing',
-      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence.idleTimeout: a session does not end because nobody calls; use absoluteTimeout',
+      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence.absoluteTimeout: a header does not say when its session began; use type Cookie',
+      'a.yaml:7: HTTPRoute default/web: spec.rules[0].sessionPersistence.idleTimeout: a header does not say when its session was last used; use type Cookie',
     ],
   ],
   [

@@ -1,14 +1,4 @@
-import {
-  invalid,
-  object,
-  oneOf,
-  optional,
-  refine,
-  string,
-  unsupported,
-  withDefault,
-  type Decoder,
-} from '../../base/decode.ts'
+import { invalid, object, oneOf, optional, refine, string, withDefault, type Decoder } from '../../base/decode.ts'
 import { duration } from './duration.ts'
 
 /** What cookies can say. */
@@ -25,6 +15,8 @@ export interface SessionPersistence {
   readonly sessionName?: string
   /** Ms; absent: it ends with the browser's session. */
   readonly absoluteTimeout?: number
+  /** Ms; absent: it does not end because nobody calls. */
+  readonly idleTimeout?: number
 }
 
 interface Written extends SessionPersistence {
@@ -35,27 +27,27 @@ interface Written extends SessionPersistence {
 const name = string({ form: /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, expected: 'a name of a cookie or header' })
 
 export const sessionPersistence: Decoder<SessionPersistence> = refine(
-  object<Written>(
-    {
-      type: withDefault(oneOf('Cookie', 'Header'), 'Cookie'),
-      sessionName: optional(name),
-      absoluteTimeout: optional(wholeSeconds),
-      cookieConfig: optional(
-        object<{ readonly lifetimeType: 'Session' | 'Permanent' }>({
-          lifetimeType: withDefault(oneOf('Session', 'Permanent'), 'Session'),
-        }),
-      ),
-    },
-    { idleTimeout: unsupported('a session does not end because nobody calls; use absoluteTimeout') },
-  ),
+  object<Written>({
+    type: withDefault(oneOf('Cookie', 'Header'), 'Cookie'),
+    sessionName: optional(name),
+    absoluteTimeout: optional(wholeSeconds),
+    idleTimeout: optional(wholeSeconds),
+    cookieConfig: optional(
+      object<{ readonly lifetimeType: 'Session' | 'Permanent' }>({
+        lifetimeType: withDefault(oneOf('Session', 'Permanent'), 'Session'),
+      }),
+    ),
+  }),
   ({ cookieConfig, ...read }, path, issues) => {
     const before = issues.length
     const say = (field: string, message: string): void => void issues.push({ path: `${path}.${field}`, message })
-    const { type, absoluteTimeout } = read
+    const { type, absoluteTimeout, idleTimeout } = read
     const lifetime = cookieConfig?.lifetimeType ?? 'Session'
     if (type === 'Header' && cookieConfig !== undefined) say('cookieConfig', 'means nothing with type Header')
     if (type === 'Header' && absoluteTimeout !== undefined)
       say('absoluteTimeout', 'a header does not say when its session began; use type Cookie')
+    if (type === 'Header' && idleTimeout !== undefined)
+      say('idleTimeout', 'a header does not say when its session was last used; use type Cookie')
     if (type === 'Cookie' && lifetime === 'Permanent' && absoluteTimeout === undefined)
       say('absoluteTimeout', 'is needed with lifetimeType Permanent')
     if (type === 'Cookie' && lifetime === 'Session' && absoluteTimeout !== undefined)

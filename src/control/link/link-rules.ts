@@ -114,12 +114,18 @@ function linkSession(
     type,
     sessionName = `weft-session.${namespace}.${name}.${/\d+/.exec(field)?.[0]}`,
     absoluteTimeout = 0,
+    idleTimeout,
   } = said
   return {
     session:
       type === 'Header'
         ? { kind: 'header', name: sessionName.toLowerCase() }
-        : { kind: 'cookie', name: sessionName, ttlMs: absoluteTimeout },
+        : {
+            kind: 'cookie',
+            name: sessionName,
+            ttlMs: absoluteTimeout,
+            ...(idleTimeout !== undefined && { idleMs: idleTimeout }),
+          },
   }
 }
 

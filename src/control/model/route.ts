@@ -163,9 +163,12 @@ export interface Hedging {
   readonly anyMethod: boolean
 }
 
-/** How a session is known: by a cookie that lives so long (0: as long as the browser's session), or by a header (lower case). */
+/**
+ * How a session is known: by a cookie that lives so long (0: as long as the browser's session) and that is told anew with each reply where it
+ * ends once nobody has called for `idleMs`; or by a header (lower case).
+ */
 export type Session =
-  | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number }
+  | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number; readonly idleMs?: number }
   | { readonly kind: 'header'; readonly name: string }
 
 /** First the delay, then the abort or a slow reply, each by its own chance; shares in [0, 1]. */

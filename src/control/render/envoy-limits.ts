@@ -28,9 +28,12 @@ function ofPort({ loadBalancing, traffic }: ServicePort): readonly NotEnforced[]
 
 function ofRule({ action, origin }: RouteRule): readonly NotEnforced[] {
   if (action.kind !== 'forward') return []
-  const { hedging, retry, settings }: Forward = action
+  const { hedging, retry, session, settings }: Forward = action
   return [
     ...(hedging === undefined ? [] : [named('hedging', originOf(settings, 'hedging') ?? origin)]),
+    ...(session?.kind === 'cookie' && session.idleMs !== undefined
+      ? [named('the end of sessions that nobody uses', origin)]
+      : []),
     ...(retry?.backoffMs === undefined ? [] : [named('a shortest wait before a retry', origin)]),
   ]
 }

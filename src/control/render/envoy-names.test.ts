@@ -63,6 +63,12 @@ test('what an Envoy does not do is named once, with what asks for it', () => {
         ports: [{ rules: [{ action: hedged }, { action: hedged }] }, { port: 81, rules: [{ action: forward }] }],
       },
       { name: 'late', ports: [{ rules: [{ action: { ...forward, retry: { codes: [503], backoffMs: 100 } } }] }] },
+      {
+        name: 'idle',
+        ports: [
+          { rules: [{ action: { ...forward, session: { kind: 'cookie', name: 'c', ttlMs: 0, idleMs: 60_000 } } }] },
+        ],
+      },
       { name: 'fast', ports: [{ loadBalancing: 'peak-ewma' }] },
       {
         name: 'told',
@@ -75,6 +81,7 @@ test('what an Envoy does not do is named once, with what asks for it', () => {
     [
       'hedging: TrafficPolicy default/web spec.hedging',
       'a shortest wait before a retry: HTTPRoute default/web spec.rules[0]',
+      'the end of sessions that nobody uses: HTTPRoute default/web spec.rules[0]',
       'balancing by latency (least requests instead): TrafficPolicy default/web spec.hedging',
     ],
   )

@@ -34,7 +34,7 @@ import { limitsOfRoute } from './rate-limits.ts'
 import { splitByUrl, type Portion } from './split-by-url.ts'
 import { renderRetry, retryMetadata, streamDuration, timeoutMs } from './retries.ts'
 import { renderRedirect, renderRewrite } from './url-change.ts'
-import { renderSession, sessionFilter } from './sessions.ts'
+import { renderSession, sessionFilter, sessionMetadata } from './sessions.ts'
 import { headerMatch, valueMatch } from './value-match.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
@@ -136,7 +136,12 @@ function renderRule({ rule, upTo }: Portion, called: Called): Route {
     metadata: weft(
       rule.origin,
       rule.action.kind === 'forward'
-        ? { ...retryMetadata(rule.action), ...settingsJson(rule.action.settings), ...limitOrigins(limits) }
+        ? {
+            ...retryMetadata(rule.action),
+            ...sessionMetadata(rule.action.session),
+            ...settingsJson(rule.action.settings),
+            ...limitOrigins(limits),
+          }
         : {},
     ),
   }

@@ -1,4 +1,4 @@
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import {
@@ -18,6 +18,10 @@ export const sessionsByRoute: MessageInitShape<typeof HttpFilterSchema> = {
   name: sessionFilter,
   configType: { case: 'typedConfig', value: typed(StatefulSessionSchema, {}) },
 }
+
+/** Envoy's cookie says when it ends, and is told once. */
+export const sessionMetadata = (session: Session | undefined): JsonObject =>
+  session?.kind === 'cookie' && session.idleMs !== undefined ? { session_idle_seconds: session.idleMs / 1000 } : {}
 
 /** As `typed_per_filter_config` of a route. An endpoint that is gone has a successor. */
 export const renderSession = (session: Session): Any =>

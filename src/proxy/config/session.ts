@@ -7,6 +7,8 @@ export type SessionState = (
       readonly path: string
       /** Seconds; 0: until the browser is closed. */
       readonly ttlS: number
+      /** A session that is not used for so many seconds is over; absent: it goes on. Of our own control plane only. */
+      readonly idleS?: number
       /** "name" or "name=value". */
       readonly attributes: readonly string[]
     }

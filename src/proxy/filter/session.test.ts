@@ -32,15 +32,25 @@ async function told(
 
 test('values are read as they were written, until they end; what is none of ours is none', () => {
   for (const address of ['10.0.0.1:80', '[2001:db8::1]:65535'])
-    for (const [kind, untilS] of [
-      ['header', 0],
-      ['cookie', 0],
-      ['cookie', 1_700_000_001],
-    ] as const)
-      assert.equal(readSession(kind, writeSession(kind, address, untilS), 1_700_000_000_000), address)
-  assert.equal(readSession('cookie', writeSession('cookie', 'a:1', 1_700_000_000), 1_700_000_000_000), undefined)
+    for (const [kind, untilS, atMostS] of [
+      ['header', 0, 0],
+      ['cookie', 0, 0],
+      ['cookie', 1_700_000_001, 0],
+      ['cookie', 1_700_000_001, 1_700_000_009],
+    ] as const) {
+      const value = { address, untilS, atMostS }
+      assert.deepEqual(readSession(kind, writeSession(kind, value), 1_700_000_000_000), value)
+    }
+  for (const ends of [
+    { untilS: 1_700_000_000, atMostS: 0 },
+    { untilS: 1_700_000_009, atMostS: 1_700_000_000 },
+  ])
+    assert.equal(
+      readSession('cookie', writeSession('cookie', { address: 'a:1', ...ends }), 1_700_000_000_000),
+      undefined,
+    )
   // As Envoy 1.40 wrote it for 127.0.0.1:8080.
-  assert.equal(writeSession('cookie', '127.0.0.1:8080', 0), 'Cg4xMjcuMC4wLjE6ODA4MA==')
+  assert.equal(writeSession('cookie', { address: '127.0.0.1:8080', untilS: 0, atMostS: 0 }), 'Cg4xMjcuMC4wLjE6ODA4MA==')
   for (const odd of ['', 'AAAA', 'CgA', '/////w==', 'Cv8BMTI3', '!']) readSession('cookie', odd, 0)
   assert.equal(readSession('cookie', 'Cv8BMTI3', 0), undefined, 'longer than it is')
 })
@@ -55,6 +65,54 @@ test('a client is told where its session is, once, and again when it had to move
   assert.match(moved.set ?? '', /^cart=/)
   assert.deepEqual(await told(cookie, undefined, { header: brought }), { wanted: '10.0.0.1:80', set: undefined })
   assert.deepEqual(await told(cookie, '10.0.0.1:80', { path: '/shopping' }), { wanted: undefined, set: undefined })
+})
+
+test('a session that is used goes on past its idle time, not past its end; one that is not used is over', async () => {
+  const idle: SessionState = { ...cookie, ttlS: 0, idleS: 10 }
+  const first = await told(idle, '10.0.0.1:80')
+  assert.match(
+    first.set ?? '',
+    /^cart="[A-Za-z0-9+/=]+"; Path=\/shop; HttpOnly$/,
+    'it lives as long as the browser at most',
+  )
+  let jar = (first.set ?? '').split(';')[0] ?? ''
+  const ask = async (state: SessionState, taken = '10.0.0.1:80') => {
+    const one = await told(state, taken, { header: { cookie: jar } })
+    if (one.set !== undefined) jar = one.set.split(';')[0] ?? ''
+    return one
+  }
+  assert.deepEqual(await ask(idle), { wanted: '10.0.0.1:80', set: undefined }, 'within a second nothing is new')
+  for (let count = 0; count < 4; count++) {
+    clock.advance(9000)
+    const again = await ask(idle)
+    assert.equal(again.wanted, '10.0.0.1:80')
+    assert.match(again.set ?? '', /^cart=/)
+  }
+  clock.advance(10_000)
+  assert.equal((await ask(idle)).wanted, undefined)
+
+  const both: SessionState = { ...cookie, ttlS: 15, idleS: 10 }
+  jar = ''
+  assert.match((await ask(both)).set ?? '', /; Max-Age=15;/)
+  clock.advance(9000)
+  assert.match((await ask(both)).set ?? '', /; Max-Age=6;/, 'what is left of it')
+  clock.advance(5000)
+  assert.deepEqual(await ask(both), { wanted: '10.0.0.1:80', set: undefined }, 'its end stays the same')
+  clock.advance(1000)
+  assert.equal((await ask(both)).wanted, undefined, 'used, and over')
+})
+
+test('a session that an Envoy began, or that began before there was an idle time, gets one', async () => {
+  const nowS = Math.floor(clock.wallMs() / 1000)
+  const began = (untilS: number): Promise<{ set: string | undefined }> => {
+    const value = writeSession('cookie', { address: '10.0.0.1:80', untilS, atMostS: 0 })
+    const state: SessionState = { ...cookie, ttlS: untilS === 0 ? 0 : 60, idleS: 10 }
+    return told(state, '10.0.0.1:80', { header: { cookie: `cart=${value}` } })
+  }
+  const inside = ({ set = '' }: { set: string | undefined }): unknown =>
+    readSession('cookie', /"(.*?)"/.exec(set)?.[1] ?? '', 0)
+  assert.deepEqual(inside(await began(0)), { address: '10.0.0.1:80', untilS: nowS + 10, atMostS: 0 })
+  assert.deepEqual(inside(await began(nowS + 30)), { address: '10.0.0.1:80', untilS: nowS + 10, atMostS: nowS + 30 })
 })
 
 test('by a header the value goes both ways', async () => {

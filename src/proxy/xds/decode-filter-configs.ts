@@ -19,6 +19,8 @@ export interface FilterConfigs {
   readonly configs: Readonly<Record<string, Any>>
   readonly place: string
   readonly origins: ReadonlyMap<string, PolicyOrigin>
+  /** Seconds after which a session that nobody uses ends, which our own control plane says besides. */
+  readonly sessionIdleS?: number | undefined
 }
 
 export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits' | 'limiters' | 'sessions'>
@@ -28,7 +30,7 @@ export type RouteFilters = Pick<Route, 'cors' | 'faults' | 'rateLimits' | 'limit
  * each place has a count of its own, as in Envoy; one of our own control plane has one wherever it stands.
  */
 export function decodeFilterConfigs(
-  { configs, place, origins }: FilterConfigs,
+  { configs, place, origins, sessionIdleS }: FilterConfigs,
   path: string,
   refused: Refusals,
 ): RouteFilters {
@@ -41,7 +43,7 @@ export function decodeFilterConfigs(
     if (any.typeUrl === typeUrlOf(CorsPolicySchema)) decoded.cors = decodeCors(any, at, refused)
     else if (any.typeUrl === typeUrlOf(HTTPFaultSchema)) decoded.faults = decodeFaults(any, at, refused)
     else if (any.typeUrl === typeUrlOf(StatefulSessionPerRouteSchema))
-      sessions.set(name, decodeRouteSession(any, at, refused))
+      sessions.set(name, decodeRouteSession(any, { idleS: sessionIdleS }, at, refused))
     else if (any.typeUrl === typeUrlOf(RateLimitPerRouteSchema)) {
       const limiter = decodeRouteLimiter(any, at, refused)
       if (limiter !== undefined) limiters.set(name, limiter)

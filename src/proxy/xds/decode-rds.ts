@@ -165,10 +165,13 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
   const levels = [decodeHeaderEdits(route, path, refused), ...context.around]
   const { narrowerLast } = context
   const { responseEdits } = inOrder({ levels, narrowerLast })
+  const weft = weftPart(route.metadata)
+  const idleS = weft?.['session_idle_seconds']
   const own = {
     configs: route.typedPerFilterConfig,
     place: `${context.place}/${index}`,
-    origins: policyOrigins(weftPart(route.metadata)),
+    origins: policyOrigins(weft),
+    sessionIdleS: typeof idleS === 'number' ? idleS : undefined,
   }
   return {
     name: route.name || `${host.name}/${index}`,

@@ -50,6 +50,15 @@ test('RDS: what a route says of sessions', () => {
   assert.equal(stateOf({ override: { case: 'disabled', value: true } }), undefined)
 })
 
+test('RDS: that sessions end when nobody uses them stands in metadata of our own control plane', () => {
+  const said = tableOf(by(cookie({ cookie: { name: 'c' } })))
+  const route = said.virtualHosts?.[0]?.routes?.[0]
+  assert.ok(route)
+  route.metadata = { filterMetadata: { 'weft.dev': { session_idle_seconds: 20 } } }
+  const state = decode('RDS', RouteConfigurationSchema, said).virtualHosts[0]?.routes[0]?.sessions?.get('s')
+  assert.deepEqual(state, { kind: 'cookie', name: 'c', path: '', ttlS: 0, attributes: [], strict: false, idleS: 20 })
+})
+
 test('RDS: what is no session is refused', () => {
   const refusal = (said: PerRoute): string => problem('RDS', RouteConfigurationSchema, tableOf(said))
   assert.match(refusal(by(cookie({}))), /session_state\.cookie\.name: is missing/)

@@ -51,13 +51,21 @@ function decodeCookie(any: Any, strict: boolean, path: string, refused: Refusals
   }
 }
 
-/** A route's word in the place of the filter's: its own sessions, or none. */
-export function decodeRouteSession(any: Any, path: string, refused: Refusals): SessionState | undefined {
+/** A route's word in the place of the filter's: its own sessions, or none. `idleS`: when they end if nobody uses them. */
+export function decodeRouteSession(
+  any: Any,
+  { idleS }: { readonly idleS: number | undefined },
+  path: string,
+  refused: Refusals,
+): SessionState | undefined {
   const said = open(any, StatefulSessionPerRouteSchema, path, refused)
   if (said === undefined) return undefined
   knowOnly(StatefulSessionPerRouteSchema, said, routeFields, path, refused)
   const { override } = said
-  if (override.case === 'statefulSession') return decodeSession(override.value, join(path, 'stateful_session'), refused)
+  if (override.case === 'statefulSession') {
+    const state = decodeSession(override.value, join(path, 'stateful_session'), refused)
+    return state?.kind === 'cookie' && idleS !== undefined ? { ...state, idleS } : state
+  }
   if (override.case === undefined || !override.value) refused.add(path, 'expected disabled: true or stateful_session')
   return undefined
 }
