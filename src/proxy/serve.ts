@@ -118,7 +118,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     const known = terminators.get(chain)
     if (known !== undefined && known.trustPem === trustPem && sameMembers(known.certificates, certificates))
       return known.tls
-    const terminator = terminateTls(tls, { certificates: [first, ...more], trustPem })
+    const terminator = terminateTls(tls, { certificates: [first, ...more], trustPem, clock: shared.clock })
     terminators.set(chain, { certificates, trustPem, tls: terminator })
     return terminator
   }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import tls from 'node:tls'
-import type { DownstreamTls, TlsChoices } from '../config.ts'
+import { systemClock } from '../../base/clock.ts'
+import { joinTrustDomains } from '../../base/trust-domains.ts'
+import type { DownstreamTls, KeyPair, TlsChoices } from '../config.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
 import { terminateTls } from './terminate-tls.ts'
 
@@ -38,7 +40,7 @@ for (const [choices, offered, spoken] of [
       alpn: [],
       choices,
     }
-    const terminator = terminateTls(config, { certificates: [pair], trustPem: undefined })
+    const terminator = terminateTls(config, { certificates: [pair], trustPem: undefined, clock: systemClock })
     const server = net.createServer({ pauseOnConnect: true }, (socket) => {
       socket.on('error', () => {})
       terminator.accept(socket, () => {})
@@ -68,6 +70,39 @@ const strangers = await createTestAuthority()
 const good = await authority.issue('spiffe://a/ns/b/sa/c')
 const foreign = await strangers.issue('spiffe://a/ns/b/sa/c')
 
+/** Who a client that shows this certificate is to such a server. */
+async function whoIs(t: TestContext, config: DownstreamTls, shown: KeyPair | undefined): Promise<string> {
+  const terminator = terminateTls(config, {
+    certificates: [pair],
+    trustPem: config.trust !== undefined && 'pem' in config.trust ? config.trust.pem : undefined,
+    clock: systemClock,
+  })
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+    socket.on('error', () => {})
+    terminator.accept(socket, (secured) => {
+      if ('refused' in secured) return resolve('refused')
+      assert.equal(secured.certificate === undefined, secured.principal === undefined)
+      resolve(secured.principal ?? 'nobody')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = tls.connect({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    ca: authority.bundlePem,
+    servername: 'web.example',
+    ...(shown && { cert: shown.chainPem, key: shown.keyPem }),
+  })
+  client.on('error', () => {}).on('close', () => resolve('refused'))
+  t.after(() => {
+    client.destroy()
+    server.close()
+  })
+  return promise
+}
+
 for (const [shown, acceptUntrusted, required, outcome] of [
   [good, false, false, 'spiffe://a/ns/b/sa/c'],
   [good, true, false, 'spiffe://a/ns/b/sa/c'],
@@ -88,30 +123,35 @@ for (const [shown, acceptUntrusted, required, outcome] of [
       ...(acceptUntrusted && { acceptUntrusted }),
       alpn: [],
     }
-    const terminator = terminateTls(config, { certificates: [pair], trustPem: authority.bundlePem })
-    const { promise, resolve } = Promise.withResolvers<string>()
-    const server = net.createServer({ pauseOnConnect: true }, (socket) => {
-      socket.on('error', () => {})
-      terminator.accept(socket, (secured) => {
-        if ('refused' in secured) return resolve('refused')
-        assert.equal(secured.certificate === undefined, secured.principal === undefined)
-        resolve(secured.principal ?? 'nobody')
-      })
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const client = tls.connect({
-      port: (server.address() as AddressInfo).port,
-      host: '127.0.0.1',
-      ca: authority.bundlePem,
-      servername: 'web.example',
-      ...(shown && { cert: shown.chainPem, key: shown.keyPem }),
-    })
-    client.on('error', () => {})
-    t.after(() => {
-      client.destroy()
-      server.close()
-    })
-    assert.equal(await promise, outcome)
+    assert.equal(await whoIs(t, config, shown), outcome)
   })
 }
+
+const trustPem = joinTrustDomains(
+  new Map([
+    ['a', authority.bundlePem],
+    ['b', strangers.bundlePem],
+  ]),
+)
+for (const [what, shown, acceptUntrusted, outcome] of [
+  ['by its own domain', await authority.issue('spiffe://a/x'), false, 'spiffe://a/x'],
+  ['by its own domain, another one', await strangers.issue('spiffe://b/x'), false, 'spiffe://b/x'],
+  ['by an authority below', await strangers.issueBelow('spiffe://b/x'), false, 'spiffe://b/x'],
+  ['by another domain', await strangers.issue('spiffe://a/x'), false, 'refused'],
+  ['by an authority below another domain', await strangers.issueBelow('spiffe://a/x'), false, 'refused'],
+  ['by another domain, which counts as none', await strangers.issue('spiffe://a/x'), true, 'nobody'],
+  ['of a domain that nobody is believed about', await authority.issue('spiffe://c/x'), false, 'refused'],
+  ['without a SPIFFE ID', await authority.issue('dns:web.example'), false, 'refused'],
+  ['of two names', await authority.issue(['spiffe://a/x', 'spiffe://a/y']), false, 'refused'],
+] as const)
+  test(`trust domains: a certificate ${what}: ${outcome}`, async (t) => {
+    const config: DownstreamTls = {
+      certificate: pair,
+      trust: { pem: trustPem },
+      peer: { kind: 'names', oneOf: [] },
+      requireClientCertificate: true,
+      ...(acceptUntrusted && { acceptUntrusted }),
+      alpn: [],
+    }
+    assert.equal(await whoIs(t, config, shown), outcome)
+  })

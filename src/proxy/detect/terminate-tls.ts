@@ -2,7 +2,9 @@ import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import { checkPeer } from '../../base/peer-check.ts'
+import type { Clock } from '../../base/clock.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
+import { checkTrustDomain, shownChain, trustDomainsIn } from '../../base/trust-domains.ts'
 import type { DownstreamTls, KeyPair } from '../config.ts'
 import { byServerName } from './by-server-name.ts'
 
@@ -31,15 +33,17 @@ export interface TerminateParts {
   readonly certificates: readonly [KeyPair, ...KeyPair[]]
   /** PEM; undefined: client certificates are not asked for. */
   readonly trustPem: string | undefined
+  readonly clock: Pick<Clock, 'wallMs'>
 }
 
 /**
  * Ends TLS with these certificates; for others make another terminator. Handshakes that have begun go on. A client certificate that
  * is given must be good, also where none is required, unless the configuration takes bad ones as none. Nothing is resumed: no tickets, and no session cache.
  */
-export function terminateTls(config: DownstreamTls, { certificates, trustPem }: TerminateParts): TlsTerminator {
+export function terminateTls(config: DownstreamTls, { certificates, trustPem, clock }: TerminateParts): TlsTerminator {
   const [first, ...more] = certificates
   const secureOptions = constants.SSL_OP_NO_TICKET
+  const domains = trustPem === undefined ? undefined : trustDomainsIn(trustPem)
   const trust = trustPem === undefined ? {} : { ca: trustPem }
   const server = tls.createServer({
     ...tlsProfile,
@@ -86,6 +90,9 @@ export function terminateTls(config: DownstreamTls, { certificates, trustPem }: 
     }
     if (!socket.authorized && config.acceptUntrusted === true) return nobody
     if (!socket.authorized) return { refused: `client certificate refused: ${String(socket.authorizationError)}` }
+    const stranger = domains && checkTrustDomain(shownChain(socket.getPeerCertificate(true)), domains, clock.wallMs())
+    if (stranger !== undefined && config.acceptUntrusted === true) return nobody
+    if (stranger !== undefined) return { refused: `client certificate refused: ${stranger.message}` }
     const principal = checkPeer(certificate.raw, config.peer)
     return principal instanceof Error ? { refused: principal.message } : { principal, certificate: certificate.raw }
   }

@@ -18,6 +18,15 @@ export interface TestAuthority {
   issue(uris: string | readonly string[], validForMs?: number): Promise<IdentityMaterial>
   /** The same with a key that nobody should use any more: RSA of 1024 bits. */
   issueWeak(name: string): Promise<IdentityMaterial>
+  /** The same as `issue` by an authority below it, whose certificate is in the chain. */
+  issueBelow(uris: string | readonly string[]): Promise<IdentityMaterial>
+}
+
+interface Issuer {
+  readonly issuer: x509.X509Certificate
+  readonly issuerKeys: webcrypto.CryptoKeyPair
+  /** Its own chain, without the root. */
+  readonly above: string
 }
 
 /** Makes a new root. */
@@ -34,6 +43,8 @@ export async function createTestAuthority(): Promise<TestAuthority> {
     extensions: [
       new x509.BasicConstraintsExtension(true, 1, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      // All these roots have one name: only so are they told apart.
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
   const bundlePem = root.toString('pem')
@@ -42,19 +53,22 @@ export async function createTestAuthority(): Promise<TestAuthority> {
     own: webcrypto.CryptoKeyPair,
     uris: string | readonly string[],
     validForMs: number,
+    { issuer, issuerKeys, above }: Issuer = { issuer: root, issuerKeys: keys, above: '' },
   ): Promise<IdentityMaterial> => {
     const names = typeof uris === 'string' ? [uris] : uris
     const notAfterMs = Date.now() + validForMs
     const leaf = await x509.X509CertificateGenerator.create({
       serialNumber: (++serial).toString(16).padStart(4, '0'),
       subject: '',
-      issuer: root.subject,
+      issuer: issuer.subject,
       notBefore: new Date(Date.now() - 3_600_000),
       notAfter: new Date(notAfterMs),
-      signingKey: keys.privateKey,
+      signingKey: issuerKeys.privateKey,
       publicKey: own.publicKey,
       signingAlgorithm: algorithm,
       extensions: [
+        await x509.AuthorityKeyIdentifierExtension.create(issuerKeys.publicKey),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.SubjectAlternativeNameExtension(names.map(alternativeName), true),
         new x509.ExtendedKeyUsageExtension([
           x509.ExtendedKeyUsage.serverAuth as string,
@@ -66,7 +80,7 @@ export async function createTestAuthority(): Promise<TestAuthority> {
     return {
       spiffeId: names[0] ?? '',
       keyPem: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
-      chainPem: leaf.toString('pem'),
+      chainPem: `${leaf.toString('pem')}${above}`,
       trustBundlePem: bundlePem,
       notAfterMs,
     }
@@ -74,6 +88,27 @@ export async function createTestAuthority(): Promise<TestAuthority> {
   return {
     bundlePem,
     issue: async (uris, validForMs = 3_600_000) => issueFor(await newKeys(), uris, validForMs),
+    async issueBelow(uris) {
+      const issuerKeys = await newKeys()
+      const issuer = await x509.X509CertificateGenerator.create({
+        serialNumber: (++serial).toString(16).padStart(4, '0'),
+        subject: 'CN=test intermediate',
+        issuer: root.subject,
+        notBefore: new Date(Date.now() - 3_600_000),
+        notAfter: new Date(Date.now() + 3_600_000),
+        signingKey: keys.privateKey,
+        publicKey: issuerKeys.publicKey,
+        signingAlgorithm: algorithm,
+        extensions: [
+          await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
+          await x509.SubjectKeyIdentifierExtension.create(issuerKeys.publicKey),
+          new x509.BasicConstraintsExtension(true, 0, true),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        ],
+      })
+      const above = `\n${issuer.toString('pem')}`
+      return issueFor(await newKeys(), uris, 3_600_000, { issuer, issuerKeys, above })
+    },
     issueWeak: async (name) => issueFor(await newKeys(weakAlgorithm), name, 3_600_000),
   }
 }

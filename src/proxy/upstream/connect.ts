@@ -1,9 +1,10 @@
 import net, { type Socket } from 'node:net'
-import tls, { type SecureContext } from 'node:tls'
+import tls, { type DetailedPeerCertificate, type SecureContext } from 'node:tls'
 import type { Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
+import { checkTrustDomain, shownChain, trustDomainsIn } from '../../base/trust-domains.ts'
 import type { KeyPair, Secrets, TlsChoices, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { connectFirst } from './connect-first.ts'
@@ -114,8 +115,13 @@ export function createConnect(parts: ConnectParts): Connect {
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
         rejectUnauthorized: true,
-        checkServerIdentity: (_host, { raw }) => {
-          const principal = checkPeer(raw, secure.peer)
+        checkServerIdentity: (_host, shown) => {
+          const { raw } = shown
+          const domains = trustDomainsIn(trustPem)
+          // Node gives the whole chain, whatever its types say.
+          const chain = domains && shownChain(shown as DetailedPeerCertificate)
+          const stranger = chain && checkTrustDomain(chain, domains, parts.clock.wallMs())
+          const principal = stranger ?? checkPeer(raw, secure.peer)
           if (principal instanceof Error) return principal
           proof.peer = raw
           // Other names are proven too, but nobody of the mesh has them.

@@ -1,4 +1,5 @@
 import type { GrpcTarget } from '../../xds/grpc-client.ts'
+import { trustDomainsIn } from '../../base/trust-domains.ts'
 import type { TrustSource } from '../config.ts'
 import type { PipeCluster } from './decode-pipe-cluster.ts'
 import type { GivenResources } from './resources.ts'
@@ -41,6 +42,8 @@ export function serverProblem(name: string, { given, pipes }: Servers): string |
     return `the cluster ${name} does not say http2_protocol_options, which gRPC needs`
   const secure = cluster.transports.get('')
   if (secure?.certificate === 'own') return `the cluster ${name} shows a certificate of an agent, and there is none`
+  if (secure !== undefined && trustDomainsIn(pemOf(secure.trust, given)) !== undefined)
+    return `the cluster ${name} has a custom_validator_config, which is not supported towards a server of configuration`
   for (const source of [secure?.certificate, secure?.trust])
     if (typeof source === 'object' && 'secret' in source && !given.SDS.has(source.secret))
       return `the cluster ${name} needs the secret ${source.secret}, which is not in static_resources`

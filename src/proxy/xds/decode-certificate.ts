@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { tlsProfile } from '../../base/tls-profile.ts'
+import type { DataSource } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   TlsCertificateSchema,
   type CertificateValidationContext,
@@ -35,13 +36,15 @@ export function decodeKeyPair(certificate: TlsCertificate, path: string, refused
 }
 
 /** The certificates of a validation context, PEM. */
-export function decodeTrustedCa(
+export const decodeTrustedCa = (
   { trustedCa }: CertificateValidationContext,
   contextPath: string,
   refused: Refusals,
-): string {
-  const path = join(contextPath, 'trusted_ca')
-  const pem = inlineText(trustedCa, path, refused) ?? ''
+): string => decodeBundle(trustedCa, join(contextPath, 'trusted_ca'), refused)
+
+/** One or more certificates, PEM; nothing, and refused, where there are none. */
+export function decodeBundle(source: DataSource | undefined, path: string, refused: Refusals): string {
+  const pem = inlineText(source, path, refused) ?? ''
   if (readPem(pem) === undefined) refused.add(path, 'holds no certificate')
   return pem
 }

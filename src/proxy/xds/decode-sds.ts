@@ -2,7 +2,8 @@ import { fromBinary } from '@bufbuild/protobuf'
 import { CertificateValidationContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import type { KeyPair } from '../config.ts'
-import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
+import { decodeKeyPair } from './decode-certificate.ts'
+import { decodeTrust } from './decode-trust.ts'
 import { fieldNames, knowOnly, type Refusals } from './refusals.ts'
 
 /** Whom to believe (PEM, one or more certificates), or what to show. */
@@ -12,7 +13,7 @@ export interface Secret {
   readonly certificate?: KeyPair
 }
 
-const trustFields = fieldNames('trusted_ca')
+const trustFields = fieldNames('trusted_ca custom_validator_config')
 
 /** A Secret that is a trust bundle or a certificate with its key. */
 export function decodeSds(bytes: Uint8Array, refused: Refusals): Secret {
@@ -20,7 +21,7 @@ export function decodeSds(bytes: Uint8Array, refused: Refusals): Secret {
   switch (type.case) {
     case 'validationContext':
       knowOnly(CertificateValidationContextSchema, type.value, trustFields, 'validation_context', refused)
-      return { name, trustPem: decodeTrustedCa(type.value, 'validation_context', refused) }
+      return { name, trustPem: decodeTrust(type.value, 'validation_context', refused) }
     case 'tlsCertificate': {
       const certificate = decodeKeyPair(type.value, 'tls_certificate', refused)
       return { name, ...(certificate && { certificate }) }

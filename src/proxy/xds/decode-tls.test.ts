@@ -12,6 +12,8 @@ import {
   UpstreamTlsContextSchema,
   type CommonTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { SPIFFECertValidatorConfigSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts'
+import { trustDomainsIn } from '../../base/trust-domains.ts'
 import type { DownstreamTls, UpstreamTls } from '../config.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
 import { decodeDownstreamTls, decodeUpstreamTls } from './decode-tls.ts'
@@ -133,4 +135,48 @@ test('ciphers and curves: a choice of what is spoken anyway, in the order given'
   const { refused } = of([aes, 'AES128-SHA'], ['P-224'])
   assert.match(refused.join(), /tls_params\.cipher_suites\[1\]: AES128-SHA is not supported, expected some of ECDHE/)
   assert.match(refused.join(), /tls_params\.ecdh_curves\[0\]: P-224 is not supported/)
+})
+
+test('trust domains of SPIFFE, each with its own bundle', () => {
+  const contextOf = (config: MessageInitShape<typeof SPIFFECertValidatorConfigSchema>, more: object = {}) =>
+    upstream({
+      validationContextType: {
+        case: 'validationContext',
+        value: {
+          customValidatorConfig: {
+            name: 'envoy.tls.cert_validator.spiffe',
+            typedConfig: anyPack(SPIFFECertValidatorConfigSchema, create(SPIFFECertValidatorConfigSchema, config)),
+          },
+          ...more,
+        },
+      },
+    })
+  const trustBundle = inline(authority.bundlePem)
+  const given = contextOf({ trustDomains: [{ name: 'a.example', trustBundle }] })
+  assert.deepEqual(given.refused, [])
+  const pem = given.tls !== undefined && 'pem' in given.tls.trust ? given.tls.trust.pem : ''
+  assert.deepEqual([...(trustDomainsIn(pem)?.keys() ?? [])], ['a.example'])
+  const at = 'at.common_tls_context.validation_context'
+  const config = `${at}.custom_validator_config.typed_config`
+  assert.deepEqual(contextOf({}).refused, [`${config}.trust_domains: expected at least one`])
+  assert.deepEqual(
+    contextOf({
+      trustDomains: [
+        { name: 'spiffe://a', trustBundle },
+        { name: 'b', trustBundle: inline('x') },
+        { name: 'b', trustBundle, workloadTrustDomain: 'c' },
+      ],
+      trustBundles: inline('{}'),
+    }).refused,
+    [
+      `${config}.trust_bundles: is not supported`,
+      `${config}.trust_domains[0].name: expected a trust domain, got "spiffe://a"`,
+      `${config}.trust_domains[1].trust_bundle: holds no certificate`,
+      `${config}.trust_domains[2].workload_trust_domain: is not supported`,
+      `${config}.trust_domains[2].name: b is there twice`,
+    ],
+  )
+  assert.deepEqual(contextOf({ trustDomains: [{ name: 'a', trustBundle }] }, { trustedCa: trustBundle }).refused, [
+    `${at}.trusted_ca: is not supported beside custom_validator_config`,
+  ])
 })

@@ -23,8 +23,9 @@ import { agentCluster, ownCertificateSecret, trustBundleSecret } from '../../xds
 import type { PeerCheck, SubjectMatch } from '../../base/peer-check.ts'
 import type { CertificateSource, DownstreamTls, TlsChoices, TrustSource, UpstreamTls } from '../config.ts'
 import { decodeApiSource } from './decode-api-source.ts'
-import { decodeKeyPair, decodeTrustedCa } from './decode-certificate.ts'
+import { decodeKeyPair } from './decode-certificate.ts'
 import { mustBeAds, stringMatch } from './decode-parts.ts'
+import { decodeTrust } from './decode-trust.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 import { isSdsSecret, sdsSecret } from './sds-secret.ts'
 
@@ -242,7 +243,7 @@ function decodeValidation(
       const at = join(path, 'validation_context')
       const names = decodeNames(by.value, at, refused)
       return {
-        trust: { pem: decodeTrustedCa(by.value, at, refused) },
+        trust: { pem: decodeTrust(by.value, at, refused) },
         peer: { kind: 'names', oneOf: names },
         ...untrusted(by.value),
       }
@@ -257,6 +258,8 @@ function decodeValidation(
       const { defaultValidationContext: context, validationContextSdsSecretConfig: secret } = by.value
       if (context?.trustedCa !== undefined)
         refused.add(join(at, 'default_validation_context.trusted_ca'), 'is not supported beside a secret')
+      if (context?.customValidatorConfig !== undefined)
+        refused.add(join(at, 'default_validation_context.custom_validator_config'), 'is not supported beside a secret')
       const names = context === undefined ? [] : decodeNames(context, join(at, 'default_validation_context'), refused)
       if (secret === undefined) {
         refused.add(join(at, 'validation_context_sds_secret_config'), 'is missing')
@@ -282,7 +285,7 @@ const untrusted = ({ trustChainVerification }: CertificateValidationContext): Pi
   trustChainVerification === TrustChainVerification.ACCEPT_UNTRUSTED ? { acceptUntrusted: true } : {}
 
 const validationFields = fieldNames(
-  'trusted_ca match_typed_subject_alt_names match_subject_alt_names trust_chain_verification',
+  'trusted_ca match_typed_subject_alt_names match_subject_alt_names trust_chain_verification custom_validator_config',
 )
 const kinds: Readonly<Record<number, SubjectMatch['kind']>> = {
   [SanType.URI]: 'uri',

@@ -17,6 +17,8 @@ export interface ClientMaterial {
   readonly trustPem: string
   readonly client: { readonly keyPem: string; readonly chainPem: string }
   readonly stranger: { readonly keyPem: string; readonly chainPem: string }
+  /** Of the other's name, by our own authority. */
+  readonly imposter: { readonly keyPem: string; readonly chainPem: string }
 }
 
 /** Sends request `index` of a case to one proxy. */

@@ -11,7 +11,11 @@ export interface CaseRequest {
   readonly body?: string
   readonly trailers?: Readonly<Record<string, string>>
   readonly h2?: boolean
-  readonly tls?: { readonly sni?: string; readonly alpn?: readonly string[]; readonly as?: 'client' | 'stranger' }
+  readonly tls?: {
+    readonly sni?: string
+    readonly alpn?: readonly string[]
+    readonly as?: 'client' | 'stranger' | 'imposter'
+  }
   /** Parts that are sent one after the other. */
   readonly raw?: string | readonly string[]
   /** Replies to wait for. */

@@ -117,15 +117,18 @@ async function certificates(dir: string): Promise<{
   secrets: TestSecrets
 }> {
   const authority = await createTestAuthority()
-  const stranger = await (await createTestAuthority()).issue('spiffe://other/ns/x/sa/y')
+  const others = await createTestAuthority()
+  const stranger = await others.issue('spiffe://other/ns/x/sa/y')
   const server = await authority.issue(['dns:backend.example', 'spiffe://case.example/ns/back/sa/end'])
   const client = await authority.issue('spiffe://case.example/ns/front/sa/client')
+  const imposter = await authority.issue('spiffe://other/ns/x/sa/y')
   const files: Record<string, string> = {}
   const write = (name: string, text: string): void => {
     files[name] = path.join(dir, `${name}.pem`)
     fs.writeFileSync(files[name], text)
   }
   write('trust', authority.bundlePem)
+  write('other-trust', others.bundlePem)
   for (const [name, names] of [
     ['one', ['dns:one.example', 'spiffe://case.example/ns/edge/sa/one']],
     ['two', ['dns:two.example']],
@@ -142,6 +145,6 @@ async function certificates(dir: string): Promise<{
   }
   write('client-cert', client.chainPem)
   write('client-key', client.keyPem)
-  const material = { trustPem: authority.bundlePem, client, stranger }
+  const material = { trustPem: authority.bundlePem, client, stranger, imposter }
   return { material, files, server: { ...server, trustPem: authority.bundlePem }, secrets }
 }
