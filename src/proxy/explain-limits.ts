@@ -68,7 +68,7 @@ export function metLimits(
     const limit = filter.kind === 'rate-limit' ? limitFor(filter, route) : undefined
     if (limit === undefined) continue
     const { key, rate: own } = bucketFor(limit, call)
-    const rate = limit.budget === undefined ? own : quotas.of(limit).rate()
+    const rate = limit.budget === undefined ? own : quotas.of(limit).rate(key)
     const state = countsOf(terminal, limit, counts).peek(key, rate, nowMs)
     const { name, origin, budget } = limit
     limits.push({ name, ...rate, ...state, own: key !== '', origin, ...(budget && { budget }) })

@@ -8,7 +8,7 @@ import { thisMachine, type Machine } from '../base/machine.ts'
 import { createSweeper } from '../base/sweeper.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
-import { programClusters, upstreamFaultHeader } from '../xds/names.ts'
+import { mostQuotaKeys, programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
@@ -179,7 +179,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     budgets: createRetryBudgets(),
     hedges: createHedgeState(clock, parts.metrics),
     rateCounts: createRateCounts(),
-    quotas: createQuotas(() => clock.nowMs()),
+    quotas: createQuotas(() => clock.nowMs(), mostQuotaKeys),
     gradients: createGradients(
       random,
       () => clock.nowMs(),

@@ -17,6 +17,13 @@ export const gatewayNames = 'gateway/'
 export const certificateSecret = (secret: string): string => `secret/${secret}`
 /** In a bucket id of the rate limit quota protocol: the name of the limit. */
 export const quotaLimitKey = 'limit'
+/**
+ * The same for who has a budget of its own under the limit: the hash of an identity or of a header's value. Empty: these are all that were
+ * heard of lately. A limit that tells keys apart, without this: there are others besides, and nothing is known of them.
+ */
+export const quotaKeyKey = 'key'
+/** Of one limit an instance tells of so many. */
+export const mostQuotaKeys: number = 1000
 /** SDS secret with the mesh's trust bundle, over ADS. */
 export const trustBundleSecret = 'weft-trust-bundle'
 /** SDS secret with the certificate authorities that the control plane's machine believes, over ADS: for hosts outside of the mesh. */

@@ -15,12 +15,17 @@ spec: { targetRefs: [{ kind: Service, name: web }], rateLimits: [{ requests: ${b
 `
 
 /** Asks so often, whatever comes back; counts what was admitted, and remembers what share the replies told. */
-function ask(t: TestContext, url: string, perSecond: number): { takeAdmitted(): number; share(): number } {
+function ask(
+  t: TestContext,
+  url: string,
+  perSecond: number,
+  headers: Readonly<Record<string, string>> = {},
+): { takeAdmitted(): number; share(): number } {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 32 })
   let admitted = 0
   let share = 0
   const timer = systemClock.every(1000 / perSecond, () => {
-    const request = http.get(url, { agent }, (response) => {
+    const request = http.get(url, { agent, headers }, (response) => {
       if (response.statusCode === 200) admitted++
       share = Number(response.headers['x-ratelimit-limit'] ?? share)
       response.resume()
@@ -102,4 +107,45 @@ test('rate limits: instances share one budget by demand; without a control plane
     loads.map((load) => load.share()),
     [budget / 3, budget / 3, budget / 3],
   )
+})
+
+const perUser = `
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: { name: together }
+spec:
+  targetRefs: [{ kind: Service, name: web }]
+  rateLimits: [{ requests: ${budget}, scope: Global, per: { header: x-user } }]
+`
+
+test('rate limits: each value of a header has one budget over all instances, wherever it comes', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  await Promise.all([world.run('web'), world.run('web'), world.run('web')])
+  await world.apply(perUser)
+  const [first = '', ...others] = await inboundUrls(world)
+  assert.equal(others.length, 2)
+  const limitAt = async (url: string) => (await world.curl(undefined, url)).headers['x-ratelimit-limit']?.[0]
+  for (const url of [first, ...others]) await until('it has a share', async () => (await limitAt(url)) !== undefined)
+
+  // One of them comes to one instance alone, another to all.
+  const ann = ask(t, first, 120, { 'x-user': 'ann' })
+  const bob = [first, ...others].map((url) => ask(t, url, 50, { 'x-user': 'bob' }))
+  await until('who alone is asked by ann has all of hers', () => Promise.resolve(ann.share() === budget), {
+    withinMs: 30_000,
+  })
+  const admitted = [ann, ...bob]
+  for (const load of admitted) load.takeAdmitted()
+  const startMs = performance.now()
+  await systemClock.sleep(4000)
+  const seconds = (performance.now() - startMs) / 1000
+  const [ofAnn = 0, ...ofBob] = admitted.map((load) => load.takeAdmitted() / seconds)
+  const together = ofBob.reduce((sum, one) => sum + one, 0)
+  for (const rate of [ofAnn, together]) {
+    assert.ok(rate <= budget * 1.1 + budget / seconds, `${ofAnn} and ${ofBob.join(', ')} a second`)
+    assert.ok(rate > budget * 0.6, `${ofAnn} and ${ofBob.join(', ')} a second`)
+  }
+  const told = await world.weft(['explain', '--from', 'web', 'GET', 'http://web/', '-H', 'x-user: bob'])
+  assert.match(told.out, /limit .*default\/together\/limit-0: .*a share of 60 a second for 3 instances/)
 })

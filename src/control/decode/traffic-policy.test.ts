@@ -131,10 +131,6 @@ const wrong: readonly (readonly [text: string, problems: readonly string[]])[] =
     ],
   ],
   [
-    `${web}\nrateLimits: [{requests: 1, scope: Global, per: Caller}]`,
-    ['rateLimits[0].per: a Global limit has one count for all; remove this, or scope'],
-  ],
-  [
     `${web}\nexternalRateLimit: {backendRef: {name: limiter, port: 8081}, domain: '', timeout: 1s, descriptors: [{entries: [{header: a, value: b}]}]}`,
     [
       'externalRateLimit.domain: expected 1 to 256 characters',

@@ -1,6 +1,5 @@
 import {
   integer,
-  invalid,
   list,
   mismatch,
   object,
@@ -55,11 +54,7 @@ export const rateLimitsSpec: Decoder<readonly RateLimitSpec[]> = list(
       per: optional(own),
       scope: withDefault(oneOf('Local', 'Global'), 'Local'),
     }),
-    ({ burst, ...read }, path, issues) => {
-      if (read.scope === 'Local' || read.per === undefined) return { ...read, burst: burst ?? read.requests }
-      issues.push({ path: `${path}.per`, message: 'a Global limit has one count for all; remove this, or scope' })
-      return invalid
-    },
+    ({ burst, ...read }) => ({ ...read, burst: burst ?? read.requests }),
   ),
   { max: 16 },
 )

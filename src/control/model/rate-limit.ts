@@ -10,7 +10,7 @@ export interface RateLimit {
   readonly burst: number
   /** Who has a bucket of its own: each caller by its proven identity, or each value of a header (lower case). Absent: all share one. */
   readonly per?: 'caller' | { readonly header: string }
-  /** All of these together have the one budget, each a share; absent: each instance counts for itself. */
+  /** All of these together have the one budget (or one for each who is told apart), each a share; absent: each instance counts for itself. */
   readonly instances?: number
   readonly origin: Origin
 }

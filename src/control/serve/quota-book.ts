@@ -4,6 +4,8 @@ import { dealQuota } from './deal-quota.ts'
 export interface SharedBudget {
   readonly perSecond: number
   readonly instances: number
+  /** Of them, those that do not report and yet take nothing by themselves; absent: none. */
+  readonly idle?: number
 }
 
 /** Deals shares of one budget to the instances that report, over time. Has no timers: it looks at the time when it is asked. */
@@ -13,9 +15,13 @@ export interface QuotaBook {
   /** What came since its last report, in `elapsedMs`. */
   reported(member: object, requests: number, elapsedMs: number): void
   left(member: object, nowMs: number): void
+  /** It has no share any more, and takes none by itself. */
+  dropped(member: object): void
   /** Everybody's share now, requests a second. */
   deal(budget: SharedBudget, nowMs: number): ReadonlyMap<object, number>
   readonly size: number
+  /** Somebody who has left still has a share. */
+  readonly isEmpty: boolean
 }
 
 /** An instance that hears nothing keeps its share for so long, then takes an equal one. */
@@ -58,12 +64,13 @@ export function createQuotaBook(): QuotaBook {
       const again = [...members.values()].some(({ id }) => id === known.id)
       if (known.share !== undefined && !again) silent.set(known.id, { share: known.share, untilMs: nowMs + shareTtlMs })
     },
-    deal({ perSecond, instances }, nowMs) {
+    dropped: (member) => void members.delete(member),
+    deal({ perSecond, instances, idle = 0 }, nowMs) {
       for (const [id, { untilMs }] of silent) if (untilMs <= nowMs) silent.delete(id)
       const reporting = new Set(Array.from(members.values(), ({ id }) => id)).size
-      const all = Math.max(instances, reporting + silent.size, 1)
+      const all = Math.max(instances, reporting + silent.size + idle, 1)
       const equal = perSecond / all
-      let aside = equal * (all - reporting - silent.size)
+      let aside = equal * (all - reporting - silent.size - idle)
       for (const { share } of silent.values()) aside += Math.max(share, equal)
       const least = 0.1 * equal * members.size
       const shares = dealQuota(Math.max(least, perSecond - aside), [...members.values()])
@@ -76,6 +83,9 @@ export function createQuotaBook(): QuotaBook {
     },
     get size() {
       return members.size
+    },
+    get isEmpty() {
+      return members.size + silent.size === 0
     },
   }
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { create } from '@bufbuild/protobuf'
 import grpc from '@grpc/grpc-js'
 import { systemClock } from '../../base/clock.ts'
@@ -26,7 +27,8 @@ const limit = {
   instances: 3,
   origin: { resource: 'TrafficPolicy default/web', field: 'spec.rateLimits[0]', revision: '1' },
 }
-const holding = (name: string) => ({ name, service: 'web', inbound: [{ rateLimits: [limit] }] })
+const perUser = { ...limit, name: 'default/web/limit-1', per: { header: 'x-user' } }
+const holding = (name: string) => ({ name, service: 'web', inbound: [{ rateLimits: [limit, perUser] }] })
 
 async function world(t: TestContext) {
   const model = settable(
@@ -80,6 +82,28 @@ async function world(t: TestContext) {
         }
         call.write(create(RateLimitQuotaUsageReportsSchema, { domain, bucketQuotaUsages: [usage] }))
       },
+      /** What came by keys in a second, and that there are no others. */
+      reportKeys(name: string, keys: Readonly<Record<string, number>>) {
+        const usages = Object.entries({ ...keys, '': 0 }).map(([key, requests]) => ({
+          bucketId: { bucket: { limit: name, key } },
+          timeElapsed: { seconds: 1n, nanos: 0 },
+          numRequestsAllowed: BigInt(requests),
+        }))
+        call.write(create(RateLimitQuotaUsageReportsSchema, { domain, bucketQuotaUsages: usages }))
+      },
+      /** Once the newest shares of all keys are these, in whole requests a second. */
+      async shares(wanted: Readonly<Record<string, number>>): Promise<void> {
+        for (;;) {
+          const found = (heard.at(-1)?.bucketAction ?? []).map(({ bucketId, bucketAction: { case: kind, value } }) => {
+            const strategy = kind === 'quotaAssignmentAction' ? value.rateLimitStrategy?.strategy : undefined
+            const rate = strategy?.case === 'tokenBucket' ? strategy.value.tokensPerFill : undefined
+            return [bucketId?.bucket['key'], rate] as const
+          })
+          if (isDeepStrictEqual(Object.fromEntries(found), wanted)) return
+          assert.equal(refused, undefined)
+          await new Promise<void>((resolve) => waiting.push(resolve))
+        }
+      },
       /** Requests a second of the newest share that fulfils this. */
       async share(good: (perSecond: number) => boolean = () => true): Promise<number> {
         for (;;) {
@@ -132,4 +156,23 @@ test('nobody takes part in a limit that its own configuration does not hold, or 
   const nobody = connect('')
   nobody.report(limit.name, 1)
   assert.match(await nobody.refusal(), /must carry node\.id/)
+})
+
+test('each key has a budget of its own, which goes to those who are asked by it', async (t) => {
+  const connect = await world(t)
+  const [one, two, three] = ['1', '2', '3'].map((n) => connect(`default/web-${n}`))
+  assert.ok(one && two && three)
+  one.reportKeys(perUser.name, { ann: 500, bob: 5 })
+  await one.shares({ ann: 30, bob: 30 })
+  two.reportKeys(perUser.name, { bob: 5 })
+  three.reportKeys(perUser.name, {})
+  await one.shares({ ann: 90, bob: 45 })
+  await two.shares({ bob: 45 })
+  assert.equal(three.heard, 0, 'nothing is dealt to who is asked by nobody')
+  two.reportKeys(perUser.name, { ann: 500, bob: 5 })
+  await one.shares({ ann: 45, bob: 45 })
+  two.leave()
+  // Its share is set aside, then an equal one, since it may be anywhere; one that nobody is asked by goes on.
+  one.reportKeys(perUser.name, { ann: 500, bob: 5, eve: 1 })
+  await one.shares({ ann: 45, bob: 45, eve: 60 })
 })

@@ -11,9 +11,10 @@ import {
   type RateLimitQuotaResponse,
   type RateLimitQuotaUsageReports,
 } from '../../xds/gen/envoy/service/rate_limit_quota/v3/rlqs_pb.ts'
-import { quotaLimitKey } from '../../xds/names.ts'
+import { mostQuotaKeys, quotaKeyKey, quotaLimitKey } from '../../xds/names.ts'
 import type { Model, RateLimit } from '../model/model.ts'
 import { admit } from './admission.ts'
+import { createKeyedBook, type KeyedBook, type KeyUsage } from './keyed-book.ts'
 import { createQuotaBook, shareTtlMs, type QuotaBook } from './quota-book.ts'
 import { sharedLimits } from './shared-limits.ts'
 import { hostedService, refuse, type Caller, type HostedService, type Refusal } from './service.ts'
@@ -49,6 +50,7 @@ export function createQuotaServer(parts: {
 }): QuotaServer {
   const { model, clock, log } = parts
   const books = new Map<string, QuotaBook>()
+  const keyedBooks = new Map<string, KeyedBook>()
   const members = new Set<Member>()
   let timer: Timer | undefined
 
@@ -63,8 +65,18 @@ export function createQuotaServer(parts: {
         actions.set(one, [...(actions.get(one) ?? []), { name, perSecond }])
       }
     }
+    for (const [name, book] of keyedBooks) {
+      const limit = shared.get(name)?.limit
+      if (limit === undefined || limit.per === undefined) continue
+      for (const [member, byKey] of book.deal(budgetOf(limit), clock.nowMs())) {
+        const one = member as Member
+        const shares = Array.from(byKey, ([key, perSecond]) => ({ name, key, perSecond }))
+        actions.set(one, [...(actions.get(one) ?? []), ...shares])
+      }
+    }
     for (const [{ call }, shares] of actions) if (call.writable) call.write(responseOf(shares))
     for (const [name, book] of books) if (book.size === 0 && !shared.has(name)) books.delete(name)
+    for (const [name, book] of keyedBooks) if (book.isEmpty && !shared.has(name)) keyedBooks.delete(name)
     if (members.size > 0) return
     timer?.cancel()
     timer = undefined
@@ -73,9 +85,21 @@ export function createQuotaServer(parts: {
   function take(member: Member, { bucketQuotaUsages }: RateLimitQuotaUsageReports): void {
     const shared = sharedLimits(model.value)
     let joined = false
+    const keyed = new Map<string, { readonly usages: KeyUsage[]; whole: boolean }>()
     for (const { bucketId, timeElapsed, numRequestsAllowed, numRequestsDenied } of bucketQuotaUsages) {
       const name = bucketId?.bucket[quotaLimitKey]
-      if (name === undefined || shared.get(name)?.holders.has(member.id) !== true) continue
+      const held = name === undefined ? undefined : shared.get(name)
+      if (name === undefined || held?.holders.has(member.id) !== true) continue
+      const requests = Number(numRequestsAllowed + numRequestsDenied)
+      if (held.limit.per !== undefined) {
+        let report = keyed.get(name)
+        if (report === undefined) keyed.set(name, (report = { usages: [], whole: false }))
+        const key = bucketId?.bucket[quotaKeyKey]
+        if (key === '') report.whole = true
+        else if (key !== undefined && timeElapsed !== undefined)
+          report.usages.push({ key, requests, elapsedMs: durationMsOf(timeElapsed) })
+        continue
+      }
       let book = books.get(name)
       if (book === undefined) books.set(name, (book = createQuotaBook()))
       if (!member.limits.has(name)) {
@@ -83,15 +107,28 @@ export function createQuotaServer(parts: {
         member.limits.add(name)
         book.joined(member, member.id, clock.nowMs())
         joined = true
-      } else if (timeElapsed !== undefined)
-        book.reported(member, Number(numRequestsAllowed + numRequestsDenied), durationMsOf(timeElapsed))
+      } else if (timeElapsed !== undefined) book.reported(member, requests, durationMsOf(timeElapsed))
+    }
+    for (const [name, { usages, whole }] of keyed) {
+      let book = keyedBooks.get(name)
+      if (book === undefined) keyedBooks.set(name, (book = createKeyedBook()))
+      if (!member.limits.has(name)) {
+        if (member.limits.size >= mostLimits) continue
+        member.limits.add(name)
+      }
+      const few = usages.length <= mostQuotaKeys
+      book.reported(
+        member,
+        { id: member.id, usages: usages.slice(0, mostQuotaKeys), whole: whole && few },
+        clock.nowMs(),
+      )
     }
     if (joined) dealAll()
   }
 
   function leave(member: Member): void {
     if (!members.delete(member)) return
-    for (const name of member.limits) books.get(name)?.left(member, clock.nowMs())
+    for (const name of member.limits) for (const all of [books, keyedBooks]) all.get(name)?.left(member, clock.nowMs())
   }
 
   function serve(call: Call, caller: Caller): void {
@@ -146,6 +183,8 @@ export function createQuotaServer(parts: {
 
 interface Share {
   readonly name: string
+  /** Absent: of the limit that tells nobody apart. */
+  readonly key?: string
   readonly perSecond: number
 }
 
@@ -157,7 +196,7 @@ const budgetOf = ({ requests, unitMs, instances = 1 }: RateLimit): Parameters<Qu
 /** As a bucket of whole tokens that is filled as often as makes the rate. */
 function responseOf(shares: readonly Share[]): RateLimitQuotaResponse {
   return create(RateLimitQuotaResponseSchema, {
-    bucketAction: shares.map(({ name, perSecond }) => {
+    bucketAction: shares.map(({ name, key, perSecond }) => {
       const tokensPerFill = Math.max(1, Math.round(perSecond))
       const tokenBucket = {
         maxTokens: tokensPerFill,
@@ -165,7 +204,7 @@ function responseOf(shares: readonly Share[]): RateLimitQuotaResponse {
         fillInterval: durationOf((tokensPerFill * 1000) / perSecond),
       }
       return {
-        bucketId: { bucket: { [quotaLimitKey]: name } },
+        bucketId: { bucket: { [quotaLimitKey]: name, ...(key !== undefined && { [quotaKeyKey]: key }) } },
         bucketAction: {
           case: 'quotaAssignmentAction' as const,
           value: {

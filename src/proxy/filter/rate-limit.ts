@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { hexHash, xxHash64 } from '../../base/xx-hash.ts'
 import type { RateLimit } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
-import type { Quota } from './quota.ts'
+import type { Quota } from './quota-part.ts'
 import { headerField, headerValue, joinedHeaderValue, type HeaderField } from '../http/headers.ts'
 import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
 
@@ -55,9 +55,9 @@ export interface RateLimitParts {
 export function rateLimit(limit: RateLimit, { buckets, clock, quota, limited }: RateLimitParts): Layer {
   return (next) => (call) => {
     const { key, rate: own } = bucketFor(limit, call)
-    const rate = quota === undefined ? own : quota.rate()
+    const rate = quota === undefined ? own : quota.rate(key)
     const state = buckets.take(key, rate, clock.nowMs())
-    quota?.noted(state.allowed)
+    quota?.noted(key, state.allowed)
     if (!state.allowed) {
       limited()
       return Promise.resolve(rateLimitFault(limit, rate, state))

@@ -42,7 +42,7 @@ export function decodeRateLimit(
     name,
     ...(budget && { budget }),
     rate: budget === undefined ? rate : equalShare(budget),
-    ...(keyed && { keyed }),
+    ...(keyed && { keyed: budget === undefined ? keyed : { ...keyed, rate: equalShare(budget) } }),
     status: status < 400 ? 429 : status,
     resourceExhausted: limit.rateLimitedAsResourceExhausted,
     tellsAll: limit.enableXRatelimitHeaders !== 0,

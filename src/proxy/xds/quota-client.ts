@@ -8,18 +8,20 @@ import {
   type RateLimitQuotaUsageReports,
 } from '../../xds/gen/envoy/service/rate_limit_quota/v3/rlqs_pb.ts'
 import { grpcMethod, type GrpcCall, type GrpcConnection } from '../../xds/grpc-client.ts'
-import { quotaLimitKey } from '../../xds/names.ts'
+import { quotaKeyKey, quotaLimitKey } from '../../xds/names.ts'
 import { durationMsOf, durationOf } from '../../xds/durations.ts'
 
 /** What of limits was used, and what they are dealt. */
 export interface SharedQuotas {
   takeUsage(): readonly {
     readonly name: string
+    /** Under the limit; see `quotaKeyKey`. */
+    readonly key?: string
     readonly allowed: number
     readonly denied: number
     readonly elapsedMs: number
   }[]
-  assign(name: string, perSecond: number, ttlMs: number): void
+  assign(whose: { readonly name: string; readonly key?: string }, perSecond: number, ttlMs: number): void
 }
 
 export interface QuotaClientParts {
@@ -77,8 +79,8 @@ export function createQuotaClient({ connect, nodeId, quotas, clock, log }: Quota
     open.call.send(
       create(RateLimitQuotaUsageReportsSchema, {
         domain: nodeId,
-        bucketQuotaUsages: usage.map(({ name, allowed, denied, elapsedMs }) => ({
-          bucketId: { bucket: { [quotaLimitKey]: name } },
+        bucketQuotaUsages: usage.map(({ name, key, allowed, denied, elapsedMs }) => ({
+          bucketId: { bucket: { [quotaLimitKey]: name, ...(key !== undefined && { [quotaKeyKey]: key }) } },
           timeElapsed: durationOf(elapsedMs),
           numRequestsAllowed: BigInt(allowed),
           numRequestsDenied: BigInt(denied),
@@ -99,13 +101,14 @@ export function createQuotaClient({ connect, nodeId, quotas, clock, log }: Quota
 
 function assignAll({ bucketAction }: RateLimitQuotaResponse, quotas: SharedQuotas): void {
   for (const { bucketId, bucketAction: action } of bucketAction) {
-    const name = bucketId?.bucket[quotaLimitKey]
+    const { [quotaLimitKey]: name, [quotaKeyKey]: key } = bucketId?.bucket ?? {}
     if (name === undefined || action.case !== 'quotaAssignmentAction') continue
     const { rateLimitStrategy, assignmentTimeToLive: ttl } = action.value
     const strategy = rateLimitStrategy?.strategy
     if (strategy?.case !== 'tokenBucket' || ttl === undefined) continue
     const { tokensPerFill = 1, fillInterval } = strategy.value
     const intervalMs = fillInterval === undefined ? 0 : durationMsOf(fillInterval)
-    if (intervalMs > 0) quotas.assign(name, (tokensPerFill * 1000) / intervalMs, durationMsOf(ttl))
+    const whose = key === undefined ? { name } : { name, key }
+    if (intervalMs > 0) quotas.assign(whose, (tokensPerFill * 1000) / intervalMs, durationMsOf(ttl))
   }
 }
