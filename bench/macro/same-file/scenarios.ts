@@ -15,6 +15,8 @@ export interface Scenario {
   readonly unit: 'req' | 'GB'
   readonly backend: (dir: string, port: number) => Promise<Running>
   readonly load: (port: number, dir: string, seconds: number) => Promise<Got>
+  /** Comes before the first round; absent: the load itself. */
+  readonly warmUp?: Scenario['load']
 }
 
 const largeBytes = 65_536
@@ -79,6 +81,8 @@ const paced = (perSecond: number): Scenario => ({
   unit: 'req',
   backend: webServer,
   load: ask({ connections: 16, streams: 1, perSecond }, '/'),
+  // Who runs for hours has compiled what it runs; at this pace that would take minutes.
+  warmUp: ask({ connections: 16, streams: 4 }, '/'),
 })
 
 function routing(counts: RouteCounts): Scenario {
