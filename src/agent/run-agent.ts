@@ -7,6 +7,7 @@ import { keepSession } from './control-session.ts'
 import { findEnvoy } from './envoy/find-envoy.ts'
 import { forkEarly, type EarlySidecar, type ForkParts } from './fork-sidecar.ts'
 import { findControlPlane, type ControlPlaneDoor } from './find-control-plane.ts'
+import { whileServing } from './gated-readiness.ts'
 import { joinWish, startMessage } from './introduce.ts'
 import { bindListeners, type Listeners } from './listeners.ts'
 import { joinMesh, type Membership } from './membership.ts'
@@ -139,7 +140,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
   member.identity.watch((identity) => sidecar.setIdentity(identity))
   stop.onUpgrade(() => void upgrade(sidecar, options, parts))
   const answer = (kind: string, detail: unknown) => answerQuestion(sidecar, kind, detail)
-  const session = keepSession({ door, member, instance, answer, clock, random, log })
+  const session = whileServing(keepSession({ door, member, instance, answer, clock, random, log }), sidecar)
   try {
     const up = await Promise.race([sidecar.ready, stop.asked])
     if (typeof up === 'number') return up

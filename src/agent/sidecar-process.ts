@@ -4,6 +4,7 @@ import type { Timer } from '../base/clock.ts'
 import type { Figures } from '../base/figures.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import type { Watchable } from '../base/watchable.ts'
 import type { IdentityMaterial, ToSidecar } from '../proxy/sidecar-messages.ts'
 import {
   startSidecarChild,
@@ -22,6 +23,8 @@ type Start = Extract<ToSidecar, { kind: 'start' | 'start-bare' }>
 export interface Sidecar {
   /** Whether the first one came up, or why it cannot. */
   readonly ready: Promise<{ readonly up: true } | { readonly failed: string }>
+  /** Why nobody takes calls now, though it had come up; undefined: they are taken. Absent: they wait at its sockets in any case. */
+  readonly outOfService?: Watchable<string | undefined>
   /** A renewed certificate; new connections use it. */
   setIdentity(identity: IdentityMaterial): void
   /** The process that it is to end when we are gone; undefined: none now. */

@@ -93,6 +93,33 @@ test(
   },
 )
 
+test('Envoy as a sidecar: while it starts again its workload is no endpoint', { skip }, async (t) => {
+  if (!requires(t, 'curl', 'linux')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const [one, two] = [await world.run('web', { args: envoy }), await world.run('web', { args: envoy })]
+  await world.curlUntil(client, 'http://web/', 200)
+  /** As the caller's sidecar has them. */
+  const healthOf = async (name: string): Promise<string | undefined> => {
+    const reply = await fetch(`${client.adminUrl}/clusters`)
+    const clusters = (await reply.json()) as { name: string; endpoints: EndpointState[] }[]
+    const web = clusters.find((cluster) => cluster.name === 'default/web/80')
+    return web?.endpoints.find(({ workload }) => workload === `default/${name}`)?.health
+  }
+  for (const { name } of [one, two]) await until('it is there', async () => (await healthOf(name)) === 'healthy')
+  process.kill(sidecarOf(one), 'SIGKILL')
+  await until('the caller knows that it is not ready', async () => (await healthOf(one.name)) !== 'healthy')
+  assert.equal(await healthOf(two.name), 'healthy')
+  await until('it is back', async () => (await healthOf(one.name)) === 'healthy')
+  assert.equal(await one.stop(), 0)
+})
+
+interface EndpointState {
+  readonly workload?: string
+  readonly health?: string
+}
+
 test('Envoy as a sidecar: certificates are renewed and pushed, and no call is lost', { skip }, async (t) => {
   if (!requires(t, 'curl', 'linux')) return
   const world = createWorld(t)

@@ -77,10 +77,11 @@ interface Kept {
 function keepRunning(
   file: string,
   parts: Pick<AgentParts, 'env' | 'output' | 'clock' | 'random' | 'log'> & Kept,
-): Pick<Sidecar, 'ready' | 'drain'> {
+): Pick<Sidecar, 'ready' | 'outOfService' | 'drain'> {
   const { folder, secrets, admin, clock, random, log } = parts
   const ready = Promise.withResolvers<{ up: true } | { failed: string }>()
   const gone = Promise.withResolvers<void>()
+  const outOfService = settable<string | undefined>(undefined)
   let child: EnvoyProcess | undefined
   let restart: Timer | undefined
   let wasReady = false
@@ -93,8 +94,10 @@ function keepRunning(
     child = started
     if (started.pid !== undefined) folder.note(started.pid)
     void untilServing(started).then((serves) => {
-      if (serves) wasReady = true
-      if (serves) ready.resolve({ up: true })
+      if (!serves) return
+      wasReady = true
+      outOfService.set(undefined)
+      ready.resolve({ up: true })
     })
     void started.ended.then((how) => {
       child = undefined
@@ -105,6 +108,7 @@ function keepRunning(
         stopping = true
         return ready.resolve({ failed: `Envoy ended (${how}); it said: ${said}` })
       }
+      outOfService.set(`Envoy ended (${how}) and is started again`)
       shortRuns = clock.nowMs() - startedMs < stableRunMs ? shortRuns + 1 : 1
       const delayMs = restartAfterMs('always', { status: 1, shortRuns }, random) ?? 0
       log.warn('Envoy ended and is started again', { how, said, afterMs: Math.round(delayMs) })
@@ -128,6 +132,7 @@ function keepRunning(
   launch()
   return {
     ready: ready.promise,
+    outOfService,
     async drain(deadlineMs) {
       stopping = true
       restart?.cancel()
