@@ -7,6 +7,7 @@ import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluste
 import { isMadeUp } from './config/made-up.ts'
 import { inHighPriority } from './config/priority.ts'
 import { cors } from './filter/cors.ts'
+import { dropCalls } from './filter/drop-calls.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
 import { injectFaults } from './filter/inject-faults.ts'
 import { latencyName } from './hedge-state.ts'
@@ -112,6 +113,7 @@ function alongCluster(
   const named = rewriteByEndpoint(authority, tellHost)
   return stack(
     [
+      dropCalls(known, random), // what the control plane wants refused costs nobody anything
       editRequest(requestEdits),
       editReply(responseEdits),
       action.tellAttempts && tellAttempts, // how often it was tried

@@ -79,7 +79,7 @@ export function carryDatagrams(shared: Shared): CarriedDatagrams {
     if (sessions.size >= mostSessions || !overload.take()) return 'overflow'
     // The frame's memory is the socket's.
     const ends = { head: Buffer.from(head), source, destination }
-    const upstream = openDatagrams(destination, {
+    const upstream = openDatagrams(destination, undefined, {
       received(datagram) {
         session.movedMs = sweeper.nowMs
         session.sent += datagram.length

@@ -19,7 +19,7 @@ export function describeClusters({ upstream, states }: Shared, { clusters }: Pro
       const address = formatAddress(endpoint.address)
       const state = states.clusters.get(cluster.name)?.endpoints.get(address)
       const pools = protocolsOf(cluster).flatMap(
-        (protocol) => connections[cluster.name]?.endpoints[poolKey(endpoint, protocol)] ?? [],
+        (protocol) => connections[cluster.name]?.endpoints[poolKey(endpoint, protocol, cluster)] ?? [],
       )
       return {
         address,

@@ -20,6 +20,10 @@ export interface Cluster {
   readonly transports: ReadonlyMap<string, UpstreamTls | undefined>
   /** Transports (the same keys) that say first who asks. xDS: transport socket upstream_proxy_protocol. */
   readonly proxyHeaders?: ReadonlyMap<string, 'v1' | 'v2'>
+  /** Connections come from the first of these that is of the other end's family, else from the first; absent: as the kernel has it. Port 0: any. xDS: upstream_bind_config. */
+  readonly sourceAddresses?: readonly Address[]
+  /** Of calls so many are refused to spare the cluster, each category by itself. Absent: none. xDS: drop_overloads of the assignment. */
+  readonly drops?: readonly { readonly category: string; readonly share: number }[]
   readonly limits: Limits
   /** Of calls of high priority, which are counted apart. Absent: those that Envoy has where nothing is said. */
   readonly highLimits?: Limits

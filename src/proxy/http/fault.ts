@@ -16,6 +16,8 @@ export type Fault =
   | { kind: 'no-endpoint'; side: 'upstream'; retry: 'safe'; cluster: string }
   | { kind: 'denied'; side: 'self'; retry: 'never'; principal: string | undefined; policy: string; reason: string }
   | { kind: 'overflow'; side: 'self'; retry: 'never'; cluster: string; limit: string; max: number }
+  /** The control plane wants so many calls refused. */
+  | { kind: 'dropped'; side: 'self'; retry: 'never'; cluster: string; category: string; share: number }
   /** This process is at a limit of its machine: not taken here, but another one may have room. */
   | { kind: 'overload'; side: 'self'; retry: 'safe'; short: 'memory' | 'connections' | 'descriptors' }
   | { kind: 'connect-timeout'; side: 'upstream'; retry: 'safe'; endpoint: Address; timeoutMs: number }
@@ -99,6 +101,7 @@ export const statusOf: Record<
   'no-endpoint': 503,
   denied: 403,
   overflow: 503,
+  dropped: 503,
   overload: 503,
   'connect-timeout': 503,
   'connect-failed': 503,
@@ -140,6 +143,7 @@ export const flagOf: Record<Fault['kind'], string> = {
   'no-endpoint': 'UH',
   denied: 'UAEX',
   overflow: 'UO',
+  dropped: 'DO',
   overload: 'OM',
   'connect-timeout': 'UF',
   'connect-failed': 'UF',
@@ -179,6 +183,8 @@ export function faultSentence(fault: Fault): string {
       return `${fault.principal ?? 'a caller without identity'} may not do this: ${fault.reason} (${fault.policy})`
     case 'overflow':
       return `${fault.cluster} is at its limit of ${fault.max} ${fault.limit}`
+    case 'dropped':
+      return `${fault.cluster} has too much to do: ${Math.round(fault.share * 1000) / 10} % of its calls are refused (${fault.category || 'overload'})`
     case 'overload':
       return `this proxy is short of ${fault.short}`
     case 'connect-timeout':

@@ -82,23 +82,49 @@ export interface ConnectWay {
   readonly header?: Buffer | undefined
   /** Other ways to the same endpoint: the first that can be reached is taken. */
   readonly moreAddresses?: readonly Address[] | undefined
+  /** `Cluster.sourceAddresses`. */
+  readonly from?: readonly Address[] | undefined
 }
 
 /** Opens TCP, and mTLS over it when `secure` says so; both within `timeoutMs`. The socket has no listeners and is paused. */
 export function createConnect(parts: ConnectParts): Connect {
   const contexts = createContexts()
-  const connectPlain = (to: Address, timeoutMs: number, cluster: string): Promise<Connected | Fault> => {
+  const connectPlain = (
+    to: Address,
+    timeoutMs: number,
+    cluster: string,
+    from: ConnectWay['from'],
+  ): Promise<Connected | Fault> => {
     const dialed = parts.dial?.(cluster, to, timeoutMs)
     if (dialed !== undefined) return opened(dialed, to, timeoutMs)
-    return openTcp(to, timeoutMs)
+    return openTcp(to, timeoutMs, from)
   }
-  const openTcp = (to: Address, timeoutMs: number, signal?: AbortSignal): Promise<Connected | Fault> =>
-    open(net.connect(tcpOptions(to, signal)), undefined, to, timeoutMs, parts.clock)
+  const openTcp = (
+    to: Address,
+    timeoutMs: number,
+    from: ConnectWay['from'],
+    signal?: AbortSignal,
+  ): Promise<Connected | Fault> => {
+    let socket: Socket
+    try {
+      socket = net.connect(tcpOptions(to, from, signal))
+    } catch (error) {
+      // An address of ours that cannot lead there.
+      return Promise.resolve({
+        kind: 'connect-failed',
+        side: 'upstream',
+        retry: 'safe',
+        endpoint: to,
+        cause: errorText(error),
+      })
+    }
+    return open(socket, undefined, to, timeoutMs, parts.clock)
+  }
   const connectTls = (
     to: Address,
     timeoutMs: number,
     secure: UpstreamTls,
-    over?: Socket,
+    { from, over }: { readonly from?: ConnectWay['from']; readonly over?: Socket } = {},
   ): Promise<Connected | Fault> => {
     const trustPem = parts.secrets.trust(secure.trust)
     if (trustPem === undefined) return Promise.resolve(tlsFailed(to, `no trust bundle${named(secure.trust)} yet`))
@@ -110,7 +136,7 @@ export function createConnect(parts: ConnectParts): Connect {
     let socket: Socket
     try {
       socket = tls.connect({
-        ...(over === undefined ? tcpOptions(to) : { socket: over }),
+        ...(over === undefined ? tcpOptions(to, from) : { socket: over }),
         secureContext: contexts(certificate, trustPem, secure.choices),
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
@@ -135,18 +161,22 @@ export function createConnect(parts: ConnectParts): Connect {
     }
     return open(socket, proof, to, timeoutMs, parts.clock)
   }
-  const connectAnyhow: Connect = async (to, timeoutMs, secure, cluster, { header, moreAddresses } = {}) => {
+  const connectAnyhow: Connect = async (to, timeoutMs, secure, cluster, { header, moreAddresses, from } = {}) => {
     if (secure !== undefined && header === undefined && moreAddresses === undefined)
-      return connectTls(to, timeoutMs, secure)
+      return connectTls(to, timeoutMs, secure, { from })
     const startedMs = parts.clock.nowMs()
     const plain =
       moreAddresses === undefined
-        ? await connectPlain(to, timeoutMs, cluster)
-        : await connectFirst([to, ...moreAddresses], { timeoutMs, clock: parts.clock, connect: openTcp })
+        ? await connectPlain(to, timeoutMs, cluster, from)
+        : await connectFirst([to, ...moreAddresses], {
+            timeoutMs,
+            clock: parts.clock,
+            connect: (one, ms, signal) => openTcp(one, ms, from, signal),
+          })
     if ('kind' in plain) return plain
     if (header !== undefined) plain.socket.write(header)
     if (secure === undefined) return plain
-    return connectTls(to, Math.max(1, timeoutMs - (parts.clock.nowMs() - startedMs)), secure, plain.socket)
+    return connectTls(to, Math.max(1, timeoutMs - (parts.clock.nowMs() - startedMs)), secure, { over: plain.socket })
   }
   const { room } = parts
   if (room === undefined) return connectAnyhow
@@ -170,11 +200,30 @@ interface Proof extends Pick<ProvenTls, 'trustPem' | 'certificate' | 'own' | 'pa
   principal?: string
 }
 
-const tcpOptions = ({ host, port }: Address, signal?: AbortSignal): net.TcpNetConnectOpts => ({
+/** Of ours, the one that leads there. Source: Envoy, `DefaultUpstreamLocalAddressSelector`. */
+export function sourceFor({ host }: Address, from: readonly Address[]): Address | undefined {
+  return from.find((one) => net.isIP(one.host) === net.isIP(host)) ?? from[0]
+}
+
+function sourceOptions(
+  to: Address,
+  from: ConnectWay['from'],
+): Pick<net.TcpNetConnectOpts, 'localAddress' | 'localPort'> {
+  const source = from && sourceFor(to, from)
+  if (source === undefined) return {}
+  return { localAddress: source.host, ...(source.port !== 0 && { localPort: source.port }) }
+}
+
+const tcpOptions = (
+  { host, port }: Address,
+  from: ConnectWay['from'],
+  signal?: AbortSignal,
+): net.TcpNetConnectOpts => ({
   host,
   port,
   noDelay: true,
   allowHalfOpen: true,
+  ...(from && sourceOptions({ host, port }, from)),
   ...(signal && { signal }),
 })
 

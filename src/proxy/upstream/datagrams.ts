@@ -20,8 +20,12 @@ const longestQueueBytes = 1 << 20
 /** Before the kernel has given us a port, in datagrams. */
 const longestEarly = 32
 
-/** A socket of its own towards `to`: it hears only from there, and learns when nobody is there. `to.host` is an IP address. */
-export function openDatagrams({ host, port }: Address, { received, failed }: DatagramEvents): DatagramUpstream {
+/** A socket of its own towards `to`: it hears only from there, and learns when nobody is there. `to.host` is an IP address. `from`: where it is; undefined: as the kernel has it. */
+export function openDatagrams(
+  { host, port }: Address,
+  from: Address | undefined,
+  { received, failed }: DatagramEvents,
+): DatagramUpstream {
   const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4')
   let early: Buffer[] | undefined = []
   let open = true
@@ -43,6 +47,7 @@ export function openDatagrams({ host, port }: Address, { received, failed }: Dat
   socket.on('message', (datagram) => {
     if (open) received(datagram)
   })
+  if (from !== undefined) socket.bind(from.port, from.host)
   socket.connect(port, host, () => {
     if (!open) return
     for (const datagram of early ?? []) socket.send(datagram, sent)

@@ -41,6 +41,35 @@ test('where connections say who asks, each downstream has its own', async (t) =>
   assert.deepEqual(heads, ['10.0.0.1:1', '10.0.0.1:2'])
 })
 
+test('connections come from where the cluster says, over HTTP and raw; what leads nowhere is a failure', async (t) => {
+  const from: (string | undefined)[] = []
+  const at = await program(t, (socket) => {
+    from.push(socket.remoteAddress)
+    socket.on('data', () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+  })
+  const upstream = startUpstream(t)
+  const plain = buildCluster('web', [at])
+  const of = (...hosts: readonly string[]): Cluster => ({
+    ...plain,
+    sourceAddresses: hosts.map((host) => ({ host, port: 0 })),
+  })
+  for (const cluster of [plain, of('127.0.0.6'), of('::1', '127.0.0.7'), plain])
+    assert.equal(await ask(upstream, cluster), 'ok')
+  assert.deepEqual(from, ['127.0.0.1', '127.0.0.6', '127.0.0.7'])
+  assert.deepEqual(Object.keys(upstream.describe()['web']?.endpoints ?? {}), [
+    `127.0.0.1:${at.port}`,
+    `127.0.0.1:${at.port} from 127.0.0.6:0`,
+    `127.0.0.1:${at.port} from [::1]:0,127.0.0.7:0`,
+  ])
+  assert.equal(await ask(upstream, of('192.0.2.1')), 'connect-failed')
+  assert.equal(await ask(upstream, of('::1')), 'connect-failed')
+  const [endpoint] = plain.endpoints
+  const raw = await upstream.connectTcp(of('127.0.0.8'), endpoint ?? assert.fail(), makeCall().peer)
+  assert.ok('socket' in raw)
+  raw.socket.on('error', () => {}).destroy()
+  assert.equal(from.at(-1), '127.0.0.8')
+})
+
 test('an idle connection that the server closed is not used', async (t) => {
   const { at, sockets } = await answering(t)
   const upstream = startUpstream(t)

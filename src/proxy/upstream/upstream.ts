@@ -7,7 +7,7 @@ import type { Cluster, Endpoint, Secrets } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, trailersOnlyStatus, type Call, type Reply } from '../http/service.ts'
-import { createConnect, provenBy, type ConnectParts, type ProvenTls } from './connect.ts'
+import { createConnect, provenBy, sourceFor, type ConnectParts, type ProvenTls } from './connect.ts'
 import { openDatagrams, type DatagramEvents, type DatagramUpstream } from './datagrams.ts'
 import { keepAlive } from './lifetime.ts'
 import { MultiplexPool, type MultiplexedCodec } from './multiplex-pool.ts'
@@ -71,7 +71,7 @@ interface ClusterState {
   readonly counts: Counts
   readonly pools: Map<string, Pool>
   /** The pool of each endpoint that connections may be shared to. */
-  readonly byEndpoint: WeakMap<Endpoint, Pool>
+  byEndpoint: WeakMap<Endpoint, Pool>
   /** Where servers choose: those that did not choose HTTP/2 last, by the name of their pool. */
   readonly withoutHttp2: Set<string>
   seen: Cluster
@@ -102,12 +102,12 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       state = { counts, pools: new Map(), byEndpoint: new WeakMap(), withoutHttp2: new Set(), seen: cluster }
       states.set(cluster.name, state)
     }
-    state.seen = cluster
+    if (state.seen !== cluster) see(state, cluster)
     return state
   }
   /** Where each connection says who asks, nobody else's calls may go on it: a pool for each downstream. */
   const poolFrom = (state: ClusterState, cluster: Cluster, endpoint: Endpoint, from: ProxiedFrom): Pool => {
-    const key = `${poolKey(endpoint, cluster.upstreamProtocol)} for ${formatAddress(from.remote)}`
+    const key = `${poolKey(endpoint, cluster.upstreamProtocol, cluster)} for ${formatAddress(from.remote)}`
     const known = state.pools.get(key)
     if (known !== undefined) return known
     const pool = newPool(state, cluster, endpoint, headerFor(cluster, endpoint, from))
@@ -116,16 +116,16 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   }
   const newPool = (
     { counts }: ClusterState,
-    { upstreamProtocol }: Cluster,
+    { upstreamProtocol, sourceAddresses: from }: Cluster,
     { address, moreAddresses }: Endpoint,
     header?: Buffer,
   ): Pool => {
     const of: PoolParts =
-      header === undefined && moreAddresses === undefined
+      header === undefined && moreAddresses === undefined && from === undefined
         ? poolParts
         : {
             ...poolParts,
-            connect: (to, ms, secure, name) => connect(to, ms, secure, name, { header, moreAddresses }),
+            connect: (to, ms, secure, name) => connect(to, ms, secure, name, { header, moreAddresses, from }),
           }
     return upstreamProtocol === 'h2'
       ? new MultiplexPool(address, counts, of, parts.multiplexed)
@@ -136,7 +136,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     const multiplexed = upstreamProtocol === 'h2'
     const known = state.byEndpoint.get(endpoint)
     if (known !== undefined && !known.forgotten && known instanceof MultiplexPool === multiplexed) return known
-    const key = poolKey(endpoint, upstreamProtocol)
+    const key = poolKey(endpoint, upstreamProtocol, cluster)
     let pool = state.pools.get(key)
     if (pool === undefined) {
       pool = newPool(state, cluster, endpoint)
@@ -169,7 +169,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   /** To a server that chooses: HTTP/2 unless it is known not to, and then the other. */
   const negotiate = async (state: ClusterState, cluster: Cluster, endpoint: Endpoint, call: Call) => {
     const { withoutHttp2 } = state
-    const key = poolKey(endpoint, 'http/1.1')
+    const key = poolKey(endpoint, 'http/1.1', cluster)
     if (!withoutHttp2.has(key)) {
       const answer = await sendBy(state, speaking(cluster, 'h2'), endpoint, call)
       if (!isFault(answer) || answer.kind !== 'tls-failed' || answer.notHttp2 !== true) return answer
@@ -223,6 +223,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const connected = await connect(endpoint.address, cluster.connectTimeoutMs, secure, cluster.name, {
         header: headerFor(cluster, endpoint, from),
         moreAddresses: endpoint.moreAddresses,
+        from: cluster.sourceAddresses,
       })
       if ('kind' in connected) {
         counts.connections--
@@ -242,7 +243,9 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         if (open) counts.connections--
         open = false
       }
-      const opened = openDatagrams(endpoint.address, {
+      const { sourceAddresses } = cluster
+      const from = sourceAddresses && sourceFor(endpoint.address, sourceAddresses)
+      const opened = openDatagrams(endpoint.address, from, {
         received,
         failed(cause) {
           gone()
@@ -263,11 +266,13 @@ export function createUpstream(parts: UpstreamParts): Upstream {
           const cluster = current.get(name)
           if (cluster === state.seen || (cluster !== undefined && isMadeUp(cluster))) continue
           const wanted = new Set(
-            cluster?.endpoints.flatMap((endpoint) => protocolsOf(cluster).map((one) => poolKey(endpoint, one))),
+            cluster?.endpoints.flatMap((endpoint) =>
+              protocolsOf(cluster).map((one) => poolKey(endpoint, one, cluster)),
+            ),
           )
           for (const [key, pool] of state.pools) if (!wanted.has(key)) pool.retire()
           for (const key of state.withoutHttp2) if (!wanted.has(key)) state.withoutHttp2.delete(key)
-          if (cluster !== undefined) state.seen = cluster
+          if (cluster !== undefined) see(state, cluster)
         }
     },
     isBusy: (name) => priorities.some((states) => isAtWork(states.get(name))),
@@ -281,6 +286,12 @@ export function createUpstream(parts: UpstreamParts): Upstream {
         for (const { pools } of states.values()) for (const pool of pools.values()) pool.retire()
     },
   }
+}
+
+/** The newest one is known. Its endpoints may be the same, and be called from elsewhere. */
+function see(state: ClusterState, cluster: Cluster): void {
+  if (cluster.sourceAddresses !== state.seen.sourceAddresses) state.byEndpoint = new WeakMap()
+  state.seen = cluster
 }
 
 /** Something is under way, on pooled connections or on others. */
@@ -297,12 +308,15 @@ const headerFor = ({ proxyHeaders }: Cluster, { transport }: Endpoint, from: Pro
   return version && writeProxyHeader(version, from)
 }
 
-/** As the dump shows it: addresses and transport; then the protocol, unless it is HTTP/1.1. */
+/** As the dump shows it: addresses and transport; then the protocol, unless it is HTTP/1.1, and where connections come from, if that is said. */
 export const poolKey = (
   { address, moreAddresses = [], transport }: Endpoint,
   protocol: Cluster['upstreamProtocol'],
+  { sourceAddresses }: Pick<Cluster, 'sourceAddresses'>,
 ): string =>
-  `${[address, ...moreAddresses].map(formatAddress).join()} ${transport}`.trim() + (protocol === 'h2' ? ' h2' : '')
+  `${[address, ...moreAddresses].map(formatAddress).join()} ${transport}`.trim() +
+  (protocol === 'h2' ? ' h2' : '') +
+  (sourceAddresses === undefined ? '' : ` from ${sourceAddresses.map(formatAddress).join()}`)
 
 function describeState({ counts, pools }: ClusterState): UpstreamCounts {
   const endpoints = [...pools].map(

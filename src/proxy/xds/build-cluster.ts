@@ -8,7 +8,7 @@ import type { Assignment, EndpointShape } from './decode-eds.ts'
 /** A cluster with its endpoints; those equal to one of `before` are the same objects. */
 export function buildCluster(shape: ClusterShape, assignment: Assignment, before: Cluster | undefined): Cluster {
   const known = new Map(before?.endpoints.map((one) => [formatAddress(one.address), one]))
-  const { endpoints: shapes, overprovisioningPercent, weightedPriorityHealth } = assignment
+  const { endpoints: shapes, overprovisioningPercent, weightedPriorityHealth, drops } = assignment
   const endpoints = shapes.map((one): Endpoint => {
     const next = ofCluster(one, shape)
     const old = known.get(formatAddress(one.address))
@@ -25,6 +25,7 @@ export function buildCluster(shape: ClusterShape, assignment: Assignment, before
     ...cluster,
     endpoints,
     ...(overprovisioningPercent !== undefined && { overprovisioningPercent }),
+    ...(drops !== undefined && { drops }),
     ...(weightedPriorityHealth !== undefined && { weightedPriorityHealth }),
   }
 }

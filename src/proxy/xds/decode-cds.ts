@@ -18,6 +18,7 @@ import { durationMs, mustBeAds, originOf, settingsOf } from './decode-parts.ts'
 import { decodeAssignment, type Assignment } from './decode-eds.ts'
 import { decodeDnsRules } from './decode-dns-cluster.ts'
 import { decodeHealthCheck } from './decode-health-check.ts'
+import { decodeBind } from './decode-bind.ts'
 import { decodeBalancing } from './decode-load-balancing.ts'
 import { decodeConnections } from './decode-connections.ts'
 import { decodeOriginalDestination } from './decode-original-destination.ts'
@@ -42,7 +43,7 @@ const clusterFields = fieldNames(`name health_checks alt_stat_name type cluster_
   round_robin_lb_config ring_hash_lb_config maglev_lb_config lb_subset_config load_assignment
   circuit_breakers http_protocol_options http2_protocol_options typed_extension_protocol_options
   outlier_detection common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
-  wait_for_warm_on_init upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats
+  wait_for_warm_on_init upstream_bind_config upstream_connection_options max_requests_per_connection cleanup_interval track_timeout_budgets track_cluster_stats
   original_dst_lb_config dns_lookup_family dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter`)
 
 const aggregateFields = fieldNames('clusters')
@@ -71,6 +72,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
         : { endpoints: [] },
     ...decodeTransports(cluster, refused),
     ...decodeLimits(cluster, refused),
+    ...decodeBind(cluster.upstreamBindConfig, 'upstream_bind_config', refused),
     ...decodeConnections(cluster, refused),
     outlierDetection: decodeOutlierDetection(cluster.outlierDetection, refused),
     ...(healthCheck && { healthCheck }),

@@ -21,7 +21,7 @@ import { stringIn } from '../../xds/structs.ts'
 import type { Cluster, Endpoint } from '../config.ts'
 import { decodeHost } from './decode-destinations.ts'
 import { healthStatusName } from './decode-override-host.ts'
-import { namedAddress, socketAddress, weftPart } from './decode-parts.ts'
+import { namedAddress, shareOf, socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** An endpoint whose transport is not chosen yet: that takes the cluster. */
@@ -30,7 +30,7 @@ export interface EndpointShape extends Omit<Endpoint, 'transport'> {
   readonly labels: JsonObject
 }
 /** The endpoints of a cluster, and what is said of all of them. */
-export interface Assignment extends Pick<Cluster, 'overprovisioningPercent' | 'weightedPriorityHealth'> {
+export interface Assignment extends Pick<Cluster, 'overprovisioningPercent' | 'weightedPriorityHealth' | 'drops'> {
   readonly endpoints: readonly EndpointShape[]
 }
 
@@ -46,7 +46,7 @@ export function decodeEds(bytes: Uint8Array, refused: Refusals): NamedAssignment
 }
 
 const assignmentFields = fieldNames('cluster_name endpoints policy')
-const policyFields = fieldNames('overprovisioning_factor weighted_priority_health')
+const policyFields = fieldNames('overprovisioning_factor weighted_priority_health drop_overloads')
 
 /** Also for the assignment within a cluster; `names`: hosts may be names. One address twice is refused. */
 export function decodeAssignment(
@@ -73,6 +73,13 @@ export function decodeAssignment(
   return {
     endpoints,
     ...(policy?.overprovisioningFactor === undefined ? {} : { overprovisioningPercent: policy.overprovisioningFactor }),
+    ...(policy !== undefined &&
+      policy.dropOverloads.length > 0 && {
+        drops: policy.dropOverloads.map(({ category, dropPercentage }) => ({
+          category,
+          share: shareOf(dropPercentage, 0),
+        })),
+      }),
     ...(policy?.weightedPriorityHealth === true ? { weightedPriorityHealth: true } : {}),
   }
 }

@@ -362,3 +362,43 @@ test('CDS: a cluster of clusters', () => {
   const byPolicy = of(['a'], { loadBalancingPolicy: child })
   assert.match(problem('CDS', ClusterSchema, byPolicy), /load_balancing_policy: expected cluster_provided/)
 })
+
+test('CDS: where connections come from', () => {
+  const address = (host: string, port = 0) => ({
+    address: host,
+    portSpecifier: { case: 'portValue' as const, value: port },
+  })
+  const of = (upstreamBindConfig: object): ClusterInit => ({ name: 'x', upstreamBindConfig }) as ClusterInit
+  const one = of({
+    sourceAddress: address('127.0.0.6'),
+    extraSourceAddresses: [{ address: address('::1', 9) }],
+  })
+  assert.deepEqual(decode('CDS', ClusterSchema, one).sourceAddresses, [
+    { host: '127.0.0.6', port: 0 },
+    { host: '::1', port: 9 },
+  ])
+  assert.equal(decode('CDS', ClusterSchema, of({})).sourceAddresses, undefined)
+  const said = problem(
+    'CDS',
+    ClusterSchema,
+    of({ extraSourceAddresses: [{ address: address('x') }], freebind: true, socketOptions: [{}] }),
+  )
+  assert.match(said, /upstream_bind_config\.source_address: is missing/)
+  assert.match(said, /upstream_bind_config\.freebind: is not supported/)
+  assert.match(said, /upstream_bind_config\.socket_options: is not supported/)
+  assert.match(said, /extra_source_addresses\[0\]\.address\.address: expected an IP address, got "x"/)
+})
+
+test('EDS: calls that the control plane wants refused', () => {
+  const policy = {
+    dropOverloads: [
+      { category: 'throttle', dropPercentage: { numerator: 25 } },
+      { category: 'lb', dropPercentage: { numerator: 1, denominator: 1 } },
+    ],
+  }
+  const shape = decode('CDS', ClusterSchema, { name: 'x', loadAssignment: { policy } } as ClusterInit)
+  assert.deepEqual(buildCluster(shape, shape.inline, undefined).drops, [
+    { category: 'throttle', share: 0.25 },
+    { category: 'lb', share: 0.0001 },
+  ])
+})

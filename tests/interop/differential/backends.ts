@@ -9,6 +9,8 @@ export interface Seen {
   readonly backend: string
   readonly protocol: string
   readonly method: string
+  /** The address that it came from. */
+  readonly from: string
   readonly authority: string
   readonly path: string
   readonly headers: Readonly<Record<string, readonly string[]>>
@@ -145,13 +147,16 @@ function seenOf(backend: string, request: IncomingMessage, body: string): Seen {
     if (name.startsWith(':')) continue
     ;(headers[name] ??= []).push(request.rawHeaders[at + 1] ?? '')
   }
-  const { socket } = request as { socket: { alpnProtocol?: string | false; servername?: string } }
+  const { socket } = request as {
+    socket: { alpnProtocol?: string | false; servername?: string; remoteAddress?: string }
+  }
   const secure =
     socket.alpnProtocol === undefined ? '' : ` over TLS (${String(socket.alpnProtocol)}, ${socket.servername ?? ''})`
   const authority = String(request.headers[':authority'] ?? request.headers.host ?? '')
   delete headers['host']
   return {
     backend,
+    from: socket.remoteAddress ?? '',
     protocol: `HTTP/${request.httpVersion}${secure}`,
     method: request.method ?? '',
     authority,

@@ -36,6 +36,8 @@ export interface CaseRequest {
 export interface Expectation {
   readonly status?: number
   readonly backend?: string
+  /** The address that the backend was called from. */
+  readonly from?: string
   readonly path?: string
   readonly authority?: string
   readonly reply?: Readonly<Record<string, string | null>>

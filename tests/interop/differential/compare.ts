@@ -104,6 +104,7 @@ export function unexpected(expect: Expectation, { exchange, seen, shares, tookMs
   const last = seen.at(-1)
   is('status', reply?.status, expect.status)
   is('backend', last?.backend, expect.backend)
+  is('from', last?.from, expect.from)
   is('path', last?.path, expect.path)
   is('authority', last?.authority, expect.authority)
   is('attempts', seen.length, expect.attempts)
