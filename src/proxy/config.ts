@@ -37,8 +37,16 @@ export interface ProxyConfig {
   readonly names: ReadonlyMap<string, NamedService>
   /** Trust bundles by secret name (PEM, one or more certificates). */
   readonly trust: ReadonlyMap<string, string>
+  /** Where this proxy is, and the cluster that it belongs to itself; absent: nobody has said so. xDS: node.locality, local_cluster_name. */
+  readonly place?: Place
   /** Certificates with their keys by secret name; the workload's own is not among them. */
   readonly certificates: ReadonlyMap<string, KeyPair>
+}
+
+/** "region/zone/sub-zone" as far as it is said, and the name of a cluster. */
+export interface Place {
+  readonly locality: string
+  readonly cluster: string
 }
 
 /** One port of a named service. */

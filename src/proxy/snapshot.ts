@@ -33,6 +33,14 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
     /** Their members may change without them. */
     const aggregates = new Map<Cluster, Balancer>()
     const filtered = new Map<TerminalFilters['late'], Map<Route, Service>>()
+    /** With its peers another balancer is needed for each of them. */
+    const placed = new Map<Cluster, Balancer>()
+    const { place } = config
+    const peers = place && config.clusters.get(place.cluster)
+    const placeFor = (cluster: Cluster): Parameters<typeof createBalancer>[4] =>
+      place === undefined || peers === undefined || peers === cluster || peers.members !== undefined
+        ? undefined
+        : { locality: place.locality, peers: snapshot.balancerOf(peers) }
     const snapshot: Snapshot = {
       config,
       nameOf: known(indexes, config.names, () => nameIndex(config.names)),
@@ -46,7 +54,9 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
       },
       balancerOf: (cluster) =>
         cluster.members === undefined
-          ? known(balancers, cluster, () => createBalancer(cluster, shared.states, shared.random, shared.clock))
+          ? known(peers === undefined ? balancers : placed, cluster, () =>
+              createBalancer(cluster, shared.states, shared.random, shared.clock, placeFor(cluster)),
+            )
           : known(aggregates, cluster, () =>
               createAggregateBalancer(
                 cluster,

@@ -13,6 +13,7 @@ import { noteLatency } from './peak-ewma.ts'
 import { pickFrom } from './pick-from.ts'
 import { noteReport } from './reported-weights.ts'
 import { subsetOf } from './subset.ts'
+import { zoneDefaults } from './zone-aware.ts'
 
 /** Chooses endpoints of one cluster, as one configuration has it. */
 export interface Balancer {
@@ -44,8 +45,14 @@ export interface Balancer {
   readonly nowMs: () => number
 }
 
-/** Tables are built on first use, and again when an endpoint's health changes. */
-export function createBalancer(cluster: Cluster, states: EndpointStates, random: Random, clock: Clock): Balancer {
+/** Tables are built on first use, and again when an endpoint's health changes. `place`: where the proxy is, and the cluster that it belongs to. */
+export function createBalancer(
+  cluster: Cluster,
+  states: EndpointStates,
+  random: Random,
+  clock: Clock,
+  place?: { readonly locality: string; readonly peers: Balancer },
+): Balancer {
   const nowMs = (): number => clock.nowMs()
   const shared = states.adopt(cluster, nowMs())
   const own = cluster.endpoints.flatMap((endpoint) => shared.endpoints.get(formatAddress(endpoint.address)) ?? [])
@@ -81,18 +88,28 @@ export function createBalancer(cluster: Cluster, states: EndpointStates, random:
   const views = new Map<string, Balancer>()
 
   function createView(endpoints: readonly EndpointState[], byLocality: boolean): Balancer {
-    const parts = { cluster, localityWeighted: localityWeighted && byLocality, random, nowMs }
+    const zone = place && {
+      rules: cluster.zoneAware ?? zoneDefaults,
+      locality: place.locality,
+      peers: place.peers.all,
+      panicPercent: cluster.panicThresholdPercent,
+    }
+    const parts = { cluster, localityWeighted: localityWeighted && byLocality, zone, random, nowMs }
+    let peers: unknown
     let table: EndpointTable | undefined
     let version = -1
     const current = (): EndpointTable => {
       if (shared.nextReturnMs !== Infinity && shared.nextReturnMs <= nowMs()) returnEjected(shared, nowMs())
+      const now = place?.peers.table()
       if (
         table === undefined ||
+        now !== peers ||
         version !== shared.version ||
         (table.untilMs !== Infinity && table.untilMs <= nowMs())
       ) {
         table = buildTable(endpoints, parts)
         version = shared.version
+        peers = now
       }
       return table
     }

@@ -11,6 +11,7 @@ import { byReportedWeights } from './reported-weights.ts'
 import { ringHash } from './ring-hash.ts'
 import { earliestDeadlineFirst } from './schedule.ts'
 import { startingWeights } from './slow-start.ts'
+import { zonePicker, zoneShares, type ZoneParts } from './zone-aware.ts'
 
 /** Made from the endpoints as they are now; made anew when one of them changes. */
 export interface EndpointTable {
@@ -34,6 +35,8 @@ export interface EndpointTable {
 export interface TableParts {
   readonly cluster: Cluster
   readonly localityWeighted: boolean
+  /** Undefined: localities are alike, unless they are weighted. */
+  readonly zone?: ZoneParts | undefined
   readonly random: Random
   readonly nowMs: () => number
 }
@@ -190,7 +193,13 @@ function spread(list: Choices, level: LevelEndpoints, panic: boolean): Spread {
   const { parts } = level
   const { cluster, localityWeighted, random } = parts
   const { kind } = cluster.loadBalancing
-  if (!localityWeighted || panic) return byPolicy(list, parts)
+  if (panic) return byPolicy(list, parts)
+  if (!localityWeighted) {
+    const { zone } = parts
+    // Of the first level alone, as in Envoy; a place in ring or table is for one endpoint.
+    const may = zone !== undefined && level.priority === 0 && list === level.healthyOnes
+    return may && kind !== 'ring-hash' && kind !== 'maglev' ? byZone(list, level, zone) : byPolicy(list, parts)
+  }
   // A place in ring or table is for one endpoint: there the locality's weight goes into the endpoint's.
   if (kind === 'ring-hash' || kind === 'maglev') {
     const { choices, weights } = localityShares(list)
@@ -204,6 +213,24 @@ function spread(list: Choices, level: LevelEndpoints, panic: boolean): Spread {
   return {
     pick: (hash, attempt) => (made[turn()] ?? first).pick(hash, attempt),
     untilMs: Math.min(...made.map(({ untilMs }) => untilMs)),
+  }
+}
+
+/** The proxy's own locality first. */
+function byZone(list: Choices, { all, parts }: LevelEndpoints, zone: ZoneParts): Spread {
+  const anywhere = byPolicy(list, parts)
+  const shares = zoneShares(all, list, zone)
+  if (shares === undefined) return anywhere
+  const made = Array.from(
+    Map.groupBy(list, ({ endpoint }) => endpoint.locality),
+    ([name, own]) => {
+      return [name, isSome(own) ? byPolicy(own, parts) : anywhere] as const
+    },
+  )
+  const pick = new Map(made.map(([name, own]) => [name, own.pick]))
+  return {
+    pick: zonePicker(shares, zone, { pick, anywhere: anywhere.pick, random: parts.random }),
+    untilMs: Math.min(anywhere.untilMs, ...made.map(([, { untilMs }]) => untilMs)),
   }
 }
 

@@ -52,6 +52,8 @@ export interface Cluster {
   readonly weightedPriorityHealth?: boolean
   /** Calls are spread over localities by their weights first; absent: no. xDS: locality_weighted_lb_config. */
   readonly localityWeighted?: boolean
+  /** How the proxy's own locality is preferred, where it knows of one and of its peers (`ProxyConfig.place`); absent: as Envoy does where nothing is said. */
+  readonly zoneAware?: ZoneAware
   /** Headers of calls that say which endpoints shall take them, in order; lower case. Absent: none. xDS: override_host. */
   readonly overrideHeaders?: readonly string[]
   /** Endpoints in one of these states may be asked for by name (sessions, `overrideHeaders`); absent: all that are well. xDS: override_host_status. */
@@ -124,6 +126,18 @@ export interface ClientSideWeights {
   /** Of these the largest is the load; names as in reports, ".*" at the end: all such. Empty: the program's own figure, or its CPU. */
   readonly metrics: readonly string[]
   readonly slowStart?: SlowStart
+}
+
+/** Calls stay in the proxy's own locality as far as that has room. xDS: ZoneAwareLbConfig. */
+export interface ZoneAware {
+  /** Of so many calls in a hundred. */
+  readonly enabledPercent: number
+  /** With fewer healthy ones at the first level it is not done. */
+  readonly minEndpoints: number
+  /** With so many healthy ones in the own locality all calls stay there, room or not; absent: never. xDS: force_local_zone. */
+  readonly forceFrom?: number
+  /** Room is reckoned by weights; absent: by heads. xDS: locality_basis. */
+  readonly byWeight?: true
 }
 
 /** New endpoints get more and more calls during a window of at least 1 ms. xDS: SlowStartConfig. */

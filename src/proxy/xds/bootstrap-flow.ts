@@ -30,7 +30,15 @@ export function createBootstrapFlow(bootstrap: Bootstrap, parts: BootstrapParts,
   if (foreign === undefined) return fixed(bootstrap, parts)
   const source = relayed ?? bootstrapSource(bootstrap, parts)
   const { clock, log } = parts
-  return createConfigFlow({ source, given, foreign, secretSources: secretSources(bootstrap, parts), clock, log })
+  return createConfigFlow({
+    source,
+    given,
+    foreign,
+    secretSources: secretSources(bootstrap, parts),
+    place: bootstrap.place,
+    clock,
+    log,
+  })
 }
 
 /** A stream to the control plane that the bootstrap names. */
@@ -66,7 +74,11 @@ function fixed(bootstrap: Bootstrap, parts: BootstrapParts): ConfigFlow {
   const { given } = bootstrap
   const { clock } = parts
   const sources = secretSources(bootstrap, parts)(() => settle())
-  const warming = createWarming(createResources(given, { alone: true }), { ...parts, secrets: sources.secrets })
+  const warming = createWarming(createResources(given, { alone: true }), {
+    ...parts,
+    place: bootstrap.place,
+    secrets: sources.secrets,
+  })
   const config = settable(warming.config())
   const ready = Promise.withResolvers<void>()
   let limit: Timer | undefined

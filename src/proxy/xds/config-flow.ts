@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.ts'
 import { settable, type Watchable } from '../../base/watchable.ts'
 import type { AdsClient, AdsSource, Reception } from '../../xds/ads-client.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
-import type { ProxyConfig } from '../config.ts'
+import type { Place, ProxyConfig } from '../config.ts'
 import { createDemands } from './demands.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources, type GivenResources } from './resources.ts'
@@ -53,6 +53,7 @@ export function createConfigFlow(parts: {
   secretSources?: (changed: () => void) => SecretSources
   clock: Clock
   log: Log
+  place?: Place | undefined
   /** Service ports to ask for from the start. */
   used?: readonly string[]
 }): ConfigFlow {

@@ -25,12 +25,16 @@ import { typeUrlOf } from '../../xds/any.ts'
 import type { Cluster, LoadBalancing } from '../config.ts'
 import { clientSideWeights } from './decode-client-side-weights.ts'
 import { decodeOverrideHeaders } from './decode-override-host.ts'
+import { decodePolicyZoneAware } from './decode-zone-aware.ts'
 import { slowStartOf, type HasSlowStart } from './decode-slow-start.ts'
 import { decodeSubsets, subsetFields } from './decode-subsets.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 /** How a cluster chooses endpoints. */
-export interface Balancing extends Pick<Cluster, 'loadBalancing' | 'localityWeighted' | 'subsets' | 'overrideHeaders'> {
+export interface Balancing extends Pick<
+  Cluster,
+  'loadBalancing' | 'localityWeighted' | 'subsets' | 'overrideHeaders' | 'zoneAware'
+> {
   /** Places in ring and table follow from host names. xDS: use_hostname_for_hashing. */
   readonly hashHostnames: boolean
 }
@@ -137,16 +141,19 @@ function policyWithin(list: LoadBalancingPolicy | undefined, path: string, refus
   return undefined
 }
 
-const localityFields = fieldNames('locality_weighted_lb_config')
+const localityFields = fieldNames('locality_weighted_lb_config zone_aware_lb_config')
 
 function localityOf(
   { localityLbConfig: config }: { readonly localityLbConfig?: LocalityLbConfig | undefined },
   path: string,
   refused: Refusals,
-): Pick<Balancing, 'localityWeighted'> {
+): Pick<Balancing, 'localityWeighted' | 'zoneAware'> {
   if (config === undefined) return {}
   knowOnly(LocalityLbConfigSchema, config, localityFields, join(path, 'locality_lb_config'), refused)
-  return config.localityConfigSpecifier.case === 'localityWeightedLbConfig' ? { localityWeighted: true } : {}
+  const { case: kind, value } = config.localityConfigSpecifier
+  if (kind === 'zoneAwareLbConfig')
+    return { zoneAware: decodePolicyZoneAware(value, join(path, 'locality_lb_config.zone_aware_lb_config'), refused) }
+  return kind === 'localityWeightedLbConfig' ? { localityWeighted: true } : {}
 }
 
 const consistentFields = fieldNames('use_hostname_for_hashing')

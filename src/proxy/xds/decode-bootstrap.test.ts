@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
+import { silentLog } from '../../base/log.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
+import { createBootstrapFlow } from './bootstrap-flow.ts'
 import { decodeBootstrap, type Bootstrap } from './decode-bootstrap.ts'
 import { sdsSecret } from './sds-secret.ts'
 
@@ -140,6 +143,26 @@ const ads = (json: any): void => {
     },
   }
 }
+
+test('where the proxy is among those like it, and that its own cluster must be there', async () => {
+  const of = (name: string) =>
+    bootstrap((json) => {
+      json.cluster_manager = { local_cluster_name: name }
+      json.node.locality = { region: 'eu', zone: 'z' }
+    })
+  const { value } = decode(of('backend'))
+  assert.deepEqual(value?.place, { cluster: 'backend', locality: 'eu/z' })
+  assert.equal(decode(bootstrap()).value?.place, undefined)
+  assert.match(decode(of('none'))?.problems?.join() ?? '', /local_cluster_name: none is no cluster of static_resources/)
+  const flow = createBootstrapFlow(value ?? assert.fail(), {
+    version: '0',
+    clock: manualClock(),
+    random: seeded(1),
+    log: silentLog,
+  })
+  assert.deepEqual(flow.config.value.place, { cluster: 'backend', locality: 'eu/z' })
+  flow.close()
+})
 
 test('a control plane is a static cluster', () => {
   const { value, problems } = decode(bootstrap(ads))

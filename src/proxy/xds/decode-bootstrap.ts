@@ -2,6 +2,8 @@ import { toBinary, type DescMessage, type JsonObject, type MessageShape } from '
 import {
   AdminSchema,
   BootstrapSchema,
+  ClusterManagerSchema,
+  type ClusterManager,
   Bootstrap_DynamicResourcesSchema,
   type Admin,
   type Bootstrap as XdsBootstrap,
@@ -27,13 +29,16 @@ import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { readJson, type ReadJsonParts } from './read-json.ts'
 import { fieldNames, join, knowOnly, refusals, within, type Refusals } from './refusals.ts'
 import { parseSdsSecret } from './sds-secret.ts'
-import type { CertificateSource } from '../config.ts'
+import { formatLocality } from '../../base/locality.ts'
+import type { CertificateSource, Place } from '../config.ts'
 import { ownCertificateSecret } from '../../xds/names.ts'
 import type { GivenResources } from './resources.ts'
 
 /** What a proxy is started with. Source: envoy.config.bootstrap.v3.Bootstrap. */
 export interface Bootstrap {
   readonly node: BootstrapNode
+  /** Where it is among those like it; absent: nobody has said so. */
+  readonly place?: Place
   /** Undefined: no admin port. */
   readonly admin: Address | undefined
   /** What stands in the file itself; it never changes. */
@@ -57,7 +62,7 @@ export interface AdsSource extends Foreign {
   readonly cluster: string
 }
 
-const bootstrapFields = fieldNames('node static_resources dynamic_resources admin')
+const bootstrapFields = fieldNames('node static_resources dynamic_resources admin cluster_manager')
 const nodeFields = fieldNames('id cluster metadata locality')
 
 /** The bootstrap in a parsed YAML or JSON file, or all that speaks against it, each with the path of its field. */
@@ -81,7 +86,9 @@ function decodeMessage(bootstrap: XdsBootstrap, refused: Refusals): Bootstrap {
     refused.add('static_resources.listeners', 'expected at least one, or dynamic_resources.lds_config')
   // Without a control plane nothing that is missing will come.
   if (refused.list.length === 0) checkNames({ given, pipes, ads }, refused)
-  return { node: decodeNode(bootstrap.node, refused), admin: decodeAdmin(bootstrap.admin, refused), given, pipes, ads }
+  const node = decodeNode(bootstrap.node, refused)
+  const place = decodePlace(bootstrap.clusterManager, node, given, refused)
+  return { node, ...(place && { place }), admin: decodeAdmin(bootstrap.admin, refused), given, pipes, ads }
 }
 
 function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): GivenResources & Pick<Bootstrap, 'pipes'> {
@@ -173,6 +180,24 @@ function checkNames({ given, pipes, ads }: Pick<Bootstrap, 'given' | 'pipes' | '
     if (cluster.edsName !== undefined && ads === undefined)
       refused.add(path, 'takes its endpoints from ads, and there is no ads_config')
   }
+}
+
+const managerFields = fieldNames('local_cluster_name')
+
+/** The proxy's own cluster must stand in the file, as in Envoy. */
+function decodePlace(
+  manager: ClusterManager | undefined,
+  { locality }: BootstrapNode,
+  { CDS }: GivenResources,
+  refused: Refusals,
+): Place | undefined {
+  if (manager === undefined) return undefined
+  knowOnly(ClusterManagerSchema, manager, managerFields, 'cluster_manager', refused)
+  const cluster = manager.localClusterName
+  if (cluster === '') return undefined
+  if (!CDS.has(cluster))
+    refused.add('cluster_manager.local_cluster_name', `${cluster} is no cluster of static_resources`)
+  return { cluster, locality: formatLocality(locality ?? { region: '', zone: '', subZone: '' }) }
 }
 
 const dynamicFields = fieldNames('lds_config cds_config ads_config')

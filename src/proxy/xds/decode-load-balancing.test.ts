@@ -151,11 +151,6 @@ test('CDS: slow start, localities and subsets, as old fields and as policies', (
 
 const refusals: readonly (readonly [string, object, RegExp])[] = [
   [
-    'zone awareness',
-    { commonLbConfig: { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value: {} } } },
-    /common_lb_config\.zone_aware_lb_config: is not supported/,
-  ],
-  [
     'an aggression of 0',
     { lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig: { aggression: { defaultValue: 0 } } } } },
     /round_robin_lb_config\.slow_start_config\.aggression: expected more than 0/,
@@ -401,4 +396,39 @@ test('EDS: calls that the control plane wants refused', () => {
     { category: 'throttle', share: 0.25 },
     { category: 'lb', share: 0.0001 },
   ])
+})
+
+test('CDS: the own zone first, as an old field and in policies', () => {
+  const old = (config: object): ClusterInit =>
+    ({
+      ...eds,
+      commonLbConfig: { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value: config } },
+    }) as ClusterInit
+  assert.deepEqual(decode('CDS', ClusterSchema, old({})).zoneAware, { enabledPercent: 100, minEndpoints: 6 })
+  const said = old({ routingEnabled: { value: 20 }, minClusterSize: 2n })
+  assert.deepEqual(decode('CDS', ClusterSchema, said).zoneAware, { enabledPercent: 20, minEndpoints: 2 })
+  assert.match(
+    problem('CDS', ClusterSchema, old({ failTrafficOnPanic: true })),
+    /zone_aware_lb_config\.fail_traffic_on_panic: is not supported/,
+  )
+  const byPolicy = (value: object): ClusterInit =>
+    policy(RandomSchema, {
+      localityLbConfig: { localityConfigSpecifier: { case: 'zoneAwareLbConfig', value } },
+    } as Init<typeof RandomSchema>)
+  const zoneAware = (value: object): unknown => decode('CDS', ClusterSchema, byPolicy(value)).zoneAware
+  assert.deepEqual(zoneAware({ localityBasis: 1 }), { enabledPercent: 100, minEndpoints: 6, byWeight: true })
+  assert.deepEqual(zoneAware({ forceLocalZone: { minSize: 3 } }), {
+    enabledPercent: 100,
+    minEndpoints: 6,
+    forceFrom: 3,
+  })
+  assert.deepEqual(zoneAware({ forceLocalityDirectRouting: true }), {
+    enabledPercent: 100,
+    minEndpoints: 6,
+    forceFrom: 1,
+  })
+  assert.match(
+    problem('CDS', ClusterSchema, byPolicy({ localityBasis: 7 })),
+    /locality_basis: expected HEALTHY_HOSTS_NUM/,
+  )
 })

@@ -15,11 +15,12 @@ import { decodePolicyList, leastRequest, maglev, plain, ringHash, type Balancing
 import { weftPart } from './decode-parts.ts'
 import { healthStatusName } from './decode-override-host.ts'
 import { slowStartOf } from './decode-slow-start.ts'
+import { decodeZoneAware } from './decode-zone-aware.ts'
 import { decodeSubsets, subsetFields } from './decode-subsets.ts'
 import { fieldNames, knowOnly, type Refusals } from './refusals.ts'
 
 const commonFields = fieldNames(
-  'healthy_panic_threshold update_merge_window locality_weighted_lb_config consistent_hashing_lb_config override_host_status',
+  'healthy_panic_threshold update_merge_window locality_weighted_lb_config zone_aware_lb_config consistent_hashing_lb_config override_host_status',
 )
 const clusterProvided = typeUrlOf(ClusterProvidedSchema)
 const consistentFields = fieldNames('use_hostname_for_hashing')
@@ -64,6 +65,13 @@ function decodeOld(cluster: XdsCluster, discovery: Cluster['discovery'], refused
     loadBalancing: decodeOldPolicy(cluster, discovery, refused),
     hashHostnames: consistent?.useHostnameForHashing ?? false,
     ...(common?.localityConfigSpecifier.case === 'localityWeightedLbConfig' && { localityWeighted: true }),
+    ...(common?.localityConfigSpecifier.case === 'zoneAwareLbConfig' && {
+      zoneAware: decodeZoneAware(
+        common.localityConfigSpecifier.value,
+        'common_lb_config.zone_aware_lb_config',
+        refused,
+      ),
+    }),
     ...(subsets && { subsets: decodeSubsets(subsets, 'lb_subset_config', refused) }),
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import type { Cluster, Listener, ProxyConfig, RouteTable } from '../config.ts'
+import type { Cluster, Listener, Place, ProxyConfig, RouteTable } from '../config.ts'
 import { buildCluster } from './build-cluster.ts'
 import type { ClusterShape } from './decode-cds.ts'
 import type { Assignment } from './decode-eds.ts'
@@ -45,8 +45,14 @@ export function createWarming(
   {
     clock,
     log,
+    place,
     secrets: others,
-  }: { clock: Clock; log: Log; secrets?: (() => ReadonlyMap<string, Secret>) | undefined },
+  }: {
+    clock: Clock
+    log: Log
+    place?: Place | undefined
+    secrets?: (() => ReadonlyMap<string, Secret>) | undefined
+  },
 ): Warming {
   const built = new Map<string, Built>()
   const tables = createGate<RouteTable>('routes', missingOfTable)
@@ -58,6 +64,7 @@ export function createWarming(
     names: new Map(),
     trust: new Map(),
     certificates: new Map(),
+    ...(place && { place }),
   }
 
   const missingSecret = (name: string): boolean =>
@@ -129,6 +136,7 @@ export function createWarming(
           config.certificates,
           part(secrets, ({ certificate }) => certificate),
         ),
+        ...(place && { place }),
       }
       const parts = Object.keys(next) as (keyof ProxyConfig)[]
       if (!parts.some((part) => next[part] !== config[part])) return

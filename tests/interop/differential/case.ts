@@ -144,13 +144,27 @@ export function bootstrapOf(
     }),
   )
   const given = ['a', 'b', 'c', 'tcp-a', 'tcp-b'].map((name) => cluster(name, backends[name] ?? 0))
+  // Half of the proxies like these are where they are. Nobody calls them.
+  const ourselves = {
+    name: 'ourselves',
+    type: 'STATIC',
+    load_assignment: {
+      cluster_name: 'ourselves',
+      endpoints: ['a', 'a', 'b', 'c'].map((zone, index) => ({
+        locality: { region: 'eu', zone },
+        lb_endpoints: [{ endpoint: { address: address(index + 10) } }],
+      })),
+    },
+  }
   const bootstrap = {
-    node: { id: 'differential', cluster: 'tests' },
+    node: { id: 'differential', cluster: 'tests', locality: { region: 'eu', zone: 'a' } },
+    cluster_manager: { local_cluster_name: 'ourselves' },
     admin: { address: address(portOf('admin')) },
     static_resources: {
       listeners,
       clusters: [
         ...given,
+        ourselves,
         cluster('h2', backends['h2'] ?? 0, h2),
         // Nobody listens on the discard port.
         cluster('nowhere', 9),
