@@ -1,5 +1,5 @@
 import { create, type JsonObject } from '@bufbuild/protobuf'
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import { NodeSchema, type Node } from './gen/envoy/config/core/v3/base_pb.ts'
@@ -9,9 +9,9 @@ import {
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
 } from './gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from './grpc-client.ts'
+import { grpcCodes, grpcMethod, type GrpcConnection } from './grpc-client.ts'
+import { keepStream, type OneStream } from './kept-stream.ts'
 import { weftNodeMetadata } from './names.ts'
-import { goodLifeMs, reconnectDelayMs } from './reconnect.ts'
 import { typeUrls, xdsTypeOf, type XdsType } from './type-urls.ts'
 
 /** Who asks. */
@@ -80,75 +80,36 @@ const maxReasonChars = 8_000
 /** In this order when a stream begins: what others refer to first. */
 const order: readonly XdsType[] = ['NDS', 'SDS', 'CDS', 'EDS', 'LDS', 'RDS']
 
-interface Stream {
-  readonly connection: GrpcConnection
-  readonly call: GrpcCall<DeltaDiscoveryRequest>
-  readonly startedMs: number
+/** What was said on one stream. */
+interface Said {
   /** Names sent so far, by type. */
   readonly asked: Map<XdsType, Set<string>>
   introduced: boolean
-  heard: boolean
 }
 
-/** Connects at once. Waits between attempts: uniform in [0, min(10 s, 100 ms · 2ⁿ)), "full jitter". */
+/** Connects at once, and again whenever the stream was lost. */
 export function createAdsClient(parts: AdsParts): AdsClient {
-  const { clock, random, log } = parts
+  const { log } = parts
   const wanted = new Map<XdsType, ReadonlySet<string>>()
   const refused = new Map<XdsType, string>()
-  let stream: Stream | undefined
-  let timer: Timer | undefined
-  let failures = 0
   let reason: string | undefined
-  let closed = false
+  let said: Said = { asked: new Map(), introduced: false }
 
-  const begin = (): void => {
-    timer = undefined
-    const connection = parts.connect()
-    const call = connection.stream(delta, {
-      message: (response) => stream === mine && receive(mine, response),
-      end: ({ code, message }) => lost(mine, code === grpcCodes.ok ? 'the server ended the stream' : message),
-    })
-    const mine: Stream = {
-      connection,
-      call,
-      startedMs: clock.nowMs(),
-      asked: new Map(),
-      introduced: false,
-      heard: false,
-    }
-    stream = mine
-    void connection.closed.then((why) => lost(mine, why))
-    for (const type of order) ask(mine, type)
-  }
-
-  const lost = (which: Stream, why: string): void => {
-    if (stream !== which) return
-    stream = undefined
-    which.connection.close()
-    if (closed) return
-    if (which.heard && clock.nowMs() - which.startedMs >= goodLifeMs) failures = 0
-    const delayMs = reconnectDelayMs(failures, random)
-    // The first one is news, the twentieth is not.
-    log[failures === 0 ? 'warn' : 'debug']('no control plane; serving on with the last configuration', { reason: why })
-    failures++
-    reason = why
-    timer = clock.after(delayMs, begin, { background: true })
-  }
-
-  const send = (to: Stream, request: Request): void => {
+  const send = ({ call }: OneStream<DeltaDiscoveryRequest>, request: Request): void => {
     const message = create(DeltaDiscoveryRequestSchema, request)
-    if (!to.introduced) message.node = nodeOf(parts.node)
-    to.introduced = true
-    to.call.send(message)
+    if (!said.introduced) message.node = nodeOf(parts.node)
+    said.introduced = true
+    call.send(message)
   }
 
-  const ask = (to: Stream, type: XdsType): void => {
+  const ask = (to: OneStream<DeltaDiscoveryRequest>, type: XdsType): void => {
     const names = wanted.get(type) ?? new Set<string>()
-    const before = to.asked.get(type)
+    const { asked: sent } = said
+    const before = sent.get(type)
     // Everything, in the older form, which every control plane knows. For any other set an empty first request would mean the same.
     if (parts.olderWildcard === true && names.has('*')) {
       if (before !== undefined) return
-      to.asked.set(type, new Set(names))
+      sent.set(type, new Set(names))
       return send(to, { typeUrl: typeUrls[type], initialResourceVersions: parts.versions(type) })
     }
     if (before === undefined && names.size === 0) return
@@ -156,7 +117,7 @@ export function createAdsClient(parts: AdsParts): AdsClient {
     const subscribe = [...names].filter((name) => !asked.has(name))
     const unsubscribe = [...asked].filter((name) => !names.has(name))
     if (subscribe.length === 0 && unsubscribe.length === 0) return
-    to.asked.set(type, new Set(names))
+    sent.set(type, new Set(names))
     send(to, {
       typeUrl: typeUrls[type],
       resourceNamesSubscribe: subscribe,
@@ -165,16 +126,11 @@ export function createAdsClient(parts: AdsParts): AdsClient {
     })
   }
 
-  const receive = (from: Stream, response: DeltaDiscoveryResponse): void => {
-    if (!from.heard) {
-      from.heard = true
-      log[failures === 0 ? 'debug' : 'info']('connected to the control plane')
-      reason = undefined
-    }
+  const receive = (from: OneStream<DeltaDiscoveryRequest>, response: DeltaDiscoveryResponse): void => {
     const { typeUrl, nonce } = response
     const type = xdsTypeOf(typeUrl)
     const answer = (problem: string | undefined): void => {
-      if (stream !== from) return
+      if (kept.present !== from) return
       const error = problem === undefined ? {} : { errorDetail: { code: grpcCodes.invalidArgument, message: problem } }
       send(from, { typeUrl, responseNonce: nonce, ...error })
     }
@@ -196,27 +152,37 @@ export function createAdsClient(parts: AdsParts): AdsClient {
     answer(text)
   }
 
-  begin()
+  const kept = keepStream({
+    ...parts,
+    method: delta,
+    begun(stream) {
+      said = { asked: new Map(), introduced: false }
+      for (const type of order) ask(stream, type)
+    },
+    message(stream, response, { first, failures }) {
+      if (first) {
+        log[failures === 0 ? 'debug' : 'info']('connected to the control plane')
+        reason = undefined
+      }
+      receive(stream, response)
+    },
+    lost(why, failures) {
+      // The first one is news, the twentieth is not.
+      log[failures === 0 ? 'warn' : 'debug']('no control plane; serving on with the last configuration', {
+        reason: why,
+      })
+      reason = why
+    },
+  })
   return {
     subscribe(type, names) {
       wanted.set(type, names)
-      if (stream !== undefined) ask(stream, type)
+      if (kept.present !== undefined) ask(kept.present, type)
     },
-    renew() {
-      const old = stream
-      if (old === undefined || closed) return
-      stream = undefined
-      old.connection.close()
-      begin()
-    },
-    close() {
-      closed = true
-      timer?.cancel()
-      stream?.connection.close()
-      stream = undefined
-    },
+    renew: () => kept.renew(),
+    close: () => kept.close(),
     state: () => ({
-      connected: stream?.heard ?? false,
+      connected: kept.present?.heard ?? false,
       reason,
       refused: Array.from(refused, ([type, text]) => `${type}: ${text}`),
     }),

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { Clock, Timer } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import {
@@ -9,12 +9,12 @@ import {
 } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { StatusSchema } from '../../xds/gen/google/rpc/status_pb.ts'
 import { SecretDiscoveryService } from '../../xds/gen/envoy/service/secret/v3/sds_pb.ts'
-import { grpcCodes, grpcMethod, type GrpcCall, type GrpcConnection } from '../../xds/grpc-client.ts'
+import { grpcCodes, grpcMethod, type GrpcConnection } from '../../xds/grpc-client.ts'
+import { keepStream, type OneStream } from '../../xds/kept-stream.ts'
 import { typeUrls } from '../../xds/type-urls.ts'
 import { nodeOf, type AdsNode } from '../../xds/ads-client.ts'
 import type { Secret } from './decode-sds.ts'
 import { decodeResource } from './decode.ts'
-import { goodLifeMs, reconnectDelayMs } from '../../xds/reconnect.ts'
 
 /** One secret, and who has it. */
 export interface FollowParts {
@@ -36,61 +36,30 @@ export interface Followed {
 
 const streamSecrets = grpcMethod(SecretDiscoveryService.method.streamSecrets)
 
-interface Stream {
-  readonly connection: GrpcConnection
-  readonly call: GrpcCall<DiscoveryRequest>
-  readonly startedMs: number
-  heard: boolean
-  /** Version of the last response that was taken. */
-  version: string
-}
-
 /**
  * Asks for one secret, a stream of its own as Envoy does, and hears of each new state of it. A lost stream is followed by another; what was
  * received stays. Source: Envoy, "Secret discovery service"; xDS protocol, state of the world.
  */
 export function followSecret(parts: FollowParts): Followed {
-  const { name, clock, random, log } = parts
-  let stream: Stream | undefined
-  let timer: Timer | undefined
-  let failures = 0
+  const { name, log } = parts
   let reason: string | undefined
-  let closed = false
+  /** Of the last response that was taken on this stream. */
+  let version = ''
 
-  const begin = (): void => {
-    timer = undefined
-    const connection = parts.connect()
-    const call = connection.stream(streamSecrets, {
-      message: (response) => stream === mine && receive(mine, response),
-      end: ({ code, message }) => lost(mine, code === grpcCodes.ok ? 'the server ended the stream' : message),
-    })
-    const mine: Stream = { connection, call, startedMs: clock.nowMs(), heard: false, version: '' }
-    stream = mine
-    void connection.closed.then((why) => lost(mine, why))
-    send(mine, { node: nodeOf(parts.node) })
-  }
-  const lost = (which: Stream, why: string): void => {
-    if (stream !== which) return
-    stream = undefined
-    which.connection.close()
-    if (closed) return
-    if (which.heard && clock.nowMs() - which.startedMs >= goodLifeMs) failures = 0
-    log[failures === 0 ? 'warn' : 'debug']('nobody brings a secret; what there is stays', { secret: name, reason: why })
-    timer = clock.after(reconnectDelayMs(failures++, random), begin, { background: true })
-    reason = why
-  }
-  const send = (to: Stream, more: Partial<Pick<DiscoveryRequest, 'node' | 'responseNonce' | 'errorDetail'>>): void => {
-    to.call.send(
+  const send = (
+    { call }: OneStream<DiscoveryRequest>,
+    more: Partial<Pick<DiscoveryRequest, 'node' | 'responseNonce' | 'errorDetail'>>,
+  ): void => {
+    call.send(
       create(DiscoveryRequestSchema, {
         typeUrl: typeUrls.SDS,
         resourceNames: [name],
-        versionInfo: to.version,
+        versionInfo: version,
         ...more,
       }),
     )
   }
-  const receive = (from: Stream, { resources, versionInfo, nonce }: DiscoveryResponse): void => {
-    from.heard = true
+  const receive = (from: OneStream<DiscoveryRequest>, { resources, versionInfo, nonce }: DiscoveryResponse): void => {
     reason = undefined
     const problems = resources.flatMap((resource) => {
       const decoded = decodeResource('SDS', { name, resource, metadata: undefined })
@@ -99,7 +68,7 @@ export function followSecret(parts: FollowParts): Followed {
       return []
     })
     if (problems.length === 0) {
-      from.version = versionInfo
+      version = versionInfo
       return send(from, { responseNonce: nonce })
     }
     const message = problems.join('; ')
@@ -111,14 +80,24 @@ export function followSecret(parts: FollowParts): Followed {
     })
   }
 
-  begin()
-  return {
-    close() {
-      closed = true
-      timer?.cancel()
-      stream?.connection.close()
-      stream = undefined
+  const kept = keepStream({
+    ...parts,
+    method: streamSecrets,
+    begun(stream) {
+      version = ''
+      send(stream, { node: nodeOf(parts.node) })
     },
-    state: () => ({ connected: stream?.heard ?? false, reason }),
+    message: receive,
+    lost(why, failures) {
+      log[failures === 0 ? 'warn' : 'debug']('nobody brings a secret; what there is stays', {
+        secret: name,
+        reason: why,
+      })
+      reason = why
+    },
+  })
+  return {
+    close: () => kept.close(),
+    state: () => ({ connected: kept.present?.heard ?? false, reason }),
   }
 }
