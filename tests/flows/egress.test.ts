@@ -76,6 +76,26 @@ spec:
   egressGateway: {name: out}
 ---
 apiVersion: weft.dev/v1alpha1
+kind: ExternalService
+metadata: {name: anywhere}
+spec:
+  hosts: [localhost, '*.localhost']
+  resolution: None
+  ports: [{port: ${plainPort}, protocol: http}]
+  egressGateway: {name: out}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: elsewhere}
+spec:
+  parentRefs: [{group: weft.dev, kind: ExternalService, name: anywhere}]
+  rules:
+    - matches: [{path: {value: /elsewhere}}]
+      filters: [{type: URLRewrite, urlRewrite: {hostname: 127.0.0.1}}]
+      backendRefs: [{group: weft.dev, kind: ExternalService, name: anywhere, port: ${plainPort}}]
+    - backendRefs: [{group: weft.dev, kind: ExternalService, name: anywhere, port: ${plainPort}}]
+---
+apiVersion: weft.dev/v1alpha1
 kind: MeshConfig
 metadata: {name: default}
 spec: {outboundTraffic: {mode: RegisteredOnly}, accessLog: {enabled: true}}`
@@ -117,9 +137,17 @@ test('hosts outside are called through a gateway, which knows the caller and dec
       'the gateway speaks TLS',
     )
     assert.match((await ownTls(caller)).body, /TLSv1\.3/, 'or passes it on')
+    const named = await world.curlUntil(caller, `http://localhost:${there.plainPort}/named`, 200)
+    assert.equal(
+      (JSON.parse(named.body) as { headers: Record<string, string> }).headers['host'],
+      `localhost:${there.plainPort}`,
+    )
+    const elsewhere = await world.curlUntil(caller, `http://localhost:${there.plainPort}/elsewhere`, 404)
+    assert.doesNotMatch(elsewhere.body, /"path"/, 'the gateway brings nobody to a host that is not among the hosts')
   }
   assert.equal((await world.curl(other, 'http://plain.example/')).status, 403)
   assert.equal((await world.curl(other, 'http://secure.example/')).status, 403)
+  assert.equal((await world.curl(other, `http://localhost:${there.plainPort}/`)).status, 403)
   assert.equal((await ownTls(other)).status, 0, 'its connection is closed')
 
   const { body: metrics } = await world.curl(undefined, `${out.adminUrl}/metrics`)

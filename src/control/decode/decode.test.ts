@@ -85,9 +85,9 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
   [
     'an ExternalService whose egress gateway could not know where to go on to',
     'apiVersion: weft.dev/v1alpha1\nkind: ExternalService\nmetadata: {name: pay}\nspec:\n  hosts: ["*.a.example"]\n' +
-      '  resolution: None\n  ports: [{port: 80, protocol: http}]\n  egressGateway: {name: edge}',
+      '  resolution: None\n  ports: [{name: a, port: 80, protocol: http}, {name: b, port: 443, protocol: tls}]\n  egressGateway: {name: edge}',
     [
-      'a.yaml:8: ExternalService default/pay: spec.egressGateway: with resolution None a gateway would not know where a connection was going; say Static or DNS, or remove this',
+      'a.yaml:7: ExternalService default/pay: spec.ports[1].protocol: with resolution None a gateway learns from HTTP alone where a call was going; say Static or DNS, or call this port without egressGateway (another ExternalService)',
     ],
   ],
   [

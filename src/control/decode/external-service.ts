@@ -14,7 +14,7 @@ import {
   type Decoder,
   type Issue,
 } from '../../base/decode.ts'
-import { connectedProtocols, type AppProtocol } from '../../base/app-protocol.ts'
+import { connectedProtocols, isHttp, type AppProtocol } from '../../base/app-protocol.ts'
 import { parseIp } from '../../base/ip-prefix.ts'
 import type { Locality } from '../../base/locality.ts'
 import { externalTlsSpec, type ExternalTlsSpec } from './external-tls.ts'
@@ -156,6 +156,11 @@ export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
         say(`${at}ports[${index}].port`, `port ${one.port} is there twice`)
       if (ports.findIndex((other) => other.name === one.name) !== index)
         say(`${at}ports[${index}].name`, `the name ${describe(one.name)} is there twice`)
+      if (resolution === 'None' && spec.egressGateway !== undefined && !isHttp(one.protocol))
+        say(
+          `${at}ports[${index}].protocol`,
+          'with resolution None a gateway learns from HTTP alone where a call was going; say Static or DNS, or call this port without egressGateway (another ExternalService)',
+        )
       if (resolution === 'None' && one.targetPort !== one.port)
         say(`${at}ports[${index}].targetPort`, 'with resolution None connections go on to the port that they were for')
       if (resolution === 'None' && one.tls !== undefined)
@@ -169,11 +174,6 @@ export const externalServiceSpec: Decoder<ExternalServiceSpec> = refine(
           "is needed, since no host is a name: the name in the endpoints' certificate",
         )
     })
-    if (resolution === 'None' && spec.egressGateway !== undefined)
-      say(
-        `${at}egressGateway`,
-        'with resolution None a gateway would not know where a connection was going; say Static or DNS, or remove this',
-      )
     if (resolution === 'Static' && endpoints.length === 0)
       say(`${at}endpoints`, 'resolution Static needs endpoints with their IP addresses')
     if (resolution === 'None' && endpoints.length > 0)

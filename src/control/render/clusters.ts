@@ -9,7 +9,6 @@ import {
   type ClusterSchema,
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts'
-import type { DnsCacheConfigSchema } from '../../xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts'
 import { RawBufferSchema } from '../../xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts'
 import { mtlsTransport, passthroughCluster, programClusters, servicePortName } from '../../xds/names.ts'
@@ -17,6 +16,7 @@ import type { InboundPort, Locality, Service, ServicePort, SettingOrigins, Traff
 import { egressServerName } from './egress.ts'
 import { meshEndpointMatch, renderEndpoints } from './endpoints.ts'
 import { duration, overAds, settingsJson, socketAddress, typed, weft } from './parts.ts'
+import { dnsCache } from './resolve-authority.ts'
 import { renderHealthCheck } from './health-checks.ts'
 import { renderLoadBalancing } from './load-balancing.ts'
 import { defaultConnectTimeoutMs, renderConnections, renderTraffic } from './traffic.ts'
@@ -203,12 +203,6 @@ export function renderInboundCluster(name: string, { targetPort, http2 }: Progra
   }
 }
 
-/** One cache for the cluster and the filter that fills it: Envoy wants both to say the same. */
-export const dnsCache: MessageInitShape<typeof DnsCacheConfigSchema> = {
-  name: 'weft-passthrough',
-  dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-}
-
 /** Hosts that nobody registered. */
 export const renderPassthroughCluster = (): Cluster => forwardCluster(passthroughCluster, undefined)
 
@@ -232,6 +226,8 @@ const forwardCluster = (name: string, port: ServicePort | undefined): Cluster =>
       name: 'envoy.clusters.dynamic_forward_proxy',
       typedConfig: typed(ClusterConfigSchema, {
         clusterImplementationSpecifier: { case: 'dnsCacheConfig', value: dnsCache },
+        // To choose a version of HTTP Envoy wants checks of certificates; there is no TLS here.
+        ...(port && isHttp2(port.protocol) ? { allowInsecureClusterOptions: true } : {}),
       }),
     },
   },

@@ -9,6 +9,7 @@ import { renderHttp } from './http-manager.ts'
 import { calledAs, renderTable } from './routes.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { forHost } from './gateway-streams.ts'
+import { resolveAuthority } from './resolve-authority.ts'
 import { weft } from './parts.ts'
 import { renderDownstreamTls, tlsTransportSocket } from './tls.ts'
 
@@ -75,13 +76,22 @@ export const egressChains = (
             renderHttp({
               statPrefix,
               accessLog,
-              filters: httpAuthorization(target),
+              filters: [...httpAuthorization(target), ...(isWherever(service) ? [resolveAuthority] : [])],
               routes: onwards({ service, port }),
             }),
           ]
         : tcpFilters(target, { statPrefix, accessLog, to: { case: 'cluster', value: cluster } }),
       metadata: weft(port.origin),
     }
+  })
+
+/** Calls go where they say, and so only where the ExternalService says that they may: its hosts, by this port. */
+const isWherever = ({ external }: Service): boolean => external?.resolution === 'none'
+
+const authoritiesOf = ({ external }: Service, { port }: ServicePort): readonly string[] =>
+  (external?.hosts ?? []).flatMap((one) => {
+    const host = one.includes(':') ? `[${one}]` : one
+    return port === 80 ? [host, `${host}:80`] : [`${host}:${port}`]
   })
 
 /** Outside nobody hears which member of the mesh calls, and nobody there speaks for a sidecar. */
@@ -97,8 +107,10 @@ function onwards({ service, port }: CalledPort): MessageInitShape<typeof RouteCo
     },
     origin,
   }
+  const domains = isWherever(service) ? authoritiesOf(service, port) : ['*']
   return {
-    ...renderTable(name, [{ name, domains: ['*'], rules: [rule], origin }], calledAs(port), origin),
+    ...renderTable(name, [{ name, domains, rules: [rule], origin }], calledAs(port), origin),
+    ignorePortInHostMatching: !isWherever(service),
     requestHeadersToRemove: ['x-forwarded-client-cert'],
     responseHeadersToRemove: [upstreamFaultHeader],
   }

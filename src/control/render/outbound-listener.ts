@@ -3,15 +3,13 @@ import type { Address } from '../../base/address.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import type { RouteMatchSchema, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import { FilterConfigSchema } from '../../xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts'
-import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { passthroughCluster } from '../../xds/names.ts'
 import type { MeshSettings, Workload } from '../model/model.ts'
 import { corsByRoute } from './cors.ts'
 import { faultsByRoute } from './faults.ts'
-import { dnsCache } from './clusters.ts'
+import { resolveAuthority } from './resolve-authority.ts'
 import { renderHttp } from './http-manager.ts'
-import { duration, socketAddress, typed, weft } from './parts.ts'
+import { duration, socketAddress, weft } from './parts.ts'
 import { sessionsByRoute } from './sessions.ts'
 
 type Capture = Workload['capture']
@@ -60,16 +58,6 @@ export const renderOutboundListener = (
 
 const datagrams = ({ outboundDatagrams, outboundTraffic }: MeshSettings): 'allow' | 'refuse' =>
   outboundDatagrams ?? (outboundTraffic === 'allow-any' ? 'allow' : 'refuse')
-
-/** Resolves the host for clusters that lead to wherever a call was going; our proxy needs no filter for that. */
-export const resolveAuthority: MessageInitShape<typeof HttpFilterSchema> = {
-  name: 'envoy.filters.http.dynamic_forward_proxy',
-  isOptional: true,
-  configType: {
-    case: 'typedConfig' as const,
-    value: typed(FilterConfigSchema, { implementationSpecifier: { case: 'dnsCacheConfig', value: dnsCache } }),
-  },
-}
 
 /** Where hosts lead that are none of the mesh: `match` says for which requests. */
 export function outside(
