@@ -6,6 +6,7 @@ import type { Balancer } from './balance/balancer.ts'
 import type { Cluster, Endpoint, ProxyConfig, Route, RouteAction, WeightedCluster } from './config.ts'
 import { isMadeUp } from './config/made-up.ts'
 import { inHighPriority } from './config/priority.ts'
+import { endConnect } from './end-connect.ts'
 import { cors } from './filter/cors.ts'
 import { dropCalls } from './filter/drop-calls.ts'
 import { editReply, editRequest } from './filter/edit-headers.ts'
@@ -109,6 +110,7 @@ function alongCluster(
   }
   const cluster = asCalled(known, action)
   const { upstream, budgets, random, wheel, clock } = shared
+  const endsConnect = action.endsConnect === true
   const budget = budgets.of(cluster)
   const named = rewriteByEndpoint(authority, tellHost)
   return stack(
@@ -126,7 +128,7 @@ function alongCluster(
       action.tellAttempt && tellAttempt, // and which one it is
     ],
     isMadeUp(cluster)
-      ? forward(cluster, shared) // there is nothing to choose from
+      ? forward(cluster, endsConnect, shared) // there is nothing to choose from
       : select({
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
@@ -135,7 +137,9 @@ function alongCluster(
           avoidPrioritiesEvery: policy?.avoidPrioritiesEvery,
           send: (call, { endpoint }, owner) => {
             named?.(call, endpoint)
-            return upstream.send(owner === known ? cluster : asCalled(owner, action), endpoint, call) // pool and codec: the only layer that owns sockets
+            const called = owner === known ? cluster : asCalled(owner, action)
+            if (endsConnect && call.method === 'CONNECT') return endConnect(upstream, called, endpoint, call)
+            return upstream.send(called, endpoint, call) // pool and codec: the only layer that owns sockets
           },
         }),
   )
@@ -183,7 +187,7 @@ const mirrorParts = ({ random, log }: Shared, backlogBytes?: number): MirrorPart
 })
 
 /** To an endpoint that follows from the call. */
-function forward(cluster: Cluster, { upstream }: Shared): Service {
+function forward(cluster: Cluster, endsConnect: boolean, { upstream }: Shared): Service {
   const placeOf =
     cluster.discovery === 'original-destination'
       ? (call: Call) => originalPlace(cluster, call.peer, call.headers)
@@ -195,7 +199,9 @@ function forward(cluster: Cluster, { upstream }: Shared): Service {
     if (address === undefined) return Promise.resolve(nowhere)
     call.trace.endpoint = address
     call.trace.attempts++
-    return upstream.send(cluster, dynamicEndpoint(address), call)
+    const endpoint = dynamicEndpoint(address)
+    if (endsConnect && call.method === 'CONNECT') return endConnect(upstream, cluster, endpoint, call)
+    return upstream.send(cluster, endpoint, call)
   }
 }
 

@@ -41,8 +41,12 @@ export function upgradeRefused(
   action: RouteAction,
 ): Promise<Fault> | undefined {
   const type = upgrade.toLowerCase()
-  const ofRoute = action.kind === 'forward' ? action.upgrades?.get(type) : undefined
-  return (ofRoute ?? offered.includes(type)) ? undefined : refused(403, `an upgrade to ${upgrade} is not offered here`)
+  const forward = action.kind === 'forward' ? action : undefined
+  const ofRoute = forward?.upgrades?.get(type)
+  const possible = type !== 'connect' || forward?.endsConnect === true
+  return possible && (ofRoute ?? offered.includes(type))
+    ? undefined
+    : refused(403, `an upgrade to ${upgrade} is not offered here`)
 }
 
 /** Fields whose names have a `_`, which many programs cannot tell from `-`: without them, or not at all. Undefined: they pass. */

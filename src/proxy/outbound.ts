@@ -72,8 +72,8 @@ export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Se
     if (found === undefined) {
       return unrouted(call)
     }
-    if (call.upgrade !== undefined) {
-      const refused = upgradeRefused(call.upgrade, terminal.upgrades, found.action)
+    if (call.upgrade !== undefined || call.method === 'CONNECT') {
+      const refused = upgradeRefused(call.upgrade ?? 'connect', terminal.upgrades, found.action)
       if (refused !== undefined) return refused
     }
     call.trace.route = found.origin?.resource ?? found.name

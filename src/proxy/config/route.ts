@@ -171,6 +171,8 @@ export type RouteAction =
       readonly bufferLimitBytes?: number
       /** What clients may ask to change to here, lower case, whatever the listener says of it. Absent: as that says. xDS: upgrade_configs. */
       readonly upgrades?: ReadonlyMap<string, boolean>
+      /** A CONNECT ends here: its bytes go to the cluster as they are. Absent: there is none. xDS: connect_config. */
+      readonly endsConnect?: true
     }
   /** Absent parts are those of the request. xDS: RedirectAction. */
   | {

@@ -210,15 +210,24 @@ const anything: RouteMatch = {
   queryParameters: [],
 }
 
+/** The target of a CONNECT is an authority, and no path that a prefix could match. */
+const anyConnect: PathMatch = { kind: 'regex', value: '[^/].*', caseSensitive: true }
+const isConnect: HeaderMatch = {
+  name: ':method',
+  match: { kind: 'exact', value: 'CONNECT', ignoreCase: false },
+  invert: false,
+}
+
 const matchFields = fieldNames(
-  'prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters runtime_fraction',
+  'prefix path safe_regex path_separated_prefix connect_matcher case_sensitive headers query_parameters runtime_fraction',
 )
 
 function decodeMatch(match: XdsRouteMatch, path: string, refused: Refusals): RouteMatch {
   knowOnly(RouteMatchSchema, match, matchFields, path, refused)
+  const headers = match.headers.map((one, index) => headerMatch(one, join(path, `headers[${index}]`), refused))
   return {
     path: decodePath(match, path, refused),
-    headers: match.headers.map((one, index) => headerMatch(one, join(path, `headers[${index}]`), refused)),
+    headers: match.pathSpecifier.case === 'connectMatcher' ? [isConnect, ...headers] : headers,
     queryParameters: match.queryParameters.map((one, index) =>
       decodeQuery(one, join(path, `query_parameters[${index}]`), refused),
     ),
@@ -251,6 +260,8 @@ function decodePath(
       if (!/^\/.*[^/]$/.test(pathSpecifier.value))
         refused.add(join(path, 'path_separated_prefix'), 'must begin with a slash and not end with one')
       return { kind: 'segments', value: pathSpecifier.value, caseSensitive }
+    case 'connectMatcher':
+      return anyConnect
     case 'safeRegex':
       return { kind: 'regex', value: pathSpecifier.value.regex, caseSensitive }
     case undefined:
@@ -312,6 +323,8 @@ function decodeForward(
   const retry = written && decodeRetryPolicy(written, weft, join(path, 'retry_policy'), refused)
   const hedge = action.hedgePolicy ?? around.host.hedgePolicy
   const upgrades = decodeRouteUpgrades(action, path, refused)
+  if (around.match.path === anyConnect && upgrades.endsConnect !== true)
+    refused.add(join(path, 'upgrade_configs'), 'expected CONNECT with connect_config where connect_matcher matches')
   const change = decodePathChange(action, around.match.path, path, refused)
   return {
     kind: 'forward',
@@ -338,7 +351,7 @@ function decodeForward(
     ...(around.host.includeRequestAttemptCount && { tellAttempt: true }),
     ...(around.host.includeAttemptCountInResponse && { tellAttempts: true }),
     ...decodeBufferLimit(route, around.host, path, refused),
-    ...(upgrades && { upgrades }),
+    ...upgrades,
     clusterNotFoundStatus: notFoundStatus[action.clusterNotFoundResponseCode] ?? 503,
   }
 }

@@ -39,7 +39,7 @@ test('upgrades of a listener: any protocol that HTTP/1.1 can change to', () => {
   ]
   const terminal = decode('LDS', ListenerSchema, withFilters([manager({ upgradeConfigs })])).filterChains[0]?.terminal
   assert.partialDeepStrictEqual(terminal, { upgrades: ['websocket', 'spdy/3.1'] })
-  for (const upgradeType of ['CONNECT', 'connect-udp', 'h2c', 'a b', ''])
+  for (const upgradeType of ['connect-udp', 'h2c', 'a b', ''])
     assert.match(
       problem('LDS', ListenerSchema, withFilters([manager({ upgradeConfigs: [{ upgradeType }] })])),
       /upgrade_configs\[0\]\.upgrade_type: ".*" is not supported/,
@@ -56,7 +56,7 @@ test('upgrades of a route', () => {
   })
   const tunnel = { upgradeConfigs: [{ upgradeType: 'websocket', connectConfig: {} }, { upgradeType: 'WEBSOCKET' }] }
   const why = problem('RDS', RouteConfigurationSchema, tableOf({}, {}, tunnel))
-  assert.match(why, /upgrade_configs\[0\]\.connect_config: is not supported/)
+  assert.match(why, /upgrade_configs\[0\]\.connect_config: is for CONNECT/)
   assert.match(why, /upgrade_configs\[1\]\.upgrade_type: WEBSOCKET is there twice/)
 })
 
@@ -80,4 +80,22 @@ test('what a virtual host says of TLS and of attempts', () => {
   assert.equal(hostOf(tableOf({ requireTls: TlsRequirement.EXTERNAL_ONLY }))?.requireTls, 'external')
   assert.equal(hostOf(tableOf({}))?.requireTls, undefined)
   assert.partialDeepStrictEqual(actionOf(tableOf({ includeAttemptCountInResponse: true })), { tellAttempts: true })
+})
+
+test('a CONNECT ends here, or is refused', () => {
+  const connect = { match: { pathSpecifier: { case: 'connectMatcher', value: {} } } }
+  const ends = { upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }] }
+  const host = hostOf(tableOf({}, connect, ends))
+  assert.partialDeepStrictEqual(host?.routes[0], {
+    match: { headers: [{ name: ':method', match: { kind: 'exact', value: 'CONNECT' } }] },
+    action: { endsConnect: true, upgrades: new Map([['connect', true]]) },
+  })
+  const why = (action: object): string => problem('RDS', RouteConfigurationSchema, tableOf({}, connect, action))
+  assert.match(why({}), /route\.upgrade_configs: expected CONNECT with connect_config/)
+  assert.match(
+    why({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }),
+    /upgrade_configs\[0\]\.connect_config: is missing/,
+  )
+  const posted = { upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: { allowPost: true } }] }
+  assert.match(why(posted), /upgrade_configs\[0\]\.connect_config\.allow_post: is not supported/)
 })

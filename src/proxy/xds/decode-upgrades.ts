@@ -1,4 +1,5 @@
 import {
+  RouteAction_UpgradeConfig_ConnectConfigSchema as ConnectConfigSchema,
   RouteAction_UpgradeConfigSchema as RouteUpgradeSchema,
   type RouteAction,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -9,7 +10,7 @@ import {
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 const fields = fieldNames('upgrade_type enabled')
-const routeFields = fieldNames('upgrade_type enabled')
+const routeFields = fieldNames('upgrade_type enabled connect_config')
 
 /** What clients of a listener may ask to change to, lower case. */
 export function decodeUpgrades(
@@ -26,23 +27,34 @@ export function decodeUpgrades(
   return [...offered].flatMap(([type, is]) => (is ? [type] : []))
 }
 
-/** The same of a route; what it does not name is as the listener says. Undefined: it names nothing. */
+/** The same of a route; what it does not name is as the listener says. A CONNECT ends here. */
 export function decodeRouteUpgrades(
   { upgradeConfigs }: Pick<RouteAction, 'upgradeConfigs'>,
   path: string,
   refused: Refusals,
-): ReadonlyMap<string, boolean> | undefined {
-  if (upgradeConfigs.length === 0) return undefined
+): { readonly upgrades?: ReadonlyMap<string, boolean>; readonly endsConnect?: true } {
+  if (upgradeConfigs.length === 0) return {}
+  let endsConnect = false
   const offered = new Map<string, boolean>()
   for (const [index, config] of upgradeConfigs.entries()) {
     const at = join(path, `upgrade_configs[${index}]`)
     knowOnly(RouteUpgradeSchema, config, routeFields, at, refused)
     note(offered, config, join(at, 'upgrade_type'), refused)
+    const { connectConfig } = config
+    if (connectConfig !== undefined)
+      knowOnly(ConnectConfigSchema, connectConfig, connectFields, join(at, 'connect_config'), refused)
+    if (config.upgradeType.toLowerCase() === 'connect') {
+      endsConnect = connectConfig !== undefined
+      if (!endsConnect && config.enabled !== false)
+        refused.add(join(at, 'connect_config'), 'is missing: a CONNECT that goes on as one is not supported')
+    } else if (connectConfig !== undefined) refused.add(join(at, 'connect_config'), 'is for CONNECT')
   }
-  return offered
+  return { upgrades: offered, ...(endsConnect && { endsConnect }) }
 }
 
-/** A token (RFC 9110, section 7.8). CONNECT is another thing; HTTP/2 begins with its preface here, never by an upgrade. */
+const connectFields: ReadonlySet<string> = new Set()
+
+/** A token (RFC 9110, section 7.8), or CONNECT. HTTP/2 begins with its preface here, never by an upgrade. */
 function note(
   offered: Map<string, boolean>,
   { upgradeType, enabled = true }: { readonly upgradeType: string; readonly enabled?: boolean | undefined },
@@ -56,4 +68,4 @@ function note(
   offered.set(type, enabled)
 }
 
-const unsupported: ReadonlySet<string> = new Set(['connect', 'connect-udp', 'h2c'])
+const unsupported: ReadonlySet<string> = new Set(['connect-udp', 'h2c'])

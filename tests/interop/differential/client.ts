@@ -59,7 +59,9 @@ export async function overHttp1(
     return { replies: [], rest: '', end: `no connection: ${codeOf(error)}` }
   }
   const described = socket instanceof tls.TLSSocket ? { tls: describeTls(socket) } : {}
-  const reader = new ReplyReader(wanted.heads === true)
+  // What accepts a tunnel: 101 for an upgrade, 200 for CONNECT.
+  const accepting = bytes[0]?.startsWith('CONNECT ') === true ? 200 : 101
+  const reader = new ReplyReader(wanted.heads === true, accepting)
   let end = 'open'
   const over = new Promise<void>((resolve) => {
     const late = setTimeout(() => ((end = 'silent'), resolve()), patienceMs)
@@ -69,7 +71,7 @@ export async function overHttp1(
     socket.on('data', (chunk: Buffer) => {
       reader.push(chunk)
       clearTimeout(quiet)
-      if (!tunnelled && reader.replies.at(-1)?.status === 101) {
+      if (!tunnelled && reader.replies.at(-1)?.status === accepting) {
         tunnelled = true
         socket.write(wanted.tunnel ?? '')
         return
@@ -213,13 +215,15 @@ class ReplyReader {
   #text = ''
   #before: number[] = []
   readonly #noBodies: boolean
-  constructor(noBodies: boolean) {
+  readonly #accepting: number
+  constructor(noBodies: boolean, accepting: number) {
+    this.#accepting = accepting
     this.#noBodies = noBodies
   }
 
   push(chunk: Buffer): void {
     this.#text += chunk.toString('latin1')
-    if (this.replies.at(-1)?.status === 101) this.#take(this.#text.length, (text) => (this.rest += text))
+    if (this.replies.at(-1)?.status === this.#accepting) this.#take(this.#text.length, (text) => (this.rest += text))
     else while (this.#one(false));
   }
 
@@ -246,14 +250,15 @@ class ReplyReader {
       this.replies.push({ status, headers, body, trailers, before: this.#before })
       this.#before = []
       this.#text = this.#text.slice(to)
-      return this.#text !== '' && status !== 101
+      return this.#text !== '' && status !== this.#accepting
     }
     if (status >= 100 && status < 200 && status !== 101) {
       this.#before.push(status)
       this.#text = this.#text.slice(from)
       return this.#text !== ''
     }
-    if (this.#noBodies || status === 101 || status === 204 || status === 304) return done(from, '')
+    if (this.#noBodies || status === 101 || status === this.#accepting || status === 204 || status === 304)
+      return done(from, '')
     if (value('transfer-encoding') === 'chunked') return this.#chunked(from, done)
     const length = value('content-length')
     if (length === undefined) return ended && done(this.#text.length, this.#text.slice(from))

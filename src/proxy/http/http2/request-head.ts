@@ -45,7 +45,7 @@ export function readRequestHead(
   if (connect && protocol === undefined) {
     if (scheme !== undefined || path !== undefined || pseudo.authority === undefined)
       return malformed('CONNECT with :scheme or :path, or without :authority')
-    return { status: 501, cause: 'CONNECT is not offered over HTTP/2' }
+    return readConnect(pseudo.authority, block.headers)
   }
   if (scheme === undefined || path === undefined || path === '') return malformed('no :scheme or no :path')
   const { contentLength } = block
@@ -74,6 +74,23 @@ export function readRequestHead(
     upgrade,
     contentLength,
     ownKey,
+  }
+}
+
+/** Where a tunnel is to lead; the bytes in it are the stream's. Source: RFC 9113, section 8.5. */
+function readConnect(given: string, headers: RequestHead['headers']): RequestHead | Refusal {
+  const authority = knownAuthority(given)
+  if (authority === undefined || !/:\d+$/.test(authority)) return refuse('CONNECT needs a host and a port')
+  return {
+    method: 'CONNECT',
+    scheme: 'http',
+    authority,
+    path: authority,
+    headers,
+    protocol: 'h2',
+    upgrade: undefined,
+    contentLength: undefined,
+    ownKey: false,
   }
 }
 

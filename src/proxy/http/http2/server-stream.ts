@@ -38,9 +38,10 @@ export class ServerStream implements StreamUser {
   begin(head: RequestHead): void {
     const { stream } = this
     const { parts } = this.#host
-    const body = stream.received ? undefined : stream
-    if (body !== undefined && head.upgrade === undefined) stream.length = head.contentLength
-    const exchange = new Exchange(head, head.upgrade === undefined ? body : undefined, parts.peer, parts.clock.nowMs())
+    // What comes behind the head of a tunnel is for the tunnel.
+    const body = stream.received || head.upgrade !== undefined || head.method === 'CONNECT' ? undefined : stream
+    if (body !== undefined) stream.length = head.contentLength
+    const exchange = new Exchange(head, body, parts.peer, parts.clock.nowMs())
     exchange.onInformational = this.#onInformational
     this.#exchange = exchange
     this.#head = head

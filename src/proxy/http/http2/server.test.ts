@@ -133,11 +133,11 @@ test('request heads: what is malformed is reset, what is wrong is refused with a
     'a star': ['400', [...without(':path'), [':path', '*']]],
     'a strange scheme': ['400', [...without(':scheme'), [':scheme', 'ftp']]],
     'a long path': ['414', [...without(':path'), [':path', `/${'a'.repeat(8192)}`]]],
-    CONNECT: [
-      '501',
+    'CONNECT without a port': [
+      '400',
       [
         [':method', 'CONNECT'],
-        [':authority', 'a:1'],
+        [':authority', 'a'],
       ],
     ],
     expect: ['417', [...get, ['expect', '200-ok']]],
@@ -481,6 +481,38 @@ test('a drain says GOAWAY twice, serves what came before, refuses nothing that w
   sources.get('/3')?.sink().end()
   await peer.end()
   assert.deepEqual([peer.ended(1), peer.ended(3), sources.has('/5')], [true, true, false])
+})
+
+test('CONNECT: what comes behind its head is for the tunnel, both ways, each with its own end', async (t) => {
+  let asked = ''
+  const { port, outcomes } = await serve(t, (call) => {
+    asked = `${call.method} ${call.authority} ${call.path} ${call.body.length}`
+    let far: Sink | undefined
+    const incoming: Body = { length: undefined, start: (to) => void (far = to), resume() {}, cancel() {} }
+    const tunnel = {
+      incoming,
+      send: (outgoing: Body) =>
+        outgoing.start({
+          data: (chunk) => far?.data(Buffer.from(`(${String(chunk)})`)) !== false,
+          end: () => far?.end(),
+          fail() {},
+        }),
+    }
+    return Promise.resolve({ status: 200, headers: [], body: emptyBody, tunnel })
+  })
+  const session = http2.connect(`http://127.0.0.1:${port}`)
+  t.after(() => session.destroy())
+  const stream = session.request({ ':method': 'CONNECT', ':authority': 'far.example:443' })
+  let text = ''
+  stream.on('data', (chunk: Buffer) => void (text += String(chunk)))
+  const [head] = await once(stream, 'response')
+  assert.equal((head as Record<string, unknown>)[':status'], 200)
+  stream.end('ping')
+  await once(stream, 'end')
+  assert.equal(text, '(ping)')
+  assert.equal(asked, 'CONNECT far.example:443 far.example:443 0')
+  while (outcomes.length === 0) await wait(1)
+  assert.deepEqual(outcomes[0], { status: 200, fault: undefined })
 })
 
 test('deadlines: an idle connection, an unfinished head, a silent stream, an unfinished request', async (t) => {
