@@ -312,6 +312,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
 
   return {
     serve(socket, tracked, known) {
+      log?.opened(socket)
       if (listener.originalDestination === true) return captured(socket, tracked)
       const arrived = (arrival: Arrival): void => {
         if (arrival === 'closed') return void socket.destroy()
@@ -320,7 +321,6 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
           return log?.forget(socket)
         choose(socket, tracked, arrival)
       }
-      log?.opened(socket)
       arrive(socket, listener, shared.clock, arrived, known)
     },
     update(next) {

@@ -17,6 +17,7 @@ const cases: readonly (readonly [text: string, seen: string])[] = [
   ['\x16\x03\x01', 'other'],
   [' GET', 'other'],
   ['x'.repeat(65), 'other'],
+  [`${'x'.repeat(65)} / HTTP/1.1\r\n`, 'other'],
   [`GET /${'x'.repeat(20_000)}`, 'other'],
 ]
 for (const [text, seen] of cases)

@@ -6,6 +6,7 @@ import { http1Replies } from './http1-client.ts'
 import { http1Server } from './http1-server.ts'
 import { http2Replies } from './http2-client.ts'
 import { http2Server } from './http2-server.ts'
+import { httpOpening } from './http-opening.ts'
 import { proxyHeader } from './proxy-header.ts'
 import { xds } from './xds.ts'
 
@@ -17,6 +18,7 @@ export const targets: readonly Target[] = [
   http2Replies,
   hpack,
   clientHello,
+  httpOpening,
   proxyHeader,
   dnsQuery,
   ...xds,
