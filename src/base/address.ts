@@ -1,11 +1,15 @@
-/** An IP address (or host name, where a field says so) and a port. */
+/** An IP address (or host name, where a field says so) and a port; or a Unix socket: its path, or "@" and its abstract name, and port 0. */
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** `127.0.0.1:80`, `[::1]:80`. */
+/** Whether a host is a Unix socket. */
+export const isSocketPath = (host: string): boolean => host.startsWith('/') || host.startsWith('@')
+
+/** `127.0.0.1:80`, `[::1]:80`, `/run/web.sock`. */
 export function formatAddress({ host, port }: Address): string {
+  if (isSocketPath(host)) return host
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 

@@ -107,7 +107,7 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
         end(key, session, { kind: 'connect-failed', side: 'upstream', retry: 'safe', endpoint, cause })
       },
     })
-    if ('kind' in upstream) return 'overflow'
+    if ('kind' in upstream) return upstream.kind === 'overflow' ? 'overflow' : 'no-endpoint'
     const counters = counted(name)
     const startedMs = clock.nowMs()
     const source = { host, port }

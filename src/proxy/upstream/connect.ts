@@ -1,6 +1,6 @@
 import net, { type Socket } from 'node:net'
 import tls, { type DetailedPeerCertificate, type SecureContext } from 'node:tls'
-import type { Address } from '../../base/address.ts'
+import { isSocketPath, type Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
@@ -214,18 +214,17 @@ function sourceOptions(
   return { localAddress: source.host, ...(source.port !== 0 && { localPort: source.port }) }
 }
 
-const tcpOptions = (
-  { host, port }: Address,
-  from: ConnectWay['from'],
-  signal?: AbortSignal,
-): net.TcpNetConnectOpts => ({
-  host,
-  port,
-  noDelay: true,
-  allowHalfOpen: true,
-  ...(from && sourceOptions({ host, port }, from)),
-  ...(signal && { signal }),
-})
+const tcpOptions = ({ host, port }: Address, from: ConnectWay['from'], signal?: AbortSignal): net.NetConnectOpts =>
+  isSocketPath(host)
+    ? { path: host.replace(/^@/, '\0'), allowHalfOpen: true, ...(signal && { signal }) }
+    : {
+        host,
+        port,
+        noDelay: true,
+        allowHalfOpen: true,
+        ...(from && sourceOptions({ host, port }, from)),
+        ...(signal && { signal }),
+      }
 
 /** A secure context costs a millisecond: one for each certificate, bundle and choice of versions and ciphers. */
 function createContexts(): (

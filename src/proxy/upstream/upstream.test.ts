@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import net, { type AddressInfo, type Socket } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import { test } from 'node:test'
 import type { Cluster } from '../config.ts'
 import { envoyLimits, inHighPriority } from '../config/priority.ts'
@@ -68,6 +71,32 @@ test('connections come from where the cluster says, over HTTP and raw; what lead
   assert.ok('socket' in raw)
   raw.socket.on('error', () => {}).destroy()
   assert.equal(from.at(-1), '127.0.0.8')
+})
+
+test('an endpoint may be a Unix socket, with a path or an abstract name; one that is not there is a failure', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-upstream-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const upstream = startUpstream(t)
+  for (const [host, listen] of [
+    [path.join(folder, 'web.sock'), path.join(folder, 'web.sock')],
+    [`@${folder}`, `\0${folder}`],
+  ] as const) {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+    })
+    server.listen(listen)
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const cluster = buildCluster('web', [{ host, port: 0 }])
+    assert.equal(await ask(upstream, cluster), 'ok')
+    assert.equal(await ask(upstream, cluster), 'ok')
+    assert.deepEqual(upstream.describe()['web']?.endpoints[host], { connections: 1, idle: 1 })
+  }
+  assert.equal(
+    await ask(upstream, buildCluster('web', [{ host: path.join(folder, 'gone'), port: 0 }])),
+    'connect-failed',
+  )
 })
 
 test('an idle connection that the server closed is not used', async (t) => {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { formatAddress } from '../../base/address.ts'
+import { formatAddress, isSocketPath } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { Sweeper } from '../../base/sweeper.ts'
@@ -235,6 +235,14 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     },
     openUdp(cluster, endpoint, { received, failed }) {
       const { counts } = stateOf(cluster)
+      if (isSocketPath(endpoint.address.host))
+        return {
+          kind: 'connect-failed',
+          side: 'upstream',
+          retry: 'safe',
+          endpoint: endpoint.address,
+          cause: 'datagrams have no Unix sockets here',
+        }
       if (counts.connections >= cluster.limits.maxConnections)
         return overflow(cluster, 'connections', cluster.limits.maxConnections)
       counts.connections++

@@ -5,6 +5,7 @@ import { silentLog } from '../../base/log.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import { createTestAuthority } from '../testing/certificates.ts'
 import { createBootstrapFlow } from './bootstrap-flow.ts'
+import { serverTarget } from './ads-target.ts'
 import { decodeBootstrap, type Bootstrap } from './decode-bootstrap.ts'
 import { sdsSecret } from './sds-secret.ts'
 
@@ -311,11 +312,11 @@ const agentCluster = (json: any): any => json.static_resources.clusters[1]
 test('a server on a Unix socket brings secrets, and may bring all else', () => {
   const { value, problems } = decode(bootstrap(agent))
   assert.deepEqual(problems, undefined)
-  assert.deepEqual(value?.pipes, new Map([['agent', { name: 'agent', path: '/run/agent.sock' }]]))
+  assert.deepEqual(value?.given.CDS.get('agent')?.inline.endpoints[0]?.address, { host: '/run/agent.sock', port: 0 })
+  assert.deepEqual(serverTarget('agent', value), { unix: '/run/agent.sock' })
   assert.deepEqual(value.given.LDS.get('web')?.filterChains[0]?.tls?.certificate, {
     secret: sdsSecret({ cluster: 'agent', name: 'spiffe://a/b' }),
   })
-  assert.equal(value.given.CDS.has('agent'), false)
   const byPipe = decode(
     bootstrap((json) => {
       agent(json)
@@ -350,23 +351,13 @@ const wrongServers: readonly (readonly [what: string, change: (json: any) => voi
   [
     'a socket without gRPC',
     (json) => delete agentCluster(json).http2_protocol_options,
-    /clusters\[1\]: a cluster with a pipe is for gRPC alone/,
+    /the cluster agent does not say http2_protocol_options/,
   ],
   [
     'a socket in no file',
     (json) =>
       (agentCluster(json).load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.pipe.path = '@abstract'),
-    /address\.pipe\.path: expected the path of a socket, got "@abstract"/,
-  ],
-  [
-    'health checks of a socket',
-    (json) => (agentCluster(json).outlier_detection = {}),
-    /clusters\[1\]\.outlier_detection: is not supported/,
-  ],
-  [
-    'calls to a socket',
-    (json) => (host(json).routes[2].route.cluster = 'agent'),
-    /a route names the cluster agent, whose pipe is for gRPC of configuration alone/,
+    /the cluster agent leads to @abstract, and not to the path of a socket/,
   ],
 ]
 for (const [what, change, says] of wrongServers)

@@ -22,7 +22,6 @@ import { decodeApiSource } from './decode-api-source.ts'
 import { decodeCds } from './decode-cds.ts'
 import { decodeLds } from './decode-lds.ts'
 import { mustBeAds, socketAddress } from './decode-parts.ts'
-import { decodePipeCluster, isPipeCluster, type PipeCluster } from './decode-pipe-cluster.ts'
 import { decodeSds } from './decode-sds.ts'
 import { knownTypes } from './known-types.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
@@ -43,8 +42,6 @@ export interface Bootstrap {
   readonly admin: Address | undefined
   /** What stands in the file itself; it never changes. */
   readonly given: GivenResources
-  /** Clusters that lead to a Unix socket: servers of configuration, by name. */
-  readonly pipes: ReadonlyMap<string, PipeCluster>
   /** Where the rest comes from; undefined: there is no rest. */
   readonly ads: AdsSource | undefined
 }
@@ -78,30 +75,28 @@ export function decodeBootstrap(
 
 function decodeMessage(bootstrap: XdsBootstrap, refused: Refusals): Bootstrap {
   knowOnly(BootstrapSchema, bootstrap, bootstrapFields, '', refused)
-  const { pipes, ...given } = decodeGiven(bootstrap, refused)
+  const given = decodeGiven(bootstrap, refused)
   const ads = bootstrap.dynamicResources && decodeDynamic(bootstrap.dynamicResources, refused)
-  const unreachable = ads && serverProblem(ads.cluster, { given, pipes })
+  const unreachable = ads && serverProblem(ads.cluster, { given })
   if (unreachable !== undefined) refused.add('dynamic_resources.ads_config', unreachable)
   if (given.LDS.size === 0 && ads?.listeners !== true)
     refused.add('static_resources.listeners', 'expected at least one, or dynamic_resources.lds_config')
   // Without a control plane nothing that is missing will come.
-  if (refused.list.length === 0) checkNames({ given, pipes, ads }, refused)
+  if (refused.list.length === 0) checkNames({ given, ads }, refused)
   const node = decodeNode(bootstrap.node, refused)
   const place = decodePlace(bootstrap.clusterManager, node, given, refused)
-  return { node, ...(place && { place }), admin: decodeAdmin(bootstrap.admin, refused), given, pipes, ads }
+  return { node, ...(place && { place }), admin: decodeAdmin(bootstrap.admin, refused), given, ads }
 }
 
-function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): GivenResources & Pick<Bootstrap, 'pipes'> {
+function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): GivenResources {
   const all = <S extends DescMessage, T extends { readonly name: string }>(
     kind: 'listeners' | 'clusters' | 'secrets',
     schema: S,
     messages: readonly MessageShape<S>[],
     decode: (bytes: Uint8Array, refused: Refusals) => T,
-    concerns: (message: MessageShape<S>) => boolean = () => true,
   ): ReadonlyMap<string, T> => {
     const found = new Map<string, T>()
     for (const [index, message] of messages.entries()) {
-      if (!concerns(message)) continue
       const path = `static_resources.${kind}[${index}]`
       const decoded = decode(toBinary(schema, message), within(refused, path))
       // Envoy gives nameless listeners a name too.
@@ -122,19 +117,17 @@ function decodeGiven({ staticResources }: XdsBootstrap, refused: Refusals): Give
       refused.add('static_resources.listeners', `${name} has the address of ${other}, ${at}`)
     taken.set(at, name)
   }
-  const CDS = all('clusters', ClusterSchema, clusters, decodeCds, (one) => !isPipeCluster(one))
-  const pipes = all('clusters', ClusterSchema, clusters, decodePipeCluster, isPipeCluster)
-  for (const name of pipes.keys()) if (CDS.has(name)) refused.add('static_resources.clusters', `${name} is there twice`)
-  return { LDS, CDS, SDS: all('secrets', SecretSchema, secrets, decodeSds), pipes }
+  const CDS = all('clusters', ClusterSchema, clusters, decodeCds)
+  return { LDS, CDS, SDS: all('secrets', SecretSchema, secrets, decodeSds) }
 }
 
 /** What the file's own resources name must be in the file, where no control plane could bring it. */
-function checkNames({ given, pipes, ads }: Pick<Bootstrap, 'given' | 'pipes' | 'ads'>, refused: Refusals): void {
+function checkNames({ given, ads }: Pick<Bootstrap, 'given' | 'ads'>, refused: Refusals): void {
   const { LDS, CDS, SDS } = given
   const secrets = (path: string, names: readonly string[]): void => {
     for (const name of names) {
       const { cluster } = parseSdsSecret(name) ?? {}
-      const problem = cluster === undefined ? undefined : serverProblem(cluster, { given, pipes })
+      const problem = cluster === undefined ? undefined : serverProblem(cluster, { given })
       if (problem !== undefined) refused.add(path, `takes a secret from a server that cannot be asked: ${problem}`)
       else if (cluster === undefined && ads === undefined && !SDS.has(name))
         refused.add(path, `names the secret ${name}, which is not there`)
@@ -161,12 +154,7 @@ function checkNames({ given, pipes, ads }: Pick<Bootstrap, 'given' | 'pipes' | '
     })
     for (const name of missing)
       if (!CDS.has(name))
-        refused.add(
-          path,
-          pipes.has(name)
-            ? `a route names the cluster ${name}, whose pipe is for gRPC of configuration alone`
-            : `a route names the cluster ${name}, which is not there (validate_clusters: false allows it)`,
-        )
+        refused.add(path, `a route names the cluster ${name}, which is not there (validate_clusters: false allows it)`)
   }
   for (const cluster of CDS.values()) {
     const path = `static_resources.clusters (${cluster.name})`

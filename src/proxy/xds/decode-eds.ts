@@ -21,7 +21,7 @@ import { stringIn } from '../../xds/structs.ts'
 import type { Cluster, Endpoint } from '../config.ts'
 import { decodeHost } from './decode-destinations.ts'
 import { healthStatusName } from './decode-override-host.ts'
-import { namedAddress, shareOf, socketAddress, weftPart } from './decode-parts.ts'
+import { endpointAddress, namedAddress, shareOf, socketAddress, weftPart } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** An endpoint whose transport is not chosen yet: that takes the cluster. */
@@ -113,7 +113,7 @@ function decodeEndpoint(
   const known = one.metadata?.filterMetadata[balancerMetadata]
   const hashKey = stringIn(known, 'hash_key')
   return {
-    address: (names ? namedAddress : socketAddress)(endpoint?.address, join(path, 'endpoint.address'), refused),
+    address: (names ? namedAddress : endpointAddress)(endpoint?.address, join(path, 'endpoint.address'), refused),
     ...furtherAddresses(endpoint, join(path, 'endpoint.additional_addresses'), refused),
     weight: one.loadBalancingWeight ?? 1,
     ...place,

@@ -432,3 +432,31 @@ test('CDS: the own zone first, as an old field and in policies', () => {
     /locality_basis: expected HEALTHY_HOSTS_NUM/,
   )
 })
+
+test('EDS: endpoints that are Unix sockets', () => {
+  const of = (pipe: object): ClusterInit =>
+    ({
+      name: 'x',
+      loadAssignment: {
+        endpoints: [
+          {
+            lbEndpoints: [
+              {
+                hostIdentifier: {
+                  case: 'endpoint',
+                  value: { address: { address: { case: 'pipe', value: pipe } } },
+                },
+              },
+            ],
+          },
+        ],
+      },
+    }) as ClusterInit
+  const address = (path: string): unknown =>
+    decode('CDS', ClusterSchema, of({ path })).inline.endpoints[0]?.address.host
+  assert.equal(address('/run/web.sock'), '/run/web.sock')
+  assert.equal(address('@web'), '@web')
+  assert.equal(address('web.sock'), `${process.cwd()}/web.sock`)
+  assert.match(problem('CDS', ClusterSchema, of({ path: '@' })), /address\.pipe\.path: expected a path, got "@"/)
+  assert.match(problem('CDS', ClusterSchema, of({ path: '/x', mode: 1 })), /address\.pipe\.mode: is not supported/)
+})

@@ -1,8 +1,13 @@
 import type { JsonObject } from '@bufbuild/protobuf'
 import type { Duration } from '@bufbuild/protobuf/wkt'
 import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import type { Address } from '../../base/address.ts'
-import type { Address as XdsAddress, SocketAddress } from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
+import {
+  PipeSchema,
+  type Address as XdsAddress,
+  type SocketAddress,
+} from '../../xds/gen/envoy/config/core/v3/address_pb.ts'
 import type { Metadata } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { ConfigSource } from '../../xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import type { HeaderMatcher } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
@@ -14,7 +19,7 @@ import {
 import { weftMetadata } from '../../xds/names.ts'
 import { numberIn, stringIn } from '../../xds/structs.ts'
 import type { HeaderMatch, Origin, SettingOrigins, SharedBudget, StringMatch } from '../config.ts'
-import { join, type Refusals } from './refusals.ts'
+import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
 /** Milliseconds, fractions kept; `absentMs` when the field is not there. Negative ones are refused. */
 export function durationMs(duration: Duration | undefined, absentMs: number, path: string, refused: Refusals): number {
@@ -43,6 +48,18 @@ export function socketAddress(address: XdsAddress | undefined, path: string, ref
   const at = join(path, 'socket_address')
   if (address.address.value.protocol !== 0) refused.add(join(at, 'protocol'), 'only TCP is supported')
   return ipAddress(address.address.value, at, refused)
+}
+
+const pipeFields = fieldNames('path')
+
+/** The same for an endpoint, which may be a Unix socket as well. */
+export function endpointAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {
+  if (address?.address.case !== 'pipe') return socketAddress(address, path, refused)
+  const pipe = address.address.value
+  const at = join(path, 'pipe')
+  knowOnly(PipeSchema, pipe, pipeFields, at, refused)
+  if (pipe.path === '' || pipe.path === '@') refused.add(join(at, 'path'), `expected a path, got "${pipe.path}"`)
+  return { host: pipe.path.startsWith('@') ? pipe.path : resolve(pipe.path), port: 0 }
 }
 
 /** The same where the host may be a name, which is asked for later. */

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import fs from 'node:fs'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import net, { type AddressInfo, type Server, type Socket } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** What a backend got. Names in lower case, in the order of their names; several values in the order in which they came. */
@@ -42,6 +45,8 @@ export interface Deed {
 /** Servers for all cases, and what they saw. */
 export interface Backends {
   readonly ports: Readonly<Record<string, number>>
+  /** The Unix sockets of `socket`: its path, and its abstract name. */
+  readonly sockets: readonly [path: string, name: string]
   /** All that came with this `x-id`, in order; forgotten then. */
   take(id: string): readonly Seen[]
 }
@@ -130,8 +135,20 @@ export async function startBackends(
       }),
     )
   }
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-backends-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const socket = path.join(folder, 'socket')
+  for (const place of [socket, `\0${folder}`]) {
+    const server = http.createServer({ keepAliveTimeout: 60_000 }, answer('socket')).listen(place)
+    await once(server, 'listening')
+    t.after(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+  }
   return {
     ports,
+    sockets: [socket, `@${folder}`],
     take(id) {
       const list = seen.get(id) ?? []
       seen.delete(id)

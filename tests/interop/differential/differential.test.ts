@@ -30,6 +30,7 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
   const { material, files, server, secrets } = await certificates(dir)
   files['sds'] = (await testSdsServer(t, secrets)).unix
   const backends = await startBackends(t, server)
+  ;[files['socket'], files['abstract']] = backends.sockets
   const values = Object.fromEntries([
     ...Object.entries(backends.ports).map(([name, port]) => [`backend.${name}`, String(port)] as const),
     ...Object.entries(backends.ports).map(
