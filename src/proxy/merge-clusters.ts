@@ -15,7 +15,14 @@ export function mergeClusters(workers: readonly unknown[]): unknown {
 }
 
 /** What is said of all workers alike stays. */
-const alike: ReadonlySet<string> = new Set(['weight', 'successRatePercent', 'retryBudgetPercent', 'revision', 'port'])
+const alike: ReadonlySet<string> = new Set([
+  'weight',
+  'successRatePercent',
+  'retryBudgetPercent',
+  'retryBudgetIntervalMs',
+  'revision',
+  'port',
+])
 
 function merge(a: unknown, b: unknown, field = ''): unknown {
   if (typeof a === 'number' && typeof b === 'number') return alike.has(field) ? a : a + b

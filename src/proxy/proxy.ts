@@ -176,7 +176,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       },
       ejected: (cluster, count) => outliers.ejected(cluster, count),
     }),
-    budgets: createRetryBudgets(),
+    budgets: createRetryBudgets(() => clock.nowMs()),
     hedges: createHedgeState(clock, parts.metrics),
     rateCounts: createRateCounts(),
     quotas: createQuotas(() => clock.nowMs(), mostQuotaKeys),

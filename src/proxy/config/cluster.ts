@@ -196,6 +196,8 @@ export interface Limits {
   readonly maxRequests: number
   readonly retryBudgetPercent: number
   readonly minRetryConcurrency: number
+  /** Calls count for the budget for so long after they began, and as long as they last; absent: as they last. xDS: budget_interval. */
+  readonly retryBudgetIntervalMs?: number
 }
 
 /** Defaults of Envoy's .proto where absent. */

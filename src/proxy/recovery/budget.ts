@@ -1,7 +1,8 @@
 import type { Cluster, Limits } from '../config.ts'
+import { callsWithin, type CallsWithin } from './calls-within.ts'
 
 /**
- * How many retries a cluster may have at once: a share of its active calls, and a few in any case. Retries that wait out their
+ * How many retries a cluster may have at once: a share of its active calls (or of those of an interval, if they are more), and a few in any case. Retries that wait out their
  * backoff count. Source: Envoy `CircuitBreakers.Thresholds.RetryBudget`.
  */
 export interface RetryBudget {
@@ -13,7 +14,7 @@ export interface RetryBudget {
   gaveBack(): void
   readonly activeCalls: number
   readonly activeRetries: number
-  limits: Pick<Limits, 'retryBudgetPercent' | 'minRetryConcurrency'>
+  limits: Pick<Limits, 'retryBudgetPercent' | 'minRetryConcurrency' | 'retryBudgetIntervalMs'>
 }
 
 /** By cluster name and priority, outside configuration: counts go on when limits change. */
@@ -24,14 +25,14 @@ export interface RetryBudgets {
 }
 
 /** Empty at first. */
-export function createRetryBudgets(): RetryBudgets {
+export function createRetryBudgets(nowMs: () => number = never): RetryBudgets {
   const ordinary = new Map<string, RetryBudget>()
   const high = new Map<string, RetryBudget>()
   return {
     of({ name, priority, limits }) {
       const budgets = priority === 'high' ? high : ordinary
       let budget = budgets.get(name)
-      if (budget === undefined) budgets.set(name, (budget = createRetryBudget(limits)))
+      if (budget === undefined) budgets.set(name, (budget = createRetryBudget(limits, nowMs)))
       budget.limits = limits
       return budget
     },
@@ -42,18 +43,28 @@ export function createRetryBudgets(): RetryBudgets {
   }
 }
 
-/** One budget, with nothing under way. */
-export function createRetryBudget(limits: RetryBudget['limits']): RetryBudget {
+/** One budget, with nothing under way. `nowMs`: the monotonic clock, for intervals. */
+export function createRetryBudget(limits: RetryBudget['limits'], nowMs: () => number = never): RetryBudget {
   let activeCalls = 0
   let activeRetries = 0
-  return {
+  let within: CallsWithin | undefined
+  let intervalMs: number | undefined
+  const budget: RetryBudget = {
     limits,
-    began: () => void activeCalls++,
+    began() {
+      activeCalls++
+      const { retryBudgetIntervalMs } = budget.limits
+      if (retryBudgetIntervalMs !== intervalMs) {
+        intervalMs = retryBudgetIntervalMs
+        within = intervalMs === undefined ? undefined : callsWithin(intervalMs, nowMs)
+      }
+      within?.began()
+    },
     ended: () => void activeCalls--,
     take() {
-      const { retryBudgetPercent, minRetryConcurrency } = this.limits
-      if (activeRetries >= Math.max(minRetryConcurrency, Math.floor((activeCalls * retryBudgetPercent) / 100)))
-        return false
+      const { retryBudgetPercent, minRetryConcurrency } = budget.limits
+      const calls = within === undefined ? activeCalls : Math.max(activeCalls, within.count)
+      if (activeRetries >= Math.max(minRetryConcurrency, Math.floor((calls * retryBudgetPercent) / 100))) return false
       activeRetries++
       return true
     },
@@ -65,4 +76,8 @@ export function createRetryBudget(limits: RetryBudget['limits']): RetryBudget {
       return activeRetries
     },
   }
+  return budget
 }
+
+/** Where nothing has an interval. */
+const never = (): number => 0

@@ -280,6 +280,45 @@ test('the budget ends retries: a share of the active calls, and a few in any cas
   assert.ok(!isFault(await run(makeCall())), '20 % of 11 calls are 2')
 })
 
+test('calls of an interval count for the budget after they have ended, for as long as it says', () => {
+  const clock = manualClock()
+  const limits = { retryBudgetPercent: 20, minRetryConcurrency: 1, retryBudgetIntervalMs: 10_000 }
+  const budget = createRetryBudget(limits, () => clock.nowMs())
+  const room = (): number => {
+    let taken = 0
+    while (budget.take()) taken++
+    for (let one = 0; one < taken; one++) budget.gaveBack()
+    return taken
+  }
+  const calls = (count: number): void => {
+    for (let one = 0; one < count; one++) {
+      budget.began()
+      budget.ended()
+    }
+  }
+  assert.equal(room(), 1)
+  calls(50)
+  assert.equal(room(), 10)
+  clock.advance(5_000)
+  calls(50)
+  assert.equal(room(), 20)
+  clock.advance(5_000)
+  assert.equal(room(), 10)
+  clock.advance(4_999)
+  assert.equal(room(), 10)
+  clock.advance(1)
+  assert.equal(room(), 1)
+  calls(5)
+  clock.advance(1_000_000)
+  assert.equal(room(), 1)
+  for (let one = 0; one < 50; one++) budget.began() // these go on
+  clock.advance(20_000)
+  assert.equal(room(), 10)
+  budget.limits = { retryBudgetPercent: 20, minRetryConcurrency: 1 }
+  budget.began()
+  assert.equal(room(), 10)
+})
+
 test('a refused connection is tried elsewhere even when the budget is spent: it cost nobody anything', async () => {
   const { run, budget } = world([refused(), makeReply()], {}, { retryBudgetPercent: 0, minRetryConcurrency: 1 })
   assert.ok(budget.take())

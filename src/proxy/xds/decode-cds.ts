@@ -145,8 +145,8 @@ function decodeLimits({ circuitBreakers }: XdsCluster, refused: Refusals): Pick<
   for (const [index, one] of thresholds.entries()) {
     const path = `circuit_breakers.thresholds[${index}]`
     knowOnly(CircuitBreakers_ThresholdsSchema, one, thresholdFields, path, refused)
-    if (one.retryBudget?.budgetInterval !== undefined)
-      refused.add(join(path, 'retry_budget.budget_interval'), 'is not supported')
+    // In ms; what is wrong with it is said here, once.
+    durationMs(one.retryBudget?.budgetInterval, 0, join(path, 'retry_budget.budget_interval'), refused)
   }
   for (const [index, one] of perHostThresholds.entries()) {
     const path = `circuit_breakers.per_host_thresholds[${index}]`
@@ -175,10 +175,18 @@ function limitsIn(
     ...(perHost?.maxConnections !== undefined && { maxConnectionsPerEndpoint: perHost.maxConnections }),
     maxPendingRequests: limits?.maxPendingRequests ?? envoyLimits.maxPendingRequests,
     maxRequests: limits?.maxRequests ?? envoyLimits.maxRequests,
+    ...intervalOf(budget),
     retryBudgetPercent: budget === undefined ? 0 : (budget.budgetPercent?.value ?? 20),
     minRetryConcurrency:
       budget === undefined
         ? (limits?.maxRetries ?? envoyLimits.minRetryConcurrency)
         : (budget.minRetryConcurrency ?? 3),
   }
+}
+
+/** 0 is as none. */
+function intervalOf(budget: CircuitBreakers_Thresholds['retryBudget']): Pick<Limits, 'retryBudgetIntervalMs'> {
+  const { seconds = 0n, nanos = 0 } = budget?.budgetInterval ?? {}
+  const ms = Number(seconds) * 1000 + nanos / 1e6
+  return ms > 0 ? { retryBudgetIntervalMs: ms } : {}
 }

@@ -460,3 +460,12 @@ test('EDS: endpoints that are Unix sockets', () => {
   assert.match(problem('CDS', ClusterSchema, of({ path: '@' })), /address\.pipe\.path: expected a path, got "@"/)
   assert.match(problem('CDS', ClusterSchema, of({ path: '/x', mode: 1 })), /address\.pipe\.mode: is not supported/)
 })
+
+test('CDS: for how long calls count for the budget of retries', () => {
+  const of = (budgetInterval: object): ClusterInit =>
+    ({ ...eds, circuitBreakers: { thresholds: [{ retryBudget: { budgetInterval } }] } }) as ClusterInit
+  const interval = (init: object): unknown => decode('CDS', ClusterSchema, of(init)).limits.retryBudgetIntervalMs
+  assert.equal(interval(ms(2_500)), 2_500)
+  assert.equal(interval(ms(0)), undefined)
+  assert.match(problem('CDS', ClusterSchema, of(ms(-1_000))), /retry_budget\.budget_interval: expected a duration/)
+})
