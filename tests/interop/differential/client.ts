@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import net, { type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import tls from 'node:tls'
 
 /** One reply, as bytes tell it. */
@@ -101,7 +102,10 @@ export async function overTcp(port: number, bytes: string, secure: Secure | unde
     const chunks: Buffer[] = []
     socket.on('data', (chunk: Buffer) => chunks.push(chunk))
     const ended = Promise.race([once(socket, 'close'), once(socket, 'end')])
-    socket.end(bytes)
+    // An end that comes together with the first bytes is for Envoy's listener filters a client that went away.
+    socket.write(bytes)
+    await Promise.race([once(socket, 'data'), ended, delay(quietMs * 5)])
+    socket.end()
     socket.setTimeout(patienceMs, () => socket.destroy(new Error('silent')))
     await ended
     socket.destroy()
