@@ -52,6 +52,7 @@ test('what makes no sense is no report', () => {
     'TEXT named_metrics.=1',
     'JSON {',
     'JSON 7',
+    'JSON {"eps": 1e999}',
     'BIN CQ==',
   ])
     assert.equal(read(value), undefined, value)

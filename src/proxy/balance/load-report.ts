@@ -62,7 +62,7 @@ function readJson(text: string): LoadReport | undefined {
         if (typeof number === 'number') report.set(`${name}.${inner}`, number)
     }
   }
-  return report
+  return allFinite(report)
 }
 
 /** Field number → name; those that are maps. */
@@ -97,8 +97,12 @@ function readBinary(base64: string): LoadReport | undefined {
     report.set(`${map}.${key}`, number)
     return entry
   })
-  return whole && Array.from(report.values()).every(Number.isFinite) ? report : undefined
+  return whole ? allFinite(report) : undefined
 }
+
+/** 1e999 is a number of JSON, too. */
+const allFinite = (report: LoadReport): LoadReport | undefined =>
+  Array.from(report.values()).every(Number.isFinite) ? report : undefined
 
 /** Doubles and byte strings of a message, one after the other; false: it ends in the middle of one, or has what no such message has. */
 function eachField(bytes: Buffer, found: (field: number, value: number | Buffer | undefined) => boolean): boolean {

@@ -145,6 +145,8 @@ test('load is the largest of the metrics, else what the program says of itself, 
   assert.equal(of({ cpu_utilization: 0.5, eps: 50 }, [], 1), 100)
   assert.equal(of({ cpu_utilization: 0.5, rps_fractional: 0 }), undefined)
   assert.equal(of({}), undefined)
+  assert.equal(of({ cpu_utilization: 1e-300, rps_fractional: 1e300 }), 2 ** 32 - 1)
+  assert.equal(of({ cpu_utilization: 1e300, rps_fractional: 1e-300 }), 1e-6)
 })
 
 test('a report may come in the trailers; the body passes as it was', async () => {

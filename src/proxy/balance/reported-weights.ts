@@ -16,8 +16,12 @@ export function weightOfReport(
   const perSecond = report.get('rps_fractional') ?? 0
   if (!(perSecond > 0)) return undefined
   const load = loadIn(report, metrics) + (errorPenalty * (report.get('eps') ?? 0)) / perSecond
-  return load > 0 ? perSecond / load : undefined
+  return load > 0 ? Math.min(mostWeight, Math.max(leastWeight, perSecond / load)) : undefined
 }
+
+/** Beyond these nobody means what he says, and turns could not be reckoned. The larger one is Envoy's. */
+const mostWeight = 2 ** 32 - 1
+const leastWeight = 1e-6
 
 function loadIn(report: LoadReport, metrics: readonly string[]): number {
   const named = metrics.flatMap((name) =>

@@ -7,6 +7,7 @@ import { http1Server } from './http1-server.ts'
 import { http2Replies } from './http2-client.ts'
 import { http2Server } from './http2-server.ts'
 import { httpOpening } from './http-opening.ts'
+import { loadReport } from './load-report.ts'
 import { proxyHeader } from './proxy-header.ts'
 import { xds } from './xds.ts'
 
@@ -21,5 +22,6 @@ export const targets: readonly Target[] = [
   httpOpening,
   proxyHeader,
   dnsQuery,
+  loadReport,
   ...xds,
 ]
