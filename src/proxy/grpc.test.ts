@@ -227,6 +227,13 @@ test('gRPC-Web, in bytes and as text: what a browser sends reaches the program a
   assert.deepEqual(Buffer.concat(decoded), expected)
   const odd = await post('application/grpc-web-text', 'AAA!')
   assert.deepEqual([odd.status, odd.headers.get('grpc-status')], [200, '13'])
+  const away = new URL(`http://${at.host}:${at.port}/shop.Orders/List`)
+  const nobody = await fetchAs(away, 'web:81', 'application/grpc-web', '')
+  assert.deepEqual(
+    [nobody.status, nobody.headers.get('grpc-status')],
+    [200, '14'],
+    'by HTTP/1.1 in the terms of gRPC too',
+  )
   assert.deepEqual(seen.slice(0, 2), ['application/grpc', 'application/grpc'])
   assert.match(inbound.metrics.exposition(), /weft_requests_total\{[^}]*grpc_status="0"[^}]*\} 2/)
 })

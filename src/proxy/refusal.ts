@@ -24,6 +24,7 @@ export function refusal(fault: Fault, direction: 'inbound' | 'outbound', peer: P
   }
   if (fault.kind === 'rate-limited') headers.push(...refusedFields(fault))
   if (fault.kind === 'over-limit') headers.push(...fault.fields.map(([name, value]) => headerField(name, value)))
+  if (call?.refusalFields !== undefined) headers.push(...call.refusalFields)
   const sentence = faultSentence(fault)
   const web = call && grpcWebType(call)
   if (web !== undefined || (call !== undefined && isGrpc(call)))

@@ -62,6 +62,7 @@ const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>):
       cluster('program', program ?? 0),
       cluster('limiter', limiter ?? 0, http2),
       cluster('nobody', nobody ?? 0, http2),
+      cluster('nowhere', nobody ?? 0),
     ],
     listeners: [
       {
@@ -130,6 +131,7 @@ const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>):
                           byRoute('/words', { domain: 'books', rate_limits: [{ actions: [header, key] }] }),
                           byRoute('/domain', { domain: 'books' }),
                           byRoute('/besides', {}, [{ actions: [header] }]),
+                          { ...route('/gone', [{ actions: [header] }], { cluster: 'nowhere' }) },
                           byRoute('/in-place', { rate_limits: [{ actions: [key] }] }, [{ actions: [header] }]),
                           { match: { prefix: '/' }, route: { cluster: 'program' } },
                         ],
@@ -200,6 +202,8 @@ const requests: readonly (readonly [path: string, headers?: Readonly<Record<stri
   ['/in-place', { 'x-user': 'joe' }],
   ['/domain'],
   ['/switched'],
+  ['/besides', { 'x-user': 'eve' }],
+  ['/gone', { 'x-user': 'sue' }],
 ]
 
 test('an external limiter: asked the same and obeyed the same as by Envoy', { skip }, async (t) => {
@@ -228,6 +232,9 @@ test('an external limiter: asked the same and obeyed the same as by Envoy', { sk
     assert.deepEqual(ours?.answers[index], answer, JSON.stringify(requests[index]))
   assert.deepEqual(
     theirs?.answers.map(({ status }) => status),
-    [200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429, 200, 200, 200, 200, 200, 429, 429],
+    [
+      200, 200, 200, 429, 200, 200, 200, 200, 200, 200, 200, 200, 200, 502, 429, 200, 200, 200, 200, 200, 429, 429, 429,
+      503,
+    ],
   )
 })

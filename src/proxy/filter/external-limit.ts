@@ -108,7 +108,10 @@ export function externalLimit(limit: ExternalLimit, { descriptors, ask, asked }:
     if (verdict.over) return refused(limit, told)
     if (verdict.requestHeaders.length > 0) call.headers = [...call.headers, ...verdict.requestHeaders]
     const answer = await next(call)
-    return isFault(answer) || told.length === 0 ? answer : withFields(answer, told)
+    if (told.length === 0) return answer
+    if (!isFault(answer)) return withFields(answer, told)
+    call.refusalFields = [...(call.refusalFields ?? []), ...told]
+    return answer
   }
 }
 

@@ -92,6 +92,8 @@ export interface Call {
   hash?: Hash64 | undefined
   /** Where its session is ("host:port"; undefined: nowhere yet), and where it went. Absent: it has none. */
   session?: CallSession | undefined
+  /** What filters have the caller told in answers of this proxy's own; replies have it by themselves. Absent: nothing. */
+  refusalFields?: Headers | undefined
   /** By the monotonic clock, when the request's head was complete. */
   readonly startedMs: number
   readonly trace: Trace

@@ -195,7 +195,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (isFault(answer)) {
       const fault = (this.#fault = whoseDelay(answer, this.#isComing))
       if (fault.kind === 'client-gone' || fault.kind === 'truncated') return this.#cut(fault)
-      reply = this.#parts.refusal(fault)
+      reply = this.#parts.refusal(fault, this.#exchange)
     } else reply = answer
     this.#reply = reply
     this.#status = reply.status
