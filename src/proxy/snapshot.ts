@@ -28,15 +28,16 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
   const finders = new WeakMap<ProxyConfig['names'], ServiceFinder>()
   const instances = new WeakMap<ProxyConfig['names'], InstanceFinder>()
   const balancers = new WeakMap<Cluster, Balancer>()
+  /** By the proxy's own cluster, where it has one: what is balanced depends on that too. */
+  const besides = new WeakMap<Cluster, WeakMap<Cluster, Balancer>>()
   return (config) => {
     const services = new Map<Route, Service>()
     /** Their members may change without them. */
     const aggregates = new Map<Cluster, Balancer>()
     const filtered = new Map<TerminalFilters['late'], Map<Route, Service>>()
-    /** With its peers another balancer is needed for each of them. */
-    const placed = new Map<Cluster, Balancer>()
     const { place } = config
     const peers = place && config.clusters.get(place.cluster)
+    const placed = peers === undefined ? balancers : known(besides, peers, () => new WeakMap<Cluster, Balancer>())
     const placeFor = (cluster: Cluster): Parameters<typeof createBalancer>[4] =>
       place === undefined || peers === undefined || peers === cluster || peers.members !== undefined
         ? undefined
@@ -54,7 +55,7 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
       },
       balancerOf: (cluster) =>
         cluster.members === undefined
-          ? known(peers === undefined ? balancers : placed, cluster, () =>
+          ? known(placed, cluster, () =>
               createBalancer(cluster, shared.states, shared.random, shared.clock, placeFor(cluster)),
             )
           : known(aggregates, cluster, () =>
