@@ -31,10 +31,13 @@ const passedOn = ['PATH', 'HOME', 'TZ', 'LANG', 'TMPDIR', 'NODE_V8_COVERAGE']
  */
 const heapFlag = '--max-semi-space-size=8'
 
+/** Threads for the collector and the compiler: one does what is to be done, and each of Node's usual four costs a megabyte. */
+const threadsFlag = '--v8-pool-size=1'
+
 /** A process that waits for its first message. */
 export function forkSidecar({ script, flags, env, inherited, ownOutput, output }: ForkParts): ChildProcess {
   return fork(script, [], {
-    execArgv: [heapFlag, ...flags],
+    execArgv: [heapFlag, threadsFlag, ...flags],
     stdio: [
       'ignore',
       ...(output === undefined ? ([ownOutput === true ? 1 : 2, 2] as const) : (['pipe', 'pipe'] as const)),
