@@ -120,7 +120,7 @@ async function startContenders({ scenario, dir, backendPort, running, skipped }:
     const result = { cpu: [], unitsPerSecond: [], p50: [], p99: [], residentMb: 0, voided: 0 }
     running.push({ name: contender.name, version: found.version, started, result })
   }
-  for (const { started } of running) await (scenario.warmUp ?? scenario.load)(started.port, dir, 2)
+  for (const { started } of running) await (scenario.warmUp ?? scenario.load)(started.port, dir, 3)
 }
 
 async function measure(
