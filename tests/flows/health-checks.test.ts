@@ -20,7 +20,7 @@ kind: TrafficPolicy
 metadata: { name: web }
 spec:
   targetRefs: [{ kind: Service, name: web }]
-  healthChecks: { http: { path: /ready }, interval: 100ms, timeout: 10s, unhealthyThreshold: 2 }
+  healthChecks: { http: { path: /ready }, interval: 500ms, timeout: 500ms, unhealthyThreshold: 2 }
 `
 
 test('health checks: an instance that fails them gets no calls, explain says why, and it comes back', async (t) => {

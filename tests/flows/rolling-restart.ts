@@ -24,7 +24,6 @@ export async function rollUnderLoad(t: TestContext, rolling: Rolling): Promise<v
   const client = await world.run('client', { port: 0 })
   const start = (index: number, round: number) => world.run('web', { says: `web-${index}-${round}` })
   const running = await Promise.all(Array.from({ length: instances }, (_, index) => start(index, 0)))
-  // One whose first answer took long, connection and all, is asked again when that is nearly forgotten (peak EWMA, 10 s).
   const answers = (name: string) =>
     until(`${name} answers`, async () => (await world.curl(client, 'http://web/')).body.includes(`"${name}"`), {
       withinMs: 60_000,

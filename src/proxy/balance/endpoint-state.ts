@@ -15,9 +15,11 @@ export interface EndpointState {
   probe: Probe | undefined
   /** Calls sent there whose answer has not ended. */
   activeCalls: number
-  /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: no answer yet. */
+  /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: none is known yet. */
   latencyMs: number
   latencyAtMs: number
+  /** Its first answer, which is not reckoned, has come. */
+  hasAnswered: boolean
   /** What it says itself of how much it can take; undefined: nothing. */
   reported: ReportedWeight | undefined
   consecutive5xx: number
@@ -161,6 +163,7 @@ function beginAgain(state: EndpointState, nowMs: number): void {
   welcomeBack(state)
   state.healthySinceMs = nowMs
   state.latencyMs = state.latencyAtMs = 0
+  state.hasAnswered = false
   state.reported = undefined
 }
 
@@ -201,6 +204,7 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     activeCalls: 0,
     latencyMs: 0,
     latencyAtMs: 0,
+    hasAnswered: false,
     reported: undefined,
     consecutive5xx: 0,
     consecutiveGatewayFailures: 0,

@@ -22,6 +22,7 @@ const state = (port: number): EndpointState => ({
   activeCalls: 0,
   latencyMs: 0,
   latencyAtMs: 0,
+  hasAnswered: false,
   reported: undefined,
   consecutive5xx: 0,
   consecutiveGatewayFailures: 0,
@@ -39,6 +40,8 @@ const answered = (one: EndpointState, elapsedMs: number, nowMs: number, failed =
 test('while none has answered each counts with the default; a new one counts as fast as the other, times what it has to do', () => {
   const [one, other] = [state(1), state(2)]
   assert.equal(expectedWaitMs(one, other, rules, 5), 30)
+  answered(other, 900, 4)
+  assert.equal(expectedWaitMs(one, other, rules, 5), 30, 'a first answer is a connection, too')
   answered(other, 2, 5)
   assert.equal(expectedWaitMs(one, other, rules, 5), 2)
   one.activeCalls = 2
@@ -47,6 +50,7 @@ test('while none has answered each counts with the default; a new one counts as 
 
 test('a slow answer counts at once, fast ones bring it down by and by, and silence forgives', () => {
   const one = state(1)
+  answered(one, 10, 0)
   answered(one, 10, 0)
   answered(one, 500, 1000)
   assert.equal(one.latencyMs, 500)

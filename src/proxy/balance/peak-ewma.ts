@@ -58,13 +58,20 @@ function latencyOf(
   return latencyAtMs === 0 ? defaultRttMs : latencyMs * Math.exp((latencyAtMs - nowMs) / decayMs)
 }
 
-/** A slower answer counts at once and whole, faster ones by and by. */
+/**
+ * A slower answer counts at once and whole, faster ones by and by. The first one of an endpoint says how long it takes to connect, and a program to get
+ * going, which is over: with few calls a new instance would get none for up to a minute.
+ */
 export function noteLatency(
   state: EndpointState,
   answer: { readonly elapsedMs: number; readonly failed: boolean },
   { decayMs }: PeakEwmaRules,
   nowMs: number,
 ): void {
+  if (!state.hasAnswered && !answer.failed) {
+    state.hasAnswered = true
+    return
+  }
   const sampleMs = answer.failed ? Math.max(answer.elapsedMs, failurePenaltyMs) : answer.elapsedMs
   const old = state.latencyAtMs === 0 ? 0 : Math.exp((state.latencyAtMs - nowMs) / decayMs)
   const before = state.latencyMs * old
