@@ -4,7 +4,7 @@ import { isSocketPath, type Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
 import { checkPeer, type PeerCheck } from '../../base/peer-check.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
-import { checkTrustDomain, shownChain, trustDomainsIn } from '../../base/trust-domains.ts'
+import { checkTrustDomain, shownChain, trustDomainsIn, type TrustDomains } from '../../base/trust-domains.ts'
 import type { KeyPair, Secrets, TlsChoices, UpstreamTls } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
 import { connectFirst } from './connect-first.ts'
@@ -135,15 +135,15 @@ export function createConnect(parts: ConnectParts): Connect {
     const proof: Proof = { trustPem, certificate, own: source === 'own', passed: secure.peer, peer: undefined }
     let socket: Socket
     try {
+      const { context, domains } = contexts(certificate, trustPem, secure.choices)
       socket = tls.connect({
         ...(over === undefined ? tcpOptions(to, from) : { socket: over }),
-        secureContext: contexts(certificate, trustPem, secure.choices),
+        secureContext: context,
         servername: secure.sni,
         ...(secure.alpn.length > 0 ? { ALPNProtocols: [...secure.alpn] } : {}),
         rejectUnauthorized: true,
         checkServerIdentity: (_host, shown) => {
           const { raw } = shown
-          const domains = trustDomainsIn(trustPem)
           // Node gives the whole chain, whatever its types say.
           const chain = domains && shownChain(shown as DetailedPeerCertificate)
           const stranger = chain && checkTrustDomain(chain, domains, parts.clock.wallMs())
@@ -226,27 +226,34 @@ const tcpOptions = ({ host, port }: Address, from: ConnectWay['from'], signal?: 
         ...(signal && { signal }),
       }
 
+/** What peers are proven by. */
+interface Trusting {
+  readonly context: SecureContext
+  /** Undefined: whoever is in the bundle vouches for anybody. */
+  readonly domains: TrustDomains | undefined
+}
+
 /** A secure context costs a millisecond: one for each certificate, bundle and choice of versions and ciphers. */
 function createContexts(): (
   certificate: KeyPair | undefined,
   trustPem: string,
   choices: TlsChoices | undefined,
-) => SecureContext {
+) => Trusting {
   const anonymous = {}
-  const known = new WeakMap<object, Map<string, SecureContext>>()
+  const known = new WeakMap<object, Map<string, Trusting>>()
   return (certificate, trustPem, choices = {}) => {
     const key = certificate ?? anonymous
     const { minVersion = '', maxVersion = '', ciphers = '', ecdhCurve = '' } = choices
     const way = `${minVersion} ${maxVersion} ${ciphers} ${ecdhCurve} ${trustPem}`
     let byWay = known.get(key)
     if (byWay === undefined) known.set(key, (byWay = new Map()))
-    let context = byWay.get(way)
-    if (context === undefined) {
+    let trusting = byWay.get(way)
+    if (trusting === undefined) {
       const shown = certificate === undefined ? {} : { cert: certificate.chainPem, key: certificate.keyPem }
-      context = tls.createSecureContext({ ...tlsProfile, ...choices, ca: trustPem, ...shown })
-      byWay.set(way, context)
+      const context = tls.createSecureContext({ ...tlsProfile, ...choices, ca: trustPem, ...shown })
+      byWay.set(way, (trusting = { context, domains: trustDomainsIn(trustPem) }))
     }
-    return context
+    return trusting
   }
 }
 
