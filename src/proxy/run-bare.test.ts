@@ -3,33 +3,13 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import tls from 'node:tls'
 import { formatAddress, type Address } from '../base/address.ts'
-import { systemClock } from '../base/clock.ts'
-import { silentLog } from '../base/log.ts'
-import { seeded } from '../base/random.ts'
 import { typeUrls } from '../xds/type-urls.ts'
-import { startBareProxy, type BareProxy } from './run-bare.ts'
+import { startBare } from './testing/start-bare.ts'
 import { createTestAuthority } from './testing/certificates.ts'
 import { eventually, program } from './testing/world.ts'
-import { decodeBootstrap } from './xds/decode-bootstrap.ts'
 import { testAdsServer } from './xds/testing/ads-server.ts'
 import { testSdsServer } from './xds/testing/sds-server.ts'
 import { edsCluster, endpoints, listener, loopback, routesTo } from './xds/testing/resources.ts'
-
-function start(t: TestContext, json: unknown): BareProxy {
-  const decoded = decodeBootstrap(json, { readFile: () => 'no files here', env: {} })
-  assert.ok('value' in decoded, JSON.stringify(decoded))
-  const proxy = startBareProxy(decoded.value, {
-    version: '0.0.0-test',
-    admin: { host: '127.0.0.1', port: 0 },
-    stdout() {},
-    stderr() {},
-    clock: systemClock,
-    random: seeded(1),
-    log: silentLog,
-  })
-  t.after(() => proxy.drain(0))
-  return proxy
-}
 
 const types = 'type.googleapis.com/envoy.extensions.'
 const socket = ({ host, port }: Address): object => ({ socket_address: { address: host, port_value: port } })
@@ -56,7 +36,7 @@ const tcpListener = (at: Address, to: string): object => ({
 })
 
 test('static resources: it binds its own sockets, and the admin port tells', async (t) => {
-  const proxy = start(t, {
+  const proxy = startBare(t, {
     static_resources: {
       listeners: [tcpListener({ host: '127.0.0.1', port: 0 }, 'echo')],
       clusters: [cluster('echo', await echo(t))],
@@ -76,7 +56,7 @@ test('static resources: it binds its own sockets, and the admin port tells', asy
 
 test('an address that another program has ends the start with a sentence', async (t) => {
   const taken = await echo(t)
-  const { started } = start(t, {
+  const { started } = startBare(t, {
     static_resources: { listeners: [tcpListener(taken, 'echo')], clusters: [cluster('echo', taken)] },
   })
   assert.deepEqual(await started, { failed: `cannot listen on ${formatAddress(taken)}: another program has it` })
@@ -94,7 +74,7 @@ const h2 = {
 test('a foreign control plane is asked as Envoy asks; static resources stay', async (t) => {
   const server = await testAdsServer(t, grpc.ServerCredentials.createInsecure())
   const backend = await echo(t)
-  const { started } = start(t, {
+  const { started } = startBare(t, {
     node: { id: 'one', cluster: 'two', metadata: { color: 'blue' } },
     static_resources: { clusters: [cluster('xds', { host: '127.0.0.1', port: server.port }, h2)] },
     dynamic_resources: {
@@ -170,7 +150,7 @@ test('certificates from a server on a Unix socket: waited for, and shown anew wh
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: server.unix } } } }] }],
     },
   }
-  const { started } = start(t, {
+  const { started } = startBare(t, {
     static_resources: { listeners: [listener], clusters: [cluster('echo', await echo(t)), agent] },
   })
   await eventually(() => server.requests.length > 0)

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { requires } from '../world/requires.ts'
+import { cartVersions } from './cart-versions.ts'
 import { createWorld } from '../world/world.ts'
 
-const services = ['v1', 'v2']
-  .map(
-    (version) => `
-apiVersion: v1
-kind: Service
-metadata: { name: cart-${version} }
-spec: { selector: { app: cart, version: ${version} }, ports: [{ name: http, port: 80 }] }
----`,
-  )
-  .join('')
-const rules = `${services}
+const rules = `${cartVersions}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: cart }

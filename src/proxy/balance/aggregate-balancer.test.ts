@@ -3,39 +3,20 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, LoadBalancing } from '../config.ts'
-import { envoyLimits } from '../config/priority.ts'
 import { isFault } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { buildCluster, buildEndpoint } from '../testing/build-config.ts'
 import { createAggregateBalancer, membersOf } from './aggregate-balancer.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
 import { createEndpointStates } from './endpoint-state.ts'
 import { select } from './select.ts'
 
 const endpoint = (port: number, more: Partial<Endpoint> = {}): Endpoint => ({
-  address: { host: '10.0.0.1', port },
-  weight: 1,
-  priority: 0,
-  health: 'healthy',
-  locality: '',
-  transport: '',
-  workload: undefined,
+  ...buildEndpoint({ host: '10.0.0.1', port }),
   ...more,
 })
-const cluster = (name: string, endpoints: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster => ({
-  name,
-  connectTimeoutMs: 1_000,
-  loadBalancing: { kind: 'round-robin' },
-  discovery: 'static',
-  endpoints,
-  transports: new Map([['', undefined]]),
-  limits: envoyLimits,
-  upstreamProtocol: 'http/1.1',
-  idleTimeoutMs: 0,
-  outlierDetection: undefined,
-  panicThresholdPercent: 50,
-  origin: undefined,
-  ...more,
-})
+const cluster = (name: string, endpoints: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster =>
+  buildCluster(name, [], { panicThresholdPercent: 50, endpoints, ...more })
 const sick = { health: 'unhealthy' } as const
 
 function aggregate(...members: readonly Cluster[]): Balancer {

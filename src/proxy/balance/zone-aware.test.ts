@@ -3,36 +3,18 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, ZoneAware } from '../config.ts'
-import { envoyLimits } from '../config/priority.ts'
+import { buildCluster, buildEndpoint } from '../testing/build-config.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
 import { createEndpointStates } from './endpoint-state.ts'
 
-const cluster = (name: string, endpoints: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster => ({
-  name,
-  connectTimeoutMs: 1_000,
-  loadBalancing: { kind: 'round-robin' },
-  discovery: 'static',
-  endpoints,
-  transports: new Map([['', undefined]]),
-  limits: envoyLimits,
-  upstreamProtocol: 'http/1.1',
-  idleTimeoutMs: 0,
-  outlierDetection: undefined,
-  panicThresholdPercent: 50,
-  origin: undefined,
-  ...more,
-})
+const cluster = (name: string, endpoints: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster =>
+  buildCluster(name, [], { panicThresholdPercent: 50, endpoints, ...more })
 /** So many endpoints in each zone. */
 function spread(zones: Record<string, number>, more: Partial<Endpoint> = {}): Endpoint[] {
   return Object.entries(zones).flatMap(([zone, count], at) =>
     Array.from({ length: count }, (_, index) => ({
-      address: { host: `10.0.${at}.1`, port: index + 1 },
-      weight: 1,
-      priority: 0,
-      health: 'healthy' as const,
+      ...buildEndpoint({ host: `10.0.${at}.1`, port: index + 1 }),
       locality: `eu/${zone}`,
-      transport: '',
-      workload: undefined,
       ...more,
     })),
   )
