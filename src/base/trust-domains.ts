@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { certificateBlocks } from './pem-certificates.ts'
 import type { DetailedPeerCertificate } from 'node:tls'
 import { uriSubjectAltNames } from './subject-names.ts'
 
@@ -20,9 +21,7 @@ export function trustDomainsIn(text: string): TrustDomains | undefined {
   return domains
 }
 
-const blocks = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
-const certificatesIn = (pem: string): X509Certificate[] =>
-  (pem.match(blocks) ?? []).map((one) => new X509Certificate(one))
+const certificatesIn = (pem: string): X509Certificate[] => certificateBlocks(pem).map((one) => new X509Certificate(one))
 
 /** What a peer showed (DER), its own certificate first, and whoever OpenSSL found above; in `getPeerCertificate(true)`'s form. */
 export function shownChain(first: DetailedPeerCertificate): readonly Buffer[] {

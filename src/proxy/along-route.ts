@@ -15,6 +15,7 @@ import { latencyName } from './hedge-state.ts'
 import { bytesBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import { headerField } from './http/headers.ts'
+import type { Upstream } from './upstream/upstream.ts'
 import { isGrpc, stack, type Call, type Layer, type Reply, type Service } from './http/service.ts'
 import { tellDeadline } from './recovery/carry-deadline.ts'
 import { deadline, idleLimit, streamLimit } from './recovery/deadline.ts'
@@ -109,8 +110,8 @@ function alongCluster(
     return () => Promise.resolve(fault)
   }
   const cluster = asCalled(known, action)
-  const { upstream, budgets, random, wheel, clock } = shared
-  const endsConnect = action.endsConnect === true
+  const { budgets, random, wheel, clock } = shared
+  const deliver = deliverer(action, shared)
   const budget = budgets.of(cluster)
   const named = rewriteByEndpoint(authority, tellHost)
   return stack(
@@ -120,7 +121,7 @@ function alongCluster(
       editReply(responseEdits),
       action.tellAttempts && tellAttempts, // how often it was tried
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
-      mirror(mirrorTargets(action, world, shared), mirrorParts(shared, action.bufferLimitBytes)), // copies of what goes upstream, and never again for a retry
+      mirror(mirrorTargets(action, world, shared), mirrorParts(shared, limitBytes)), // copies of what goes upstream, and never again for a retry
       retry(policy, { budget, random, wheel, clock, tests: policy && compileRetryTests(policy), limitBytes }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging &&
         hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget, limitBytes }), // each of which may become several
@@ -128,7 +129,7 @@ function alongCluster(
       action.tellAttempt && tellAttempt, // and which one it is
     ],
     isMadeUp(cluster)
-      ? forward(cluster, endsConnect, shared) // there is nothing to choose from
+      ? forward(cluster, deliver) // there is nothing to choose from
       : select({
           cluster: name,
           balancer: balancerOf(known).within(subset), // chooses the endpoint, counts it as active until the answer ends
@@ -137,9 +138,7 @@ function alongCluster(
           avoidPrioritiesEvery: policy?.avoidPrioritiesEvery,
           send: (call, { endpoint }, owner) => {
             named?.(call, endpoint)
-            const called = owner === known ? cluster : asCalled(owner, action)
-            if (endsConnect && call.method === 'CONNECT') return endConnect(upstream, called, endpoint, call)
-            return upstream.send(called, endpoint, call) // pool and codec: the only layer that owns sockets
+            return deliver(asCalled(owner, action), endpoint, call)
           },
         }),
   )
@@ -186,8 +185,18 @@ const mirrorParts = ({ random, log }: Shared, backlogBytes?: number): MirrorPart
   failed: (error) => log.error('a mirrored call ended in a bug of this proxy', { error: String(error) }),
 })
 
+type Deliver = Upstream['send']
+
+/** To an endpoint by pool and codec, the only layer that owns sockets; where the route ends a CONNECT, its bytes as they are. */
+const deliverer =
+  ({ endsConnect }: Forward, { upstream }: Shared): Deliver =>
+  (cluster, endpoint, call) =>
+    endsConnect === true && call.method === 'CONNECT'
+      ? endConnect(upstream, cluster, endpoint, call)
+      : upstream.send(cluster, endpoint, call)
+
 /** To an endpoint that follows from the call. */
-function forward(cluster: Cluster, endsConnect: boolean, { upstream }: Shared): Service {
+function forward(cluster: Cluster, deliver: Deliver): Service {
   const placeOf =
     cluster.discovery === 'original-destination'
       ? (call: Call) => originalPlace(cluster, call.peer, call.headers)
@@ -199,9 +208,7 @@ function forward(cluster: Cluster, endsConnect: boolean, { upstream }: Shared): 
     if (address === undefined) return Promise.resolve(nowhere)
     call.trace.endpoint = address
     call.trace.attempts++
-    const endpoint = dynamicEndpoint(address)
-    if (endsConnect && call.method === 'CONNECT') return endConnect(upstream, cluster, endpoint, call)
-    return upstream.send(cluster, endpoint, call)
+    return deliver(cluster, dynamicEndpoint(address), call)
   }
 }
 

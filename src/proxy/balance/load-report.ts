@@ -1,3 +1,4 @@
+import { WireReader } from '../../base/varint.ts'
 import { headerValue, type Headers } from '../http/headers.ts'
 
 /**
@@ -106,30 +107,22 @@ const allFinite = (report: LoadReport): LoadReport | undefined =>
 
 /** Doubles and byte strings of a message, one after the other; false: it ends in the middle of one, or has what no such message has. */
 function eachField(bytes: Buffer, found: (field: number, value: number | Buffer | undefined) => boolean): boolean {
-  let at = 0
-  const varint = (): number => {
-    let read = 0
-    for (let shift = 1; at < bytes.length && shift < 2 ** 70; shift *= 128) {
-      const byte = bytes[at++] ?? 0
-      read += (byte & 0x7f) * shift
-      if (byte < 0x80) return read
-    }
-    return NaN
-  }
-  while (at < bytes.length) {
-    const tag = varint()
+  const reader = new WireReader(bytes, 10)
+  while (!reader.done) {
+    const tag = reader.varint()
     const field = Math.floor(tag / 8)
     switch (tag % 8) {
       case 0:
-        if (Number.isNaN(varint()) || !found(field, undefined)) return false
+        if (Number.isNaN(reader.varint()) || !found(field, undefined)) return false
         break
       case 1:
-        if (at + 8 > bytes.length || !found(field, bytes.readDoubleLE(at))) return false
-        at += 8
+        if (reader.at + 8 > bytes.length || !found(field, bytes.readDoubleLE(reader.at))) return false
+        reader.at += 8
         break
       case 2: {
-        const length = varint()
-        if (!(at + length <= bytes.length) || !found(field, bytes.subarray(at, (at += length)))) return false
+        const length = reader.varint()
+        if (!(reader.at + length <= bytes.length)) return false
+        if (!found(field, bytes.subarray(reader.at, (reader.at += length)))) return false
         break
       }
       default:

@@ -32,18 +32,16 @@ export interface SelectParts {
 export function select(parts: SelectParts): Service {
   const { cluster, balancer, send, furtherPicks, avoidPrioritiesEvery, overrideHeaders } = parts
   const noEndpoint: Fault = { kind: 'no-endpoint', side: 'upstream', retry: 'safe', cluster }
-  const picked = ({ trace, hash, session }: Call): EndpointState | undefined =>
-    session?.strict === true && session.wanted !== undefined
-      ? undefined
-      : balancer.pick(trace.tried, furtherPicks, hash, avoidPrioritiesEvery)
-  const askedBy = (call: Call): EndpointState | undefined =>
-    overrideHeaders === undefined || (call.session?.strict === true && call.session.wanted !== undefined)
-      ? undefined
-      : askedFor(call, overrideHeaders, balancer)
+  /** Where its session does not say. */
+  const chosen = (call: Call): EndpointState | undefined => {
+    if (call.session?.strict === true && call.session.wanted !== undefined) return undefined
+    const asked = overrideHeaders && askedFor(call, overrideHeaders, balancer)
+    return asked ?? balancer.pick(call.trace.tried, furtherPicks, call.hash, avoidPrioritiesEvery)
+  }
   return (call) => {
     const { trace } = call
     trace.cluster = cluster
-    const state = ofSession(call, balancer) ?? askedBy(call) ?? picked(call)
+    const state = ofSession(call, balancer) ?? chosen(call)
     if (state === undefined) return Promise.resolve(noEndpoint)
     trace.endpoint = state.endpoint.address
     if (call.session !== undefined) call.session.taken = state.address

@@ -1,3 +1,5 @@
+import { WireReader, writeVarint } from '../../base/varint.ts'
+
 /** What a session's value says; seconds since 1970, 0: never. */
 export interface SessionValue {
   /** "host:port". */
@@ -16,10 +18,10 @@ export function writeSession(kind: 'cookie' | 'header', { address, untilS, atMos
   const bytes = Buffer.from(address)
   if (kind === 'header') return bytes.toString('base64')
   const ends = [
-    ...(untilS === 0 ? [] : [0x10, ...varint(untilS)]),
-    ...(atMostS === 0 ? [] : [0x18, ...varint(atMostS)]),
+    ...(untilS === 0 ? [] : [0x10, ...writeVarint(untilS)]),
+    ...(atMostS === 0 ? [] : [0x18, ...writeVarint(atMostS)]),
   ]
-  return Buffer.from([0x0a, ...varint(bytes.length), ...bytes, ...ends]).toString('base64')
+  return Buffer.from([0x0a, ...writeVarint(bytes.length), ...bytes, ...ends]).toString('base64')
 }
 
 /** What is in it; undefined: it is none of ours, or over. */
@@ -29,37 +31,23 @@ export function readSession(kind: 'cookie' | 'header', value: string, wallMs: nu
     const address = bytes.toString()
     return address === '' ? undefined : { address, untilS: 0, atMostS: 0 }
   }
-  let at = 0
-  const next = (): number => {
-    let read = 0
-    for (let shift = 1; at < bytes.length && shift < 2 ** 50; shift *= 128) {
-      const byte = bytes[at++] ?? 0
-      read += (byte & 0x7f) * shift
-      if (byte < 0x80) return read
-    }
-    return NaN
-  }
+  const reader = new WireReader(bytes, longestNumber)
   let address = ''
   let untilS = 0
   let atMostS = 0
-  while (at < bytes.length) {
-    const tag = next()
-    const number = next()
+  while (!reader.done) {
+    const tag = reader.varint()
+    const number = reader.varint()
     if (Number.isNaN(number)) return undefined
     if (tag === 0x10) untilS = number
     else if (tag === 0x18) atMostS = number
-    else if (tag === 0x0a && at + number <= bytes.length) {
-      address = bytes.toString('utf8', at, (at += number))
+    else if (tag === 0x0a && reader.at + number <= bytes.length) {
+      address = bytes.toString('utf8', reader.at, (reader.at += number))
     } else return undefined
   }
   const ends = [untilS, atMostS].some((endS) => endS !== 0 && endS * 1000 <= wallMs)
   return address === '' || ends ? undefined : { address, untilS, atMostS }
 }
 
-function varint(value: number): number[] {
-  const bytes: number[] = []
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return [...bytes, rest]
-    bytes.push((rest % 128) | 0x80)
-  }
-}
+/** Below 2^56: seconds and lengths are. */
+const longestNumber = 8

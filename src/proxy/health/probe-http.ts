@@ -1,4 +1,5 @@
 import { grpcStatus } from '../../base/grpc.ts'
+import { writeVarint } from '../../base/varint.ts'
 import type { ProbeResult } from '../balance/probe.ts'
 import type { GrpcProbe, HttpProbe, StatusRange } from '../config.ts'
 import { askOnce } from './ask-once.ts'
@@ -70,18 +71,11 @@ const isIn = (ranges: readonly StatusRange[], status: number): boolean =>
 /** A length-prefixed HealthCheckRequest: field 1, the service. */
 function healthRequest(service: string): Buffer {
   const name = Buffer.from(service)
-  const message = name.length === 0 ? name : Buffer.concat([Buffer.of(0x0a), lengthOf(name.length), name])
+  const message =
+    name.length === 0 ? name : Buffer.concat([Buffer.of(0x0a), Buffer.from(writeVarint(name.length)), name])
   const prefix = Buffer.alloc(5)
   prefix.writeUInt32BE(message.length, 1)
   return Buffer.concat([prefix, message])
-}
-
-/** As a varint of protobuf. */
-function lengthOf(length: number): Buffer {
-  const bytes: number[] = []
-  let left = length
-  for (; left > 0x7f; left >>>= 7) bytes.push((left & 0x7f) | 0x80)
-  return Buffer.of(...bytes, left)
 }
 
 /** A length-prefixed HealthCheckResponse whose field 1 is SERVING (1), uncompressed. */

@@ -40,3 +40,13 @@ export function joinedHeaderValue(headers: Headers, name: string): string | unde
     if (field.name === name) joined = joined === undefined ? field.value : `${joined}, ${field.value}`
   return joined
 }
+
+/** The list without the fields of this name; itself where there are none. */
+export const withoutHeader = (headers: Headers, name: string): Headers =>
+  headerValue(headers, name) === undefined ? headers : headers.filter((field) => field.name !== name)
+
+/** The list with this field in the place of all others of its name. */
+export const withHeader = (headers: Headers, field: HeaderField): Headers => [
+  ...withoutHeader(headers, field.name),
+  field,
+]

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { formatGrpcTimeout } from '../../base/grpc.ts'
-import { headerField, headerValue, type HeaderField, type Headers } from '../http/headers.ts'
+import { headerField, headerValue, withHeader, withoutHeader, type Headers } from '../http/headers.ts'
 import { isGrpc, type Layer } from '../http/service.ts'
 
 /**
@@ -49,7 +49,8 @@ export function tellDeadline({ grpc }: { readonly grpc: boolean }, clock: Clock)
     const text = String(leftMs)
     if (field.value !== text) field = headerField(deadlineHeader, text)
     if (grpc && isGrpc(call)) call.headers = withGrpcTimeout(call.headers, leftMs)
-    call.headers = withField(call.headers, call.hidesDeadline === true ? undefined : field)
+    call.headers =
+      call.hidesDeadline === true ? withoutHeader(call.headers, deadlineHeader) : withHeader(call.headers, field)
     return next(call)
   }
 }
@@ -58,9 +59,3 @@ const withGrpcTimeout = (headers: Headers, leftMs: number): Headers =>
   headerValue(headers, 'grpc-timeout') === undefined
     ? headers
     : headers.map((one) => (one.name === 'grpc-timeout' ? headerField(one.name, formatGrpcTimeout(leftMs)) : one))
-
-function withField(headers: Headers, field: HeaderField | undefined): Headers {
-  const others =
-    headerValue(headers, deadlineHeader) === undefined ? headers : headers.filter(({ name }) => name !== deadlineHeader)
-  return field === undefined ? others : [...others, field]
-}

@@ -44,8 +44,7 @@ export function deadline(bound: Bound, { wheel, clock }: DeadlineParts): Layer {
     if (timeoutMs === undefined) return next(call)
     if (timeoutMs <= 0) return Promise.resolve(late('request', 0))
     call.deadlineMs = nowMs + timeoutMs
-    const timer = wheel.after(timeoutMs, () => call.cancel(late('request', timeoutMs)))
-    call.onEnd(() => timer.cancel())
+    const timer = endAfter(timeoutMs, call, 'request', timeoutMs, wheel)
     return call.upgrade === undefined && call.method !== 'CONNECT' ? next(call) : untilOpen(next(call), timer)
   }
 }
@@ -75,8 +74,7 @@ export function streamLimit(bound: StreamBound, { wheel, clock }: DeadlineParts)
     if (told || limit === undefined || limit === 0) return next(call)
     const leftMs = call.startedMs + limit - clock.nowMs()
     if (leftMs <= 0) return Promise.resolve(late('stream', limit))
-    const timer = wheel.after(leftMs, () => call.cancel(late('stream', limit)))
-    call.onEnd(() => timer.cancel())
+    endAfter(leftMs, call, 'stream', limit, wheel)
     return next(call)
   }
 }
@@ -85,11 +83,16 @@ export function streamLimit(bound: StreamBound, { wheel, clock }: DeadlineParts)
 export function listenerStreamLimit(limit = 0, { wheel }: DeadlineParts): Layer | undefined {
   if (limit === 0) return undefined
   return (next) => (call) => {
-    const timer = wheel.after(limit, () => call.cancel(late('stream', limit)))
-    call.streamTimer = timer
-    call.onEnd(() => timer.cancel())
+    call.streamTimer = endAfter(limit, call, 'stream', limit, wheel)
     return next(call)
   }
+}
+
+/** Ends the call in `ms`, if it is not over by then. */
+function endAfter(ms: number, call: Call, what: 'request' | 'stream', timeoutMs: number, wheel: TimerWheel): Timer {
+  const timer = wheel.after(ms, () => call.cancel(late(what, timeoutMs)))
+  call.onEnd(() => timer.cancel())
+  return timer
 }
 
 const late = (what: 'request' | 'stream', timeoutMs: number): Fault => ({

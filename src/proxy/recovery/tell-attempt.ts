@@ -1,4 +1,4 @@
-import { headerField } from '../http/headers.ts'
+import { headerField, withHeader } from '../http/headers.ts'
 import { isFault, type Layer } from '../http/service.ts'
 
 /** By this header an upstream learns that others may have heard the request before, and a client how many have. Source: Envoy, `x-envoy-attempt-count`. */
@@ -6,8 +6,7 @@ const attemptHeader = 'x-envoy-attempt-count'
 
 /** Tells the upstream which attempt it gets, counted from 1: below retries. What a caller says of it is not true here. */
 export const tellAttempt: Layer = (next) => (call) => {
-  const others = call.headers.filter(({ name }) => name !== attemptHeader)
-  call.headers = [...others, headerField(attemptHeader, String(call.trace.attempts + 1))]
+  call.headers = withHeader(call.headers, headerField(attemptHeader, String(call.trace.attempts + 1)))
   return next(call)
 }
 
@@ -15,6 +14,6 @@ export const tellAttempt: Layer = (next) => (call) => {
 export const tellAttempts: Layer = (next) => (call) =>
   next(call).then((answer) => {
     if (isFault(answer)) return answer
-    const others = answer.headers.filter(({ name }) => name !== attemptHeader)
-    return { ...answer, headers: [...others, headerField(attemptHeader, String(call.trace.attempts))] }
+    const field = headerField(attemptHeader, String(call.trace.attempts))
+    return { ...answer, headers: withHeader(answer.headers, field) }
   })

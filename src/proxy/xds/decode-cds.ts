@@ -11,6 +11,7 @@ import {
 } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterConfigSchema as AggregateSchema } from '../../xds/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts'
 import { typeUrlOf } from '../../xds/any.ts'
+import { durationMsOf } from '../../xds/durations.ts'
 import { RoutingPriority, type TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { Cluster, DnsRules, Limits, UpstreamTls } from '../config.ts'
 import { envoyLimits } from '../config/priority.ts'
@@ -186,7 +187,6 @@ function limitsIn(
 
 /** 0 is as none. */
 function intervalOf(budget: CircuitBreakers_Thresholds['retryBudget']): Pick<Limits, 'retryBudgetIntervalMs'> {
-  const { seconds = 0n, nanos = 0 } = budget?.budgetInterval ?? {}
-  const ms = Number(seconds) * 1000 + nanos / 1e6
+  const ms = budget?.budgetInterval === undefined ? 0 : durationMsOf(budget.budgetInterval)
   return ms > 0 ? { retryBudgetIntervalMs: ms } : {}
 }
