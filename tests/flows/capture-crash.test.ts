@@ -26,8 +26,21 @@ const namespaceOf = (pid: number): string | undefined => {
     return undefined
   }
 }
-const livesIn = (namespace: string): boolean =>
-  fs.readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && namespaceOf(Number(pid)) === namespace)
+/** Seconds since the machine started: now, and when a process began; Infinity: it is gone. */
+const uptime = (): number => Number(fs.readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+const begunAt = (pid: number): number => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) / 100
+  } catch {
+    return Infinity
+  }
+}
+/** Whether any of the processes lives that were in it `untilS`: its number is given to the next namespace, of another test maybe. */
+const livesIn = (namespace: string, untilS: number): boolean =>
+  fs
+    .readdirSync('/proc')
+    .some((pid) => /^\d+$/.test(pid) && namespaceOf(Number(pid)) === namespace && begunAt(Number(pid)) <= untilS)
 const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const server = net.createServer()
@@ -60,12 +73,14 @@ for (const who of [ourselves, ordinary])
       assert.ok(sidecar > 1 && helper > 1 && helper !== agent)
 
       const gone = killed.join(', ')
+      assert.ok(livesIn(namespace, uptime()))
+      const killedS = uptime()
       for (const part of killed) process.kill(pids[part], 'SIGKILL')
       const ended = await web.child.ended
       if (status !== undefined) assert.equal(ended, status, web.child.err)
       for (const pid of [agent, sidecar, helper, web.programPid])
         await until(`${gone} killed: process ${pid} is gone`, () => !fs.existsSync(`/proc/${pid}`))
-      assert.equal(livesIn(namespace), false, `${gone}: the namespace is gone with its last process`)
+      assert.equal(livesIn(namespace, killedS), false, `${gone}: the namespace is gone with its last process`)
       for (const one of [port, inbound]) assert.ok(await isFree(one), `${gone}: port ${one} is free again`)
       assert.equal(ourTables(), tables)
       assert.deepEqual(fs.readdirSync(world.dir).toSorted(), files)
