@@ -25,7 +25,7 @@ export interface Running {
   readonly sidecar: Sidecar
 }
 
-/** The longest wait for every client to let go of a program that stops, ms. */
+/** The longest wait for every client to let go of a program that stops, and for its calls under way, ms. */
 export const drainMs = 5000
 
 /**
@@ -143,7 +143,9 @@ async function untilEnded(
   try {
     const first = await Promise.race([program.ended, stop.asked.then(() => 'asked to stop' as const)])
     if (first !== 'asked to stop') return first
-    await drain(options, parts, running)
+    const leftMs = await drain(options, parts, running)
+    // Calls that were sent before their callers had heard of it: the program may not be one that finishes what it has.
+    await Promise.race([running.sidecar.drainInbound(leftMs), stop.again])
     stop.passTo((signal) => program.signal(signal))
     await program.ended
     return first
@@ -152,10 +154,16 @@ async function untilEnded(
   }
 }
 
-/** Before the program hears of its end: no client may still have it among its endpoints. A second signal ends the wait. */
-async function drain({ ports }: AgentOptions, { log }: AgentParts, { session, stop }: Running): Promise<void> {
-  if (ports.length === 0) return
+/** No client may have it among its endpoints any more. A second signal ends the wait. Gives how much of the time for all that is left, ms. */
+async function drain(
+  { ports }: AgentOptions,
+  { clock, log }: AgentParts,
+  { session, stop }: Pick<Running, 'session' | 'stop'>,
+): Promise<number> {
+  if (ports.length === 0) return 0
+  const startedMs = clock.nowMs()
   const drained = await Promise.race([session.drain(drainMs), stop.again])
   if (Array.isArray(drained) && drained.length > 0)
     log.warn('some proxies were slow to let go', { proxies: drained.join(' ') })
+  return Math.max(0, startedMs + drainMs - clock.nowMs())
 }

@@ -35,6 +35,11 @@ export interface Sidecar {
    * `finishMs`. When the new one does not come up, nothing has changed.
    */
   upgrade(finishMs: number): Promise<Upgraded | { readonly failed: string }>
+  /**
+   * Before the program hears that it has to stop: callers are told to make no more calls, and those under way are waited for, at most
+   * `deadlineMs`. It goes on serving.
+   */
+  drainInbound(deadlineMs: number): Promise<void>
   /** Lets calls in flight finish for at most `deadlineMs`, then ends it; resolves when it is gone. */
   drain(deadlineMs: number): Promise<void>
 }
@@ -180,6 +185,9 @@ export function superviseSidecar(
       const { before, after, tookMs } = result
       log.info('another sidecar has taken over', { before, after, tookMs })
       return { before, after, tookMs }
+    },
+    async drainInbound(deadlineMs) {
+      await Promise.all(Array.from(children, (child) => child.ask({ what: 'drain-inbound' }, deadlineMs)))
     },
     async drain(deadlineMs) {
       stopping = true

@@ -352,6 +352,34 @@ test('drain lets the call in flight end and refuses new connections', async (t) 
   await drained
 })
 
+test('before its program stops, inbound calls are waited for, and whoever has not heard of it is served still', async (t) => {
+  let release = (): void => {}
+  const server = await webServer(t, (request, response) => {
+    if (request.url === '/slow') release = () => response.end('done')
+    else response.end('quick')
+  })
+  const at = await ownAddress(t)
+  const { proxy } = await startProxy(
+    t,
+    buildConfig({
+      listeners: [buildInbound(at, 'program', { mesh: false })],
+      clusters: [buildCluster('program', [server])],
+    }),
+  )
+  const waiting = curl(`http://127.0.0.1:${at.port}/slow`)
+  const before = release
+  await eventually(() => release !== before)
+  let drained = false
+  const draining = proxy.drainInbound().then(() => (drained = true))
+  const { text } = await curl(`http://127.0.0.1:${at.port}/`)
+  assert.match(text, /connection: close[\s\S]*quick$/)
+  assert.equal(drained, false)
+  release()
+  assert.match((await waiting).text, /connection: close[\s\S]*done$/)
+  await draining
+  assert.match((await curl(`http://127.0.0.1:${at.port}/`)).text, /quick$/)
+})
+
 test('limits: past maxRequests the answer is overflow', async (t) => {
   const server = await webServer(t, () => {})
   const at = await ownAddress(t)

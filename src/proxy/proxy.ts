@@ -15,6 +15,7 @@ import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
 import { describeClusters } from './describe-clusters.ts'
 import { resolveNames } from './dns-clusters.ts'
 import { lookupHost, lookupTtlMs } from './dns/lookup-host.ts'
+import { drainInbound } from './drain-inbound.ts'
 import { explain, type Explanation } from './explain.ts'
 import type { ExplainRequest } from './explain-request.ts'
 import { probe, type ProbeRequest, type ProbeResult } from './probe.ts'
@@ -90,6 +91,8 @@ export interface Proxy {
    * accepts from now on; what goes on here still follows the configuration.
    */
   drain(deadlineMs: number, patient?: boolean): Promise<void>
+  /** Before the program hears that it has to stop: resolves once no call to it is under way, or can still come from who knows of it. */
+  drainInbound(): Promise<void>
   /** Cuts everything. */
   close(): void
   /** What would happen to a request, and why: nothing is sent. */
@@ -117,7 +120,7 @@ const removedListenerMs = 30_000
 
 interface Open {
   listener: Listener
-  readonly service: Pick<ListenerService, 'update'>
+  readonly service: ListenerService | UdpService
   /** Undefined while the socket is being opened. */
   handle: ListenerHandle | ConnectionListenerHandle | undefined
   /** Ends the wait for the socket. */
@@ -277,13 +280,12 @@ export function createProxy(parts: ProxyParts): Proxy {
       const known = open.get(name)
       if (known === undefined) {
         if (!leavingPatiently) void add(name, listener)
-      } else if (known.listener !== listener) replace(known, listener)
+      } else if (known.listener !== listener) {
+        known.listener = listener
+        known.service.update(listener)
+      }
     }
     checkReady()
-  }
-  const replace = (known: Open, listener: Listener): void => {
-    known.listener = listener
-    known.service.update(listener)
   }
   const remove = (name: string, one: Open): void => {
     open.delete(name)
@@ -363,6 +365,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       await Promise.all([...leaving, captured.drain(deadlineMs, patient)])
       close()
     },
+    drainInbound: () => drainInbound([...open.values()], { clock, signal: stopping.signal }),
     close,
     explain: (request) =>
       explain(request, {

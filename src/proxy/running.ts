@@ -161,6 +161,8 @@ export function run(
         return flow.demanded()
       case 'figures':
         return metrics.give()
+      case 'drain-inbound':
+        return proxy.drainInbound()
     }
   }
   const isReady = (): boolean => ready && worker?.allReady !== false

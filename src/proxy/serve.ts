@@ -3,12 +3,12 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { uriSubjectAltNames } from '../base/subject-names.ts'
-import type { DownstreamTls, FilterChain, HttpTerminal, KeyPair, Listener, Secrets } from './config.ts'
+import { chainTerminators } from './chain-terminators.ts'
+import type { DownstreamTls, FilterChain, HttpTerminal, Listener, Secrets } from './config.ts'
 import { arrive, plain, socketOpening, type Arrival } from './arrival.ts'
 import { chainChooser, type Opening } from './detect/choose-chain.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
-import { terminateTls, type TlsTerminator } from './detect/terminate-tls.ts'
 import { serveCaptured } from './captured.ts'
 import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
@@ -50,6 +50,10 @@ export interface ListenerService {
    * for another proof of identity, is drained; one that the new chain's network filters refuse is cut.
    */
   update(listener: Listener): void
+  /** Every connection, later ones too, carries what is under way and no more, patiently. */
+  drain(): void
+  /** It drains, and no call is under way or can still come from who knows of the drain. Raw connections and tunnels do not count. */
+  readonly drained: boolean
 }
 
 /** A connection past detection. `chain` is the one it goes by now. */
@@ -57,14 +61,8 @@ interface Served {
   chain: FilterChain
   readonly peer: Peer
   drain: (patient: boolean) => void
+  drained: () => boolean
   destroy: () => void
-}
-
-/** TLS of a chain, and what it was made with. */
-interface Terminator {
-  readonly certificates: readonly KeyPair[]
-  readonly trustPem: string | undefined
-  readonly tls: TlsTerminator
 }
 
 /** How a connection speaks, and whether it came through a tunnel of ours. */
@@ -81,13 +79,15 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   let listener = first
   let chainFor = chainChooser(first)
   const served = new Set<Served>()
+  const handshakes = new Set<Socket>()
+  let draining = false
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
   const logOf = ({ name, accessLog }: Listener): ListenerLog | undefined =>
     accessLog && listenerLog(name, shared.accessLog(accessLog.path), shared.clock)
   let log = logOf(first)
   const services = new Map<FilterChain, Service>()
-  const terminators = new Map<FilterChain, Terminator>()
+  const terminators = chainTerminators(parts.secrets, shared.clock)
   const targets = new WeakMap<Peer, string>()
   const checks = new Map<FilterChain, readonly ((peer: Peer) => Fault | undefined)[]>()
 
@@ -105,23 +105,6 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     }
     return service
   }
-  const terminatorOf = (chain: FilterChain): TlsTerminator | undefined => {
-    const { tls } = chain
-    if (tls === undefined) return undefined
-    const { secrets } = parts
-    const certificates = [tls.certificate, ...(tls.moreCertificates ?? [])].flatMap(
-      (source) => secrets.certificate(source) ?? [],
-    )
-    const [first, ...more] = certificates
-    const trustPem = tls.trust && secrets.trust(tls.trust)
-    if (first === undefined || (tls.trust !== undefined && trustPem === undefined)) return undefined
-    const known = terminators.get(chain)
-    if (known !== undefined && known.trustPem === trustPem && sameMembers(known.certificates, certificates))
-      return known.tls
-    const terminator = terminateTls(tls, { certificates: [first, ...more], trustPem, clock: shared.clock })
-    terminators.set(chain, { certificates, trustPem, tls: terminator })
-    return terminator
-  }
   const checksOf = (chain: FilterChain): readonly ((peer: Peer) => Fault | undefined)[] => {
     let list = checks.get(chain)
     if (list === undefined) {
@@ -136,7 +119,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   /** From now on the connection follows changes of the listener, also while it is silent. */
   const enter = (socket: Socket, tracked: Tracked, chain: FilterChain, peer: Peer): Served => {
     const destroy = (): void => void socket.destroy()
-    const one: Served = { chain, peer, drain: (patient) => void (patient || destroy()), destroy }
+    const one: Served = { chain, peer, drain: (patient) => void (patient || destroy()), drained: () => true, destroy }
     served.add(one)
     socket.once('close', () => served.delete(one))
     tracked.become({ drain: (patient) => one.drain(patient), destroy: () => one.destroy() })
@@ -186,9 +169,11 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
             refuseRelative: explicit ? (authority) => helpfulRefusal(authority, peer) : undefined,
           })
     one.drain = (patient) => connection.drain(patient)
+    one.drained = () => connection.drained
     one.destroy = () => connection.destroy()
     endWithAge(socket, one, terminal)
     if (tracked.draining !== undefined) one.drain(tracked.draining === 'patiently')
+    else if (draining) one.drain(true)
   }
   /** At its age the client is told to go elsewhere: what is in flight goes on, and what crosses the news is still answered. */
   const endWithAge = (socket: Socket, one: Served, { maxAgeMs, ageJitterPercent = 0 }: HttpTerminal): void => {
@@ -266,9 +251,12 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     }
     if (chain === undefined) return refuse(socket, 'no-filter-chain')
     if (chain.tls === undefined) return begin(socket, tracked, chain, { opening })
-    const terminator = terminatorOf(chain)
+    const terminator = terminators.of(chain)
     if (terminator === undefined) return refuse(socket, 'no-secret')
+    handshakes.add(socket)
+    socket.once('close', () => handshakes.delete(socket))
     terminator.accept(socket, (secured) => {
+      handshakes.delete(socket)
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
       const { socket: inner, principal, certificate } = secured
       log?.note(socket, { principal })
@@ -327,8 +315,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       if (!isDeepStrictEqual(next.accessLog, listener.accessLog)) log = logOf(next)
       listener = next
       chainFor = chainChooser(next)
-      for (const chain of terminators.keys())
-        if (!next.filterChains.includes(chain) && chain !== next.defaultFilterChain) terminators.delete(chain)
+      terminators.retain(next)
       services.clear()
       checks.clear()
       const chains = new Map([...next.filterChains, next.defaultFilterChain].map((chain) => [chain?.name, chain]))
@@ -339,11 +326,15 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
         else one.chain = chain
       }
     },
+    drain() {
+      draining = true
+      for (const one of served) one.drain(true)
+    },
+    get drained() {
+      return draining && handshakes.size === 0 && [...served].every((one) => one.drained())
+    },
   }
 }
-
-const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
-  a.length === b.length && a.every((one, index) => one === b[index])
 
 /** The URI of the certificate that clients of a chain see. */
 function ownUri(tls: DownstreamTls | undefined, secrets: Secrets): string | undefined {

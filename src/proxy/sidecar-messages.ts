@@ -100,10 +100,21 @@ export type ToSidecar =
       readonly kind: 'ask'
       readonly id: number
       /**
-       * The last three are for the agent alone: which service ports the program calls; what was counted and not told yet; what another
-       * worker wants to know (`detail`: a `WorkerPart`).
+       * The last four are for the agent alone: which service ports the program calls; what was counted and not told yet; what another
+       * worker wants to know (`detail`: a `WorkerPart`); answered when no call to the program is under way any more, and callers have been
+       * told to make none.
        */
-      readonly what: 'config' | 'clusters' | 'stats' | 'certs' | 'explain' | 'probe' | 'demanded' | 'figures' | 'part'
+      readonly what:
+        | 'config'
+        | 'clusters'
+        | 'stats'
+        | 'certs'
+        | 'explain'
+        | 'probe'
+        | 'demanded'
+        | 'figures'
+        | 'part'
+        | 'drain-inbound'
       readonly detail?: unknown
     }
   /** What the other workers said; those that are silent are left out. `controlPlane`: the state of the stream that all share. */

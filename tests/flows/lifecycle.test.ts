@@ -28,6 +28,34 @@ test("life cycle: the callee's sidecar is killed under 200 requests a second, an
   assert.ok(web.child.isRunning)
 })
 
+test('life cycle: calls under way are answered before their program hears that it has to stop, whatever it does then', async (t) => {
+  if (!requires(t, 'linux')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  await world.run('web')
+  const port = await freePort()
+  // It ends at once by SIGTERM.
+  const abrupt = `
+    require('node:http').createServer((_, response) => setTimeout(() => response.end('abrupt'), 300)).listen(${port}, '127.0.0.1')
+    require('node:fs').writeFileSync(process.argv[1], JSON.stringify({ pid: process.pid, env: process.env }))
+  `
+  const other = await world.run('web', { port, command: (report) => [process.execPath, '-e', abrupt, report] })
+  // Nobody sends a POST twice.
+  const load = startSteadyLoad('http://web/slow/300', {
+    proxy: client.proxy,
+    ratePerSecond: 40,
+    method: 'POST',
+    tell: ({ body }) => body,
+  })
+  await until('it has calls', () => load.visits.some(({ told }) => told === 'abrupt'))
+  await load.more(20)
+  await other.stop()
+  await load.more(20)
+  await load.stop()
+  assert.deepEqual(load.failures(), [])
+})
+
 test('life cycle: a killed agent leaves no program, no sidecar, no file and no workload behind', async (t) => {
   if (!requires(t, 'curl', 'linux')) return
   const world = createWorld(t)

@@ -24,6 +24,7 @@ export async function answerFor(what: Question, admin: EnvoyAdmin): Promise<Side
     case 'demanded':
     case 'figures':
     case 'part':
+    case 'drain-inbound':
       return { failed: 'this proxy is Envoy' }
   }
 }

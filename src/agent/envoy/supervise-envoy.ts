@@ -77,7 +77,7 @@ interface Kept {
 function keepRunning(
   file: string,
   parts: Pick<AgentParts, 'env' | 'output' | 'clock' | 'random' | 'log'> & Kept,
-): Pick<Sidecar, 'ready' | 'outOfService' | 'drain'> {
+): Pick<Sidecar, 'ready' | 'outOfService' | 'drainInbound' | 'drain'> {
   const { folder, secrets, admin, clock, random, log } = parts
   const ready = Promise.withResolvers<{ up: true } | { failed: string }>()
   const gone = Promise.withResolvers<void>()
@@ -133,6 +133,11 @@ function keepRunning(
   return {
     ready: ready.promise,
     outOfService,
+    async drainInbound(deadlineMs) {
+      if (child === undefined) return
+      await admin.post('/drain_listeners?inboundonly&graceful&skip_exit')
+      await untilQuiet(inboundCalls, admin, { deadlineMs, clock })
+    },
     async drain(deadlineMs) {
       stopping = true
       restart?.cancel()
@@ -176,13 +181,24 @@ async function drainEnvoy(
 ): Promise<void> {
   await admin.post('/healthcheck/fail')
   await admin.post('/drain_listeners?graceful&skip_exit')
-  const endMs = clock.nowMs() + deadlineMs
-  while (clock.nowMs() < endMs && (await callsUnderWay(admin)) > 0) await clock.sleep(pollMs)
+  await untilQuiet(callsAndConnections, admin, { deadlineMs, clock })
 }
 
-/** Requests of HTTP and connections of raw TCP, but for our own question. */
-async function callsUnderWay(admin: EnvoyAdmin): Promise<number> {
-  const filter = '^(http\\.(in|out)bound/.*\\.downstream_rq_active|tcp\\..*\\.downstream_cx_active)$'
+/** Gauges: requests of HTTP (not our own question), and connections of raw TCP. */
+const callsAndConnections = '^(http\\.(in|out)bound/.*\\.downstream_rq_active|tcp\\..*\\.downstream_cx_active)$'
+/** Raw connections have no end to wait for. */
+const inboundCalls = '^http\\.inbound/.*\\.downstream_rq_active$'
+
+async function untilQuiet(
+  gauges: string,
+  admin: EnvoyAdmin,
+  { deadlineMs, clock }: { readonly deadlineMs: number; readonly clock: AgentParts['clock'] },
+): Promise<void> {
+  const endMs = clock.nowMs() + deadlineMs
+  while (clock.nowMs() < endMs && (await sumOf(gauges, admin)) > 0) await clock.sleep(pollMs)
+}
+
+async function sumOf(filter: string, admin: EnvoyAdmin): Promise<number> {
   const found = (await admin.json(`/stats?format=json&filter=${encodeURIComponent(filter)}`)) as {
     readonly stats?: readonly { readonly value?: number }[]
   } | null

@@ -76,6 +76,9 @@ export function superviseWorkers(parts: WorkersParts): Sidecar {
         workers: done.map(({ before, after }) => ({ before, after })),
       }
     },
+    async drainInbound(deadlineMs) {
+      await Promise.all(workers.map((worker) => worker.drainInbound(deadlineMs)))
+    },
     async drain(deadlineMs) {
       await Promise.all(workers.map((worker) => worker.drain(deadlineMs)))
       team.close()

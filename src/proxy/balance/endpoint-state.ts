@@ -20,6 +20,8 @@ export interface EndpointState {
   latencyAtMs: number
   /** Its first answer, which is not reckoned, has come. */
   hasAnswered: boolean
+  /** A call was sent to it although another one seemed faster, to see whether it still is. */
+  onTrial: boolean
   /** What it says itself of how much it can take; undefined: nothing. */
   reported: ReportedWeight | undefined
   consecutive5xx: number
@@ -163,7 +165,7 @@ function beginAgain(state: EndpointState, nowMs: number): void {
   welcomeBack(state)
   state.healthySinceMs = nowMs
   state.latencyMs = state.latencyAtMs = 0
-  state.hasAnswered = false
+  state.hasAnswered = state.onTrial = false
   state.reported = undefined
 }
 
@@ -205,6 +207,7 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     latencyMs: 0,
     latencyAtMs: 0,
     hasAnswered: false,
+    onTrial: false,
     reported: undefined,
     consecutive5xx: 0,
     consecutiveGatewayFailures: 0,

@@ -23,6 +23,7 @@ const state = (port: number): EndpointState => ({
   latencyMs: 0,
   latencyAtMs: 0,
   hasAnswered: false,
+  onTrial: false,
   reported: undefined,
   consecutive5xx: 0,
   consecutiveGatewayFailures: 0,
@@ -89,4 +90,32 @@ test('of three the slow one gets little, and its share again once it is fast', (
   shareOfThird(10, 120)
   const again = shareOfThird(10, 60)
   assert.ok(Math.abs(again - 1 / 3) < 0.1, `${again}`)
+})
+
+test('one that was slow at its start has its share again within seconds; one that is slow, or failed, is hardly asked', () => {
+  const shareOf = (first: () => void, third: EndpointState, all: Parameters<typeof peakEwma>[0], laterMs: number) => {
+    let now = 0
+    const pick = peakEwma(all, rules, seeded(5), () => now)
+    for (const one of all) for (let call = 0; call < 3; call++) answered(one, 2, now)
+    first()
+    let got = 0
+    for (let call = 0; call < 2000; call++) {
+      now += 5
+      const one = pick(undefined, 0)
+      answered(one, one === third ? laterMs : 2, now)
+      if (one === third) got++
+    }
+    return got
+  }
+  const three = (): [EndpointState, EndpointState, EndpointState] => [state(1), state(2), state(3)]
+  const fresh = three()
+  const slowAtFirst = shareOf(() => answered(fresh[2], 500, 0), fresh[2], fresh, 2)
+  assert.ok(slowAtFirst > 250, `${slowAtFirst} of 2000 in 10 s`)
+  const slow = three()
+  const always = shareOf(() => answered(slow[2], 500, 0), slow[2], slow, 500)
+  assert.ok(always > 0 && always <= 10, `${always} of 2000 in 10 s`)
+  const broken = three()
+  // But for the times that it was drawn against itself.
+  const afterFailure = shareOf(() => answered(broken[2], 3, 0, true), broken[2], broken, 2)
+  assert.ok(afterFailure <= 10, `${afterFailure} of 2000 in 10 s`)
 })

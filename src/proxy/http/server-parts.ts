@@ -34,6 +34,8 @@ export interface ServerConnection {
    * more call first, or is closed when none came for a while.
    */
   drain(patient: boolean): void
+  /** It drains, no call is under way, and none that the client sent before it knew is still to come. Tunnels do not count. */
+  readonly drained: boolean
   /** Cuts the connection. */
   destroy(): void
 }

@@ -364,7 +364,15 @@ test('drained patiently, an idle connection carries one more call, whose reply s
   const idle = await connect(t, port)
   idle.send(get('/1'))
   await idle.until('GET /1')
+  assert.deepEqual(
+    connections.map(({ drained }) => drained),
+    [false],
+  )
   for (const connection of connections) connection.drain(true)
+  assert.deepEqual(
+    connections.map(({ drained }) => drained),
+    [true],
+  )
   idle.send(get('/2'))
   assert.match(await idle.end(), /connection: close\r\n\r\nGET \/2/)
 })

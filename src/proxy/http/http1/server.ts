@@ -76,6 +76,10 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (this.#state === 'idle' && !patient) this.#close()
   }
 
+  get drained(): boolean {
+    return this.#draining !== 'no' && this.#state !== 'head' && this.#state !== 'call'
+  }
+
   destroy(): void {
     this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
   }
@@ -134,10 +138,10 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
         if (!this.#readHead()) return
       } else if (this.#request !== undefined && !this.#request.done) {
         if (this.#request.dropped) return this.#inbox.clear()
-        if (!this.#request.flowing) return this.#pause()
+        if (!this.#request.flowing) return this.#flow(false)
         this.#feed(this.#request)
       } else {
-        if (this.#inbox.length > limits.pipelinedBytes) this.#pause()
+        if (this.#inbox.length > limits.pipelinedBytes) this.#flow(false)
         return
       }
     }
@@ -243,7 +247,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (!this.#keepAlive || this.#draining !== 'no') return this.#close()
     this.#state = 'idle'
     this.#sinceMs = this.#parts.sweeper.nowMs
-    this.#unpause()
+    this.#flow(true)
     this.#work()
   }
 
@@ -278,7 +282,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   bodyWanted(): void {
     // Bytes that are here already first; then the socket's.
     if (this.#inbox.length > 0) this.#work()
-    if (this.#request?.paused !== true) this.#unpause()
+    if (this.#request?.paused !== true) this.#flow(true)
   }
 
   bodyCancelled(): void {
@@ -286,7 +290,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     // What the client still sends is dropped; the reply says `connection: close`.
     this.#keepAlive = false
     this.#inbox.clear()
-    this.#unpause()
+    this.#flow(true)
   }
 
   #feed(request: IncomingBody): void {
@@ -296,7 +300,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (taken === bytes.length) this.#inbox.clear()
     else this.#inbox.skip(taken)
     if (this.#peerEnded) this.#finishRequestIfEnded()
-    else if (request.paused) this.#pause() // at once: one more read would only have to be kept
+    else if (request.paused) this.#flow(false) // at once: one more read would only have to be kept
     if (request.trouble === undefined) return
     const fault = badRequest({ status: 400, cause: `the request body is broken: ${request.trouble}` })
     this.#inbox.clear()
@@ -359,19 +363,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#sinceMs = this.#parts.sweeper.nowMs
     this.#inbox.clear()
     this.#writer.end()
-    this.#unpause()
+    this.#flow(true)
   }
 
-  #pause(): void {
-    if (this.#paused) return
-    this.#paused = true
-    this.#socket.pause()
-  }
-
-  #unpause(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#socket.resume()
+  #flow(wanted: boolean): void {
+    if (this.#paused !== wanted) return
+    this.#paused = !wanted
+    if (wanted) this.#socket.resume()
+    else this.#socket.pause()
   }
 
   sweep(nowMs: number): void {

@@ -63,6 +63,10 @@ export class ServerStream implements StreamUser {
     this.#writeReply(this.#reply)
   }
 
+  get isTunnel(): boolean {
+    return this.#reply?.tunnel !== undefined
+  }
+
   /** How long no byte may pass, ms; 0: for ever. */
   get idleTimeoutMs(): number {
     return this.#exchange?.idleTimeoutMs ?? this.#host.parts.streamIdleTimeoutMs

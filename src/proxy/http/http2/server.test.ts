@@ -483,6 +483,37 @@ test('a drain says GOAWAY twice, serves what came before, refuses nothing that w
   assert.deepEqual([peer.ended(1), peer.ended(3), sources.has('/5')], [true, true, false])
 })
 
+test('drained patiently, it is drained when what came before the second GOAWAY is answered; a tunnel does not count', async (t) => {
+  const sources = new Map<string, ReturnType<typeof scripted>>()
+  const { port, connections } = await serve(t, (call) => {
+    if (call.method === 'CONNECT') {
+      const incoming: Body = { length: undefined, start() {}, resume() {}, cancel() {} }
+      return Promise.resolve({ status: 200, headers: [], body: emptyBody, tunnel: { incoming, send() {} } })
+    }
+    const source = scripted(undefined)
+    sources.set(call.path, source)
+    return Promise.resolve({ status: 200, headers: [], body: source.body })
+  })
+  const peer = await connectHttp2(t, port)
+  peer.send(peer.headers(1, { ':method': 'CONNECT', ':authority': 'far.example:443' }, false))
+  await peer.until(() => peer.heads.has(1))
+  const [connection] = connections
+  assert.equal(connection?.drained, false)
+  connection?.drain(true)
+  await peer.until(() => peer.count(frameType.goAway) === 1)
+  assert.equal(connection?.drained, false, 'more may be on its way')
+  peer.send(peer.get(3, '/3'))
+  await peer.until(() => peer.heads.has(3))
+  const ping = peer.frames.find((one) => one.type === frameType.ping)
+  peer.send(frame(frameType.ping, flag.ack, 0, ping?.payload))
+  await peer.until(() => peer.count(frameType.goAway) === 2)
+  assert.equal(connection?.drained, false, 'a call is under way')
+  sources.get('/3')?.sink().end()
+  await peer.until(() => peer.ended(3))
+  assert.equal(connection?.drained, true)
+  assert.equal(peer.ended(1), false)
+})
+
 test('CONNECT: what comes behind its head is for the tunnel, both ways, each with its own end', async (t) => {
   let asked = ''
   const { port, outcomes } = await serve(t, (call) => {

@@ -38,13 +38,22 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
     })
   }
 
-  drain(): void {
+  drain(patient: boolean): void {
     if (this.#drainingMs !== undefined || this.connection.stopped) return
     this.#drainingMs = this.parts.sweeper.nowMs
     // Streams that the client opens before it hears this are still served: their number is only known a round trip later.
     this.connection.goAway(maxWindow)
     this.connection.askForPong()
-    if (this.connection.streams.size === 0 && this.connection.lastStreamId > 0) this.#stopAccepting()
+    if (!patient && this.connection.streams.size === 0 && this.connection.lastStreamId > 0) this.#stopAccepting()
+  }
+
+  get drained(): boolean {
+    const { connection } = this
+    if (connection.stopped) return true
+    return (
+      this.#last !== Infinity &&
+      connection.streams.all().every(({ user }) => user instanceof ServerStream && user.isTunnel)
+    )
   }
 
   destroy(): void {
@@ -125,7 +134,7 @@ class ServerConnection implements Http2ServerConnection, Side, StreamHost {
       limitMs > 0 && nowMs - sinceMs >= limitMs + parts.sweeper.periodMs
     if (this.#drainingMs !== undefined && late(this.#drainingMs, drainStepMs)) this.#stopAccepting()
     if (connection.streams.size === 0) {
-      if (late(this.#idleMs, parts.idleTimeoutMs)) this.drain()
+      if (late(this.#idleMs, parts.idleTimeoutMs)) this.drain(false)
       return
     }
     for (const { user, activeMs } of connection.streams.all()) {
