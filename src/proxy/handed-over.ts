@@ -50,6 +50,7 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
   const held = new Map<string, Held>()
   const waiting = new Map<string, (one: Held) => void>()
   const homeless = new Map<string, Socket[]>()
+  let closed = false
   let spread: Pick<Spread, 'accepted' | 'given'> | undefined
   const isElsewhere = (address: Address, socket: Socket): boolean => spread?.accepted(address, socket) === true
   return {
@@ -113,13 +114,14 @@ export function createHandedOver(owner: SocketOwner): HandedOver {
       const one = held.get(key)
       if (one !== undefined) return receive(one, socket)
       const early = homeless.get(key) ?? []
-      if (early.length >= maxEarly) return void socket.destroy()
+      if (closed || early.length >= maxEarly) return void socket.destroy()
       homeless.set(key, [...early, socket])
     },
     spreadBy(by) {
       spread = by
     },
     close() {
+      closed = true
       for (const socket of [...homeless.values()].flat()) socket.destroy()
       for (const { server, early } of held.values()) {
         server.close(ignore)

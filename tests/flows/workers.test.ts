@@ -57,6 +57,13 @@ async function workersOf({ adminUrl }: { readonly adminUrl: string }): Promise<r
   return dump.workers
 }
 
+/** Two of them are there, and none is the one that was killed. */
+const startedAgain = (of: { readonly adminUrl: string }, killed: number | undefined): Promise<unknown> =>
+  until('it is started again', async () => {
+    const now = await workersOf(of)
+    return now.length === 2 && now.every(({ process }) => process !== killed)
+  })
+
 /** Status → how many, of `requests` on `connections`. */
 async function h2load(
   url: string,
@@ -137,10 +144,7 @@ test('workers: one is killed under load and nothing fails; configuration goes on
   process.kill(first?.process ?? 0, 'SIGKILL')
   await world.apply(route(marked))
   await load.more(200)
-  await until('it is started again', async () => {
-    const now = await workersOf(web)
-    return now.length === 2 && now.every(({ process }) => process !== first?.process)
-  })
+  await startedAgain(web, first?.process)
   assert.ok((await total(web, 'weft_requests_total')) >= counted, 'what was seen of it does not go back')
   const wanted = (await workersOf(edge)).map(({ revision }) => revision)
   assert.equal(new Set(wanted).size, 1, `in force everywhere: ${wanted.join()}`)
@@ -305,6 +309,7 @@ test('workers: what is captured in a namespace goes on, names and calls, while o
   const [first] = sidecarsOf(web.child.pid)
   process.kill(first ?? 0, 'SIGKILL')
   await more(20)
+  await startedAgain(web, first)
   for (const name of ['web', 'client']) {
     const { status, err } = await world.weft(['upgrade', name])
     assert.equal(status, 0, err)

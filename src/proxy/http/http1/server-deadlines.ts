@@ -8,7 +8,7 @@ export type State = 'idle' | 'head' | 'call' | 'tunnel' | 'closing' | 'closed'
 /** How long a peer may take to hear our last words, once they have left, before the connection is cut; ms. */
 const lingerMs = 2000
 
-/** An idle connection that is drained patiently is closed when no call came for this long, ms: whoever pools it hardly uses it. */
+/** An idle connection that is drained patiently is closed when no call came for this long since then, ms: whoever pools it hardly uses it. */
 const patientIdleMs = 5000
 
 /**

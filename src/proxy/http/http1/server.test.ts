@@ -377,6 +377,22 @@ test('drained patiently, an idle connection carries one more call, whose reply s
   assert.match(await idle.end(), /connection: close\r\n\r\nGET \/2/)
 })
 
+test('drained patiently in the middle of a reply that promised to keep the connection, it keeps it for one more call', async (t) => {
+  const { body, sink } = scripted(3)
+  const { port, connections } = await serve(t, (call) =>
+    call.path === '/1' ? Promise.resolve({ status: 200, headers: [], body }) : echo(call),
+  )
+  const client = await connect(t, port)
+  client.send(get('/1'))
+  await client.until('content-length: 3')
+  connections[0]?.drain(true)
+  sink().data(Buffer.from('abc'))
+  sink().end()
+  await client.until('abc')
+  client.send(get('/2'))
+  assert.match(await client.end(), /abcHTTP\/1\.1 200 OK[\s\S]*connection: close\r\n\r\nGET \/2/)
+})
+
 test('deadlines: head, idle, silent call', async (t) => {
   const slow = await serve(t, echo, { headersTimeoutMs: 30 })
   const dripping = await connect(t, slow.port)

@@ -73,7 +73,9 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
 
   drain(patient: boolean): void {
     this.#draining = patient ? 'patiently' : 'now'
-    if (this.#state === 'idle' && !patient) this.#close()
+    if (this.#state !== 'idle') return
+    if (patient) this.#sinceMs = this.#parts.sweeper.nowMs
+    else this.#close()
   }
 
   get drained(): boolean {
@@ -123,8 +125,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
 
   readonly #onClose = (): void => {
     if (this.#state === 'closed') return
-    const wasTunnel = this.#state === 'tunnel'
-    if (this.#state === 'call' || wasTunnel) this.#cut(clientGone('the connection was lost'))
+    if (this.#state === 'call' || this.#state === 'tunnel') this.#cut(clientGone('the connection was lost'))
     this.#state = 'closed'
     this.#inbox.clear()
     this.#parts.sweeper.remove(this)
@@ -238,13 +239,13 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   }
 
   #replyWritten(): void {
-    const request = this.#request
-    if (request !== undefined && !request.done) {
+    if (this.#isComing) {
       this.#keepAlive = false
-      request.cancel(answeredEarly)
+      this.#request?.cancel(answeredEarly)
     }
     this.#settle(this.#fault)
-    if (!this.#keepAlive || this.#draining !== 'no') return this.#close()
+    // Drained patiently, a client whose reply began before has not been told: it may send one more.
+    if (!this.#keepAlive || this.#draining === 'now') return this.#close()
     this.#state = 'idle'
     this.#sinceMs = this.#parts.sweeper.nowMs
     this.#flow(true)
@@ -390,7 +391,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     const patiently = this.#draining === 'patiently'
     const what = overdue(state, waitedMs, this.#parts, { ofCallMs: limitMs, patiently, comingMs })
     if (what === undefined) return
-    if (what === 'close') return this.#close()
+    // What has arrived by now is read before.
+    if (what === 'close') return void setImmediate(() => this.#state === 'idle' && this.#close())
     if (what === 'destroy') return void this.#socket.destroy()
     if (state === 'head') return void this.#refuse(what)
     return this.#reply === undefined ? this.#exchange?.cancel(what) : this.#cut(what)
