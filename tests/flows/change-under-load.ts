@@ -124,8 +124,13 @@ export async function changeUnderLoad(t: TestContext, { callers, ratePerSecond, 
   }
   await applyByCommand(world, [services, route(1), traffic(1), authorization(1)].join('---'))
   for (const client of clients) await world.curlUntil(client, 'http://web/edit/1', 200)
-  const loads = clients.map(({ proxy }) =>
-    startSteadyLoad('http://web/', { proxy, ratePerSecond: ratePerSecond / callers, tell: configurationOf }),
+  const loads = clients.map(({ proxy }, index) =>
+    startSteadyLoad('http://web/', {
+      proxy,
+      ratePerSecond: ratePerSecond / callers,
+      firstAfterMs: (1000 * index) / ratePerSecond,
+      tell: configurationOf,
+    }),
   )
   await settle(loads)
 

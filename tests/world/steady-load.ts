@@ -35,11 +35,14 @@ export function startSteadyLoad(
   {
     proxy,
     ratePerSecond,
+    firstAfterMs = 0,
     method = 'GET',
     tell = () => '',
   }: {
     proxy?: string
     ratePerSecond: number
+    /** Several that are started together should not send together. */
+    firstAfterMs?: number
     method?: string
     /** What is to be noted of every reply with status 200. */
     tell?: (reply: WholeReply) => string
@@ -85,7 +88,7 @@ export function startSteadyLoad(
       request.end()
     })
 
-  const startMs = performance.now()
+  const startMs = performance.now() + firstAfterMs
   let sent = 0
   const timer = setInterval(() => {
     for (; sent < ((performance.now() - startMs) * ratePerSecond) / 1000; sent++) {

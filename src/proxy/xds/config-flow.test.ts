@@ -179,10 +179,11 @@ test('bytes, types and names that make no sense are refused, and the next good r
   assert.deepEqual(portsOf(flow, 'own'), [1001])
 })
 
-test('a route table waits for its new cluster, in whatever order they come; its ACK waits too', async (t) => {
+test('a route table waits for its new cluster, in whatever order they come; its ACK waits too; the old one is kept for a while', async (t) => {
   const server = await testAdsServer(t)
   server.serve(mesh())
-  const flow = flowTo(t, server)
+  const clock = manualClock()
+  const flow = flowTo(t, server, { clock })
   await flow.ready
   assert.equal(await flow.demand(web), true)
   server.quiet()
@@ -195,14 +196,25 @@ test('a route table waits for its new cluster, in whatever order they come; its 
   })
   const early = server.answer(server.send('RDS', [routesTo(web, 'v2', '2')]))
   await server.subscription('CDS', 'v2')
+  // In the same breath: endpoints have the name of their cluster.
+  await server.subscription('EDS', 'v2')
   assert.equal(clusterOf(flow, web), web)
   await server.answer(server.send('CDS', [edsCluster('v2')]))
-  await server.subscription('EDS', 'v2')
   assert.equal(clusterOf(flow, web), web)
   assert.equal(await Promise.race([early.then(() => 'acknowledged'), Promise.resolve('open')]), 'open')
   server.send('EDS', [endpoints('v2', [9000])])
   assert.equal((await early).errorDetail, undefined)
   assert.equal(clusterOf(flow, web), 'v2')
+  // Back and forth, and nobody is asked.
+  for (const back of [web, 'v2']) {
+    assert.equal((await server.answer(server.send('RDS', [routesTo(web, back, `3 ${back}`)]))).errorDetail, undefined)
+    assert.equal(clusterOf(flow, web), back)
+  }
+  clock.advance(599_000)
+  flow.forgetUnused(new Set([web]), () => false)
+  assert.deepEqual([...flow.config.value.clusters.keys()], ['own', web, 'v2'])
+  clock.advance(1_000)
+  flow.forgetUnused(new Set([web]), () => false)
   const unsubscribed = await server.next((one) => one.resourceNamesUnsubscribe.includes(web), 'unsubscribe')
   assert.equal(unsubscribed.typeUrl, typeUrls.CDS)
   assert.deepEqual([...flow.config.value.clusters.keys()], ['own', 'v2'])

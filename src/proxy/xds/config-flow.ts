@@ -5,6 +5,7 @@ import type { AdsClient, AdsSource, Reception } from '../../xds/ads-client.ts'
 import type { XdsType } from '../../xds/type-urls.ts'
 import type { Place, ProxyConfig } from '../config.ts'
 import { createDemands } from './demands.ts'
+import { createLingering } from './lingering.ts'
 import { clustersOfTable, needsOfListener, secretsOfCluster } from './needs.ts'
 import { createResources, type GivenResources } from './resources.ts'
 import { isSdsSecret } from './sds-secret.ts'
@@ -65,6 +66,7 @@ export function createConfigFlow(parts: {
   const ready = Promise.withResolvers<void>()
   const demands = createDemands({ resources, warming, clock, gaveUp: () => advance() })
   demands.expect(parts.used ?? [])
+  const lingering = createLingering(clock)
   let awaited: { readonly type: XdsType; readonly names: readonly string[]; readonly inForce: () => void }[] = []
   let limit: { readonly atMs: number; readonly timer: Timer } | undefined
   let wanted = new Map<XdsType, ReadonlySet<string>>()
@@ -131,12 +133,19 @@ export function createConfigFlow(parts: {
       for (const name of named.clusters) clusters.add(name)
       for (const name of named.secrets) secrets.add(name)
     }
-    for (const table of [...routes.values(), ...warming.waitingTables().values()])
-      if (tables.has(table.name)) for (const name of clustersOfTable(table)) clusters.add(name)
+    const named = new Map<string, Set<string>>()
+    for (const table of [...routes.values(), ...warming.waitingTables().values()]) {
+      if (!tables.has(table.name)) continue
+      const those = named.get(table.name) ?? new Set()
+      for (const name of clustersOfTable(table)) those.add(name)
+      named.set(table.name, those)
+    }
+    for (const those of named.values()) for (const name of those) clusters.add(name)
+    for (const name of lingering.besides(named)) if (resources.held('CDS').has(name)) clusters.add(name)
     for (const name of foreign?.clusters === true ? resources.held('CDS').keys() : clusters) {
       const shape = resources.held('CDS').get(name)
-      // A cluster asked for on demand has endpoints of its own name in our mesh: asked for in the same breath.
-      if (shape === undefined && demands.has(name)) assignments.add(name)
+      // In our mesh a cluster has endpoints of its own name, as a rule: asked for in the same breath.
+      if (shape === undefined && foreign === undefined) assignments.add(name)
       // The loop comes to these too.
       for (const member of shape?.members ?? []) clusters.add(member)
       if (shape?.edsName !== undefined) assignments.add(shape.edsName)
@@ -181,7 +190,8 @@ export function createConfigFlow(parts: {
         const table = routes.get(name)
         return table === undefined ? [name] : clustersOfTable(table)
       }
-      if (demands.forget(used, (name) => isBusy(clustersOf(name)))) advance()
+      const gaveUp = demands.forget(used, (name) => isBusy(clustersOf(name)))
+      if (gaveUp || lingering.isOver) advance()
     },
     ready: ready.promise,
     renew: () => client.renew(),
