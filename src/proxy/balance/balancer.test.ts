@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, LoadBalancing, OutlierDetection } from '../config.ts'
+import type { Fault } from '../http/fault.ts'
 import { isFault } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
@@ -329,6 +330,30 @@ test('select: notes the endpoint, counts it as active until the end, reports the
       upstreamPrincipal: undefined,
     },
   )
+})
+
+test('select: a reply that breaks off is a failure of its endpoint, whatever its head said; of no other endpoint', async () => {
+  const states = createEndpointStates()
+  const balancer = build(cluster(endpoints(1)), manualClock(), states)
+  const state = states.clusters.get('default/web/80')?.endpoints.get('10.0.0.1:1')
+  assert.ok(state)
+  const service = select({ cluster: 'default/web/80', balancer, send: () => Promise.resolve(makeReply(200)) })
+  const failures = async (fault: Fault | undefined): Promise<number> => {
+    const call = makeCall()
+    await service(call)
+    call.end({ status: 200, fault })
+    return state.consecutive5xx
+  }
+  const broken = (port: number): Fault => ({
+    kind: 'truncated',
+    side: 'upstream',
+    retry: 'never',
+    endpoint: { host: '10.0.0.1', port },
+    cause: 'it closed the connection',
+  })
+  assert.deepEqual([await failures(broken(1)), await failures(broken(1))], [1, 2])
+  assert.equal(await failures(undefined), 0)
+  assert.deepEqual([await failures(broken(1)), await failures(broken(2))], [1, 0])
 })
 
 test('select: a fault ends the attempt at once, a bug too; the client leaving says nothing about the endpoint', async () => {

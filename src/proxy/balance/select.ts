@@ -1,3 +1,4 @@
+import type { Address } from '../../base/address.ts'
 import { grpcStatus } from '../../base/grpc.ts'
 import type { Cluster } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
@@ -27,7 +28,8 @@ export interface SelectParts {
 
 /**
  * The innermost decision: picks the endpoint, notes it in the call's trace, counts the call there as active until it ends (or this
- * attempt fails), and tells outlier detection how it went. No endpoint: fault `no-endpoint`. Counts `trace.attempts` up.
+ * attempt fails), and tells outlier detection how it went: an error at its head, anything else at its end, since a reply that breaks off is a
+ * failure too. No endpoint: fault `no-endpoint`. Counts `trace.attempts` up.
  */
 export function select(parts: SelectParts): Service {
   const { cluster, balancer, send, furtherPicks, avoidPrioritiesEvery, overrideHeaders } = parts
@@ -56,7 +58,8 @@ export function select(parts: SelectParts): Service {
       (answer) => {
         const verdict = verdictOf(answer)
         if (verdict !== undefined) {
-          owner.report(state, verdict)
+          // A good head is not yet a good reply.
+          if (verdict !== 'success') owner.report(state, verdict)
           timed?.(state, balancer.nowMs() - sentMs, verdict)
         } else if (isFault(answer) && answer.kind === 'outrun') {
           // Others were quicker: it is at least as slow as that.
@@ -64,7 +67,13 @@ export function select(parts: SelectParts): Service {
         }
         if (isFault(answer)) state.activeCalls--
         else {
-          call.onEnd(() => void state.activeCalls--)
+          call.onEnd(({ fault }) => {
+            state.activeCalls--
+            if (verdict !== 'success') return
+            const isBroken = fault?.kind === 'truncated' && isAt(state, fault.endpoint)
+            owner.report(state, isBroken ? 'local-failure' : 'success')
+            if (isBroken) timed?.(state, balancer.nowMs() - sentMs, 'local-failure')
+          })
           if (reported !== undefined) return hearReports(answer, (report) => reported(state, report))
         }
         return answer
@@ -76,6 +85,9 @@ export function select(parts: SelectParts): Service {
     )
   }
 }
+
+const isAt = ({ endpoint }: EndpointState, { host, port }: Address): boolean =>
+  endpoint.address.port === port && endpoint.address.host === host
 
 /** Where the call's session is, unless that has failed this call already. */
 function ofSession({ session, trace }: Call, balancer: Balancer): EndpointState | undefined {
