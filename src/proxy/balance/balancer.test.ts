@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, LoadBalancing, OutlierDetection } from '../config.ts'
+import { emptyBody } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
 import { isFault } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
@@ -354,6 +355,16 @@ test('select: a reply that breaks off is a failure of its endpoint, whatever its
   assert.deepEqual([await failures(broken(1)), await failures(broken(1))], [1, 2])
   assert.equal(await failures(undefined), 0)
   assert.deepEqual([await failures(broken(1)), await failures(broken(2))], [1, 0])
+  // Who closes a WebSocket without a word has done what it was asked to.
+  const tunnel = { incoming: emptyBody, send() {} }
+  const upgraded = makeCall()
+  await select({
+    cluster: 'default/web/80',
+    balancer,
+    send: () => Promise.resolve({ ...makeReply(101), tunnel }),
+  })(upgraded)
+  upgraded.end({ status: 101, fault: broken(1) })
+  assert.equal(state.consecutive5xx, 0)
 })
 
 test('select: a fault ends the attempt at once, a bug too; the client leaving says nothing about the endpoint', async () => {

@@ -57,9 +57,10 @@ export function select(parts: SelectParts): Service {
     return send(call, state, owner.cluster).then(
       (answer) => {
         const verdict = verdictOf(answer)
+        // A good head is not yet a good reply; of a tunnel it is all that there is to judge.
+        const isOpen = verdict === 'success' && !isFault(answer) && answer.tunnel === undefined
         if (verdict !== undefined) {
-          // A good head is not yet a good reply.
-          if (verdict !== 'success') owner.report(state, verdict)
+          if (!isOpen) owner.report(state, verdict)
           timed?.(state, balancer.nowMs() - sentMs, verdict)
         } else if (isFault(answer) && answer.kind === 'outrun') {
           // Others were quicker: it is at least as slow as that.
@@ -69,7 +70,7 @@ export function select(parts: SelectParts): Service {
         else {
           call.onEnd(({ fault }) => {
             state.activeCalls--
-            if (verdict !== 'success') return
+            if (!isOpen) return
             const isBroken = fault?.kind === 'truncated' && isAt(state, fault.endpoint)
             owner.report(state, isBroken ? 'local-failure' : 'success')
             if (isBroken) timed?.(state, balancer.nowMs() - sentMs, 'local-failure')
