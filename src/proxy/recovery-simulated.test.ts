@@ -12,24 +12,12 @@ import { isFault, stack, type Reply } from './http/service.ts'
 import { makeCall, makeReply } from './http/testing/fake-call.ts'
 import { createRetryBudget } from './recovery/budget.ts'
 import { retry } from './recovery/retry.ts'
-import { buildCluster } from './testing/build-config.ts'
+import { buildCluster, outlierRules } from './testing/build-config.ts'
 
 // Balancing, outlier detection, retries and their budget together, over manual time and with seeded chance. The same by real processes:
 // tests/flows/recovery-bounds.long.test.ts.
 
-const outlierDetection: OutlierDetection = {
-  consecutive5xx: { limit: 5, enforcingPercent: 100 },
-  consecutiveGatewayFailure: { limit: 5, enforcingPercent: 0 },
-  consecutiveLocalOriginFailure: { limit: 5, enforcingPercent: 100 },
-  split: false,
-  baseEjectionMs: 30_000,
-  maxEjectionMs: 300_000,
-  jitterMs: 0,
-  maxEjectionPercent: 50,
-  passedCheckReturns: true,
-  alwaysEjectOne: true,
-  intervalMs: 10_000,
-}
+const rules: OutlierDetection = { ...outlierRules, maxEjectionPercent: 50 }
 const policy: RetryPolicy = {
   retries: 2,
   on: new Set(['connect-failure', 'refused-stream', 'reset-before-request']),
@@ -73,14 +61,14 @@ interface Outcome {
 }
 
 /** One call a millisecond for three seconds, of which the second one finds `sick` of four endpoints ill. The first two are the near ones. */
-async function simulate(ill: Ill, sick: readonly number[], rules = outlierDetection): Promise<Outcome> {
+async function simulate(ill: Ill, sick: readonly number[], outlierDetection = rules): Promise<Outcome> {
   const clock = manualClock(1)
   const random = seeded(11)
   const wheel = createTimerWheel(clock, 1)
   const plain = buildCluster(
     'web',
     [1, 2, 3, 4].map((port) => ({ host: '10.0.0.1', port })),
-    { outlierDetection: rules, loadBalancing: { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 } },
+    { outlierDetection, loadBalancing: { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 } },
   )
   const cluster = {
     ...plain,
@@ -165,8 +153,8 @@ for (const [name, ill] of Object.entries(ills) as [keyof typeof ills, Ill][]) {
 }
 
 test('simulation: half of the near zone is dead: 70 % of the calls stay, the rest goes to the next, and none fails', async () => {
-  const rules = { ...outlierDetection, consecutive5xx: { limit: 1, enforcingPercent: 100 } }
-  const { failed, shares } = await simulate(ills.killed, [1], rules)
+  const atOnce = { ...rules, consecutive5xx: { limit: 1, enforcingPercent: 100 } }
+  const { failed, shares } = await simulate(ills.killed, [1], atOnce)
   assert.equal(failed, 0)
   const near = (shares.get(2) ?? 0) / [...shares.values()].reduce((sum, one) => sum + one, 0)
   assert.ok(near > 0.62 && near < 0.78, `${near}`)

@@ -5,7 +5,7 @@ import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, LoadBalancing } from '../config.ts'
 import { isFault } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
-import { buildCluster, buildEndpoint } from '../testing/build-config.ts'
+import { buildCluster, buildEndpoint, ejectAtOnce } from '../testing/build-config.ts'
 import { createAggregateBalancer, membersOf } from './aggregate-balancer.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
 import { createEndpointStates } from './endpoint-state.ts'
@@ -68,20 +68,7 @@ test('a retry may leave out the levels that were tried', () => {
 })
 
 test('what a call shows of an endpoint is told to its own cluster, which is what it is sent with', async () => {
-  const outlierDetection = {
-    consecutive5xx: { limit: 1, enforcingPercent: 100 },
-    consecutiveGatewayFailure: { limit: 1, enforcingPercent: 0 },
-    consecutiveLocalOriginFailure: { limit: 1, enforcingPercent: 0 },
-    split: false,
-    baseEjectionMs: 30_000,
-    maxEjectionMs: 30_000,
-    jitterMs: 0,
-    maxEjectionPercent: 100,
-    passedCheckReturns: true,
-    alwaysEjectOne: true,
-    intervalMs: 10_000,
-  }
-  const a = cluster('a', [endpoint(1), endpoint(2)], { outlierDetection })
+  const a = cluster('a', [endpoint(1), endpoint(2)], { outlierDetection: ejectAtOnce })
   const b = cluster('b', [endpoint(3)])
   const balancer = aggregate(a, b)
   const seen: string[] = []

@@ -2,28 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
-import type { Cluster, Endpoint, LoadBalancing, OutlierDetection } from '../config.ts'
+import type { Cluster, Endpoint, LoadBalancing } from '../config.ts'
 import { emptyBody } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
 import { isFault } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { outlierRules } from '../testing/build-config.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
 import { createEndpointStates } from './endpoint-state.ts'
 import { select } from './select.ts'
 
-const outlierDetection: OutlierDetection = {
-  consecutive5xx: { limit: 5, enforcingPercent: 100 },
-  consecutiveGatewayFailure: { limit: 5, enforcingPercent: 0 },
-  consecutiveLocalOriginFailure: { limit: 5, enforcingPercent: 100 },
-  split: false,
-  baseEjectionMs: 30_000,
-  maxEjectionMs: 300_000,
-  jitterMs: 0,
-  maxEjectionPercent: 10,
-  passedCheckReturns: true,
-  alwaysEjectOne: true,
-  intervalMs: 10_000,
-}
 const endpoint = (port: number, more: Partial<Endpoint> = {}): Endpoint => ({
   address: { host: '10.0.0.1', port },
   weight: 1,
@@ -46,7 +34,7 @@ const cluster = (of: readonly Endpoint[], more: Partial<Cluster> = {}): Cluster 
   limits: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1, retryBudgetPercent: 20, minRetryConcurrency: 3 },
   upstreamProtocol: 'http/1.1',
   idleTimeoutMs: 0,
-  outlierDetection,
+  outlierDetection: outlierRules,
   panicThresholdPercent: 0,
   origin: undefined,
   ...more,

@@ -1,4 +1,4 @@
-import type { Address } from '../../base/address.ts'
+import { formatAddress } from '../../base/address.ts'
 import { grpcStatus } from '../../base/grpc.ts'
 import type { Cluster } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
@@ -71,7 +71,7 @@ export function select(parts: SelectParts): Service {
           call.onEnd(({ fault }) => {
             state.activeCalls--
             if (!isOpen) return
-            const isBroken = fault?.kind === 'truncated' && isAt(state, fault.endpoint)
+            const isBroken = fault?.kind === 'truncated' && formatAddress(fault.endpoint) === state.address
             owner.report(state, isBroken ? 'local-failure' : 'success')
             if (isBroken) timed?.(state, balancer.nowMs() - sentMs, 'local-failure')
           })
@@ -86,9 +86,6 @@ export function select(parts: SelectParts): Service {
     )
   }
 }
-
-const isAt = ({ endpoint }: EndpointState, { host, port }: Address): boolean =>
-  endpoint.address.port === port && endpoint.address.host === host
 
 /** Where the call's session is, unless that has failed this call already. */
 function ofSession({ session, trace }: Call, balancer: Balancer): EndpointState | undefined {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { seeded } from '../../base/random.ts'
 import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Cluster, Endpoint, ZoneAware } from '../config.ts'
-import { buildCluster, buildEndpoint } from '../testing/build-config.ts'
+import { buildCluster, buildEndpoint, ejectAtOnce } from '../testing/build-config.ts'
 import { createBalancer, type Balancer } from './balancer.ts'
 import { createEndpointStates } from './endpoint-state.ts'
 
@@ -115,22 +115,14 @@ test('other levels, weighted localities and hashes know of no zones; where nothi
 })
 
 test('when a peer is ejected or comes back the shares are reckoned anew', () => {
-  const outlierDetection = {
-    consecutive5xx: { limit: 1, enforcingPercent: 100 },
-    consecutiveGatewayFailure: { limit: 1, enforcingPercent: 0 },
-    consecutiveLocalOriginFailure: { limit: 1, enforcingPercent: 0 },
-    split: false,
-    baseEjectionMs: 30_000,
-    maxEjectionMs: 30_000,
-    jitterMs: 0,
-    maxEjectionPercent: 100,
-    passedCheckReturns: true,
-    alwaysEjectOne: true,
-    intervalMs: 10_000,
-  }
   const clock = manualClock()
   const states = createEndpointStates()
-  const own = createBalancer(cluster('own', spread({ a: 2, b: 2 }), { outlierDetection }), states, seeded(1), clock)
+  const own = createBalancer(
+    cluster('own', spread({ a: 2, b: 2 }), { outlierDetection: ejectAtOnce }),
+    states,
+    seeded(1),
+    clock,
+  )
   const up = cluster('up', spread({ a: 1, b: 3 }), { zoneAware: { enabledPercent: 100, minEndpoints: 1 } })
   const balancer = createBalancer(up, states, seeded(5), clock, { locality: 'eu/a', peers: own })
   near(percents(balancer), { a: 50, b: 50 })

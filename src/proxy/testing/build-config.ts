@@ -7,6 +7,7 @@ import type {
   HttpFilter,
   HttpTerminal,
   Listener,
+  OutlierDetection,
   ProxyConfig,
   RetryPolicy,
   RouteTable,
@@ -75,6 +76,36 @@ export const buildEndpoint = (address: Address, transport = ''): Endpoint => ({
   transport,
   workload: undefined,
 })
+
+/** Ejects after five failures in a row, at most a tenth of the endpoints and one in any case: Envoy's defaults. */
+export const outlierRules: OutlierDetection = {
+  consecutive5xx: { limit: 5, enforcingPercent: 100 },
+  consecutiveGatewayFailure: { limit: 5, enforcingPercent: 0 },
+  consecutiveLocalOriginFailure: { limit: 5, enforcingPercent: 100 },
+  split: false,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  jitterMs: 0,
+  maxEjectionPercent: 10,
+  passedCheckReturns: true,
+  alwaysEjectOne: true,
+  intervalMs: 10_000,
+}
+
+/** Ejects after the first failure, for half a minute. */
+export const ejectAtOnce: OutlierDetection = {
+  consecutive5xx: { limit: 1, enforcingPercent: 100 },
+  consecutiveGatewayFailure: { limit: 1, enforcingPercent: 0 },
+  consecutiveLocalOriginFailure: { limit: 1, enforcingPercent: 0 },
+  split: false,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 30_000,
+  jitterMs: 0,
+  maxEjectionPercent: 100,
+  passedCheckReturns: true,
+  alwaysEjectOne: true,
+  intervalMs: 10_000,
+}
 
 /** A cluster; with `peerIds` its endpoints speak mTLS and must prove one of them. */
 export const buildCluster = (

@@ -137,10 +137,12 @@ export function createConfigFlow(parts: {
     for (const table of [...routes.values(), ...warming.waitingTables().values()]) {
       if (!tables.has(table.name)) continue
       const those = named.get(table.name) ?? new Set()
-      for (const name of clustersOfTable(table)) those.add(name)
       named.set(table.name, those)
+      for (const name of clustersOfTable(table)) {
+        those.add(name)
+        clusters.add(name)
+      }
     }
-    for (const those of named.values()) for (const name of those) clusters.add(name)
     for (const name of lingering.besides(named)) if (resources.held('CDS').has(name)) clusters.add(name)
     for (const name of foreign?.clusters === true ? resources.held('CDS').keys() : clusters) {
       const shape = resources.held('CDS').get(name)
