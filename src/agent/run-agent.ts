@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isUdp } from '../base/app-protocol.ts'
-import { settleHeap } from '../base/heap.ts'
+import { settleMemory } from '../base/memory.ts'
 import { answerQuestion, defaultFinishMs } from './answer-question.ts'
 import { openHostCapture, type CaptureSockets } from './capture/host/host-capture.ts'
 import { openNamespace, type Namespace } from './capture/namespace/namespace.ts'
@@ -146,7 +146,7 @@ async function runRegistered(options: AgentOptions, parts: AgentParts, ground: G
     const up = await Promise.race([sidecar.ready, stop.asked])
     if (typeof up === 'number') return up
     if ('failed' in up) return refused(`the sidecar did not start: ${up.failed}`)
-    settleHeap(clock)
+    settleMemory(clock)
     return await runProgram(options, parts, { member, listeners, namespace, stop, session, sidecar })
   } finally {
     member.close()
@@ -179,10 +179,9 @@ async function startProxy(
   })
 }
 
-/** The original destination of a captured connection is asked of the kernel by `node:ffi`, which warns that it is new. */
 const forkParts = ({ sidecarScript, sidecarFlags, env, output }: AgentParts): ForkParts => ({
   script: sidecarScript ?? ownSidecarScript(),
-  flags: [...(sidecarFlags ?? []), '--disable-warning=ExperimentalWarning'],
+  flags: sidecarFlags ?? [],
   env,
   ...(output === undefined ? {} : { output }),
 })

@@ -13,6 +13,7 @@ import { startSidecar } from '../agent/start-sidecar.ts'
 import { bindSocket, type HeldSocket } from '../agent/sockets.ts'
 import { listenForStop, type StopSignals } from '../agent/stop-signals.ts'
 import { formatAddress } from '../base/address.ts'
+import { settleMemory } from '../base/memory.ts'
 import { startHealth, type Health } from './health.ts'
 import { loopbackOf } from './loopback.ts'
 import type { GatewayOptions } from './options.ts'
@@ -182,6 +183,7 @@ async function runAt(options: GatewayOptions, parts: AgentParts, ground: Ground)
   try {
     const up = await Promise.race([sidecar.ready, stop.asked])
     if (typeof up === 'object' && 'failed' in up) return refused(`the proxy did not start: ${up.failed}`)
+    settleMemory(clock)
     await stop.asked
     health?.set(false)
     // Whoever chooses among instances hears of it before connections are refused.

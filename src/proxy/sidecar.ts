@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
-import { settleHeap } from '../base/heap.ts'
+import { settleMemory } from '../base/memory.ts'
 import { guardProgram } from './guard-program.ts'
 import { createSidecar } from './run-sidecar.ts'
 import type { ToSidecar } from './sidecar-messages.ts'
@@ -20,7 +20,7 @@ const sidecar = createSidecar({
   tell(message) {
     // Fails when the agent is gone; 'disconnect' tells.
     if (process.connected) process.send?.(message, () => {})
-    if (message.kind === 'ready') settleHeap(systemClock)
+    if (message.kind === 'ready') settleMemory(systemClock)
   },
   pass(message, handle, done) {
     // A handle goes as it is; the types know only sockets.

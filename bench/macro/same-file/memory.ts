@@ -14,7 +14,7 @@ import { webServer } from './scenarios.ts'
 export interface Memory {
   readonly name: string
   readonly version: string
-  /** After its first request. */
+  /** Five seconds after its start, and after its first request. */
   readonly idle: number
   /** With so many clients, each of which has asked once and keeps its connection; ten seconds later. */
   readonly withConnections: number
@@ -22,6 +22,7 @@ export interface Memory {
 
 export const connections = 1000
 const settleMs = 10_000
+const idleMs = 5_000
 
 /** One request over a connection that stays. */
 async function ask(port: number): Promise<Socket> {
@@ -49,6 +50,7 @@ export async function measureMemory(say: (line: string) => void): Promise<readon
       const places = { dir, backendPort, certificates: makeCertificates(dir) }
       const started = await startProxies(contender, { protocol: 'h2', mtls: false }, places)
       const pid = started.proxies[0]?.pids[0] ?? 0
+      await sleep(idleMs)
       const sockets = [await ask(started.port)]
       const idle = residentMb(pid)
       while (sockets.length < connections) sockets.push(await ask(started.port))

@@ -4,7 +4,7 @@ import { formatAddress, parseAddress, type Address } from '../../base/address.ts
 import { systemClock } from '../../base/clock.ts'
 import { logLevels, textLog, type LogLevel } from '../../base/log.ts'
 import { systemRandom } from '../../base/random.ts'
-import { settleHeap } from '../../base/heap.ts'
+import { settleMemory } from '../../base/memory.ts'
 import { bootstrapSource, type BootstrapParts } from '../../proxy/xds/bootstrap-flow.ts'
 import { decodeBootstrap, type Bootstrap } from '../../proxy/xds/decode-bootstrap.ts'
 import type { BareWorkers, BareWorkersParts } from '../../agent/workers/run-bare-workers.ts'
@@ -61,7 +61,7 @@ export async function proxy(flags: ProxyFlags, terminal: Terminal): Promise<numb
   if (typeof first === 'object') {
     if ('failed' in first) return fail(terminal, first.failed)
     const on = first.listeners.map(formatAddress).join(', ')
-    settleHeap(systemClock)
+    settleMemory(systemClock)
     log.info('serving', { on, ...(first.admin && { admin: formatAddress(first.admin) }) })
   }
   log.info('stopping', { signal: await asked })

@@ -1,6 +1,7 @@
 import os from 'node:os'
 import { parseAddress } from '../../base/address.ts'
 import { systemClock } from '../../base/clock.ts'
+import { settleMemory } from '../../base/memory.ts'
 import { logLevels, textLog, type LogLevel } from '../../base/log.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Info, ResourceList } from '../../control/api/contract.ts'
@@ -63,6 +64,7 @@ async function serve(
   } catch (error) {
     return fail(terminal, whyNot(error, options))
   }
+  settleMemory(systemClock)
   const asked = signalled()
   terminal.out(greeting({ info: controlPlane.info, dataDir, options, user: userName(), isDefault }))
   const plain = await permissive(dataDir)

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../../base/address.ts'
 import { formatIp } from '../../base/ip-prefix.ts'
+import { systemLibrary } from '../../base/system-library.ts'
 import { fileDescriptor } from './handles.ts'
 
 /**
@@ -25,9 +26,10 @@ const longestSocketAddress = 28
 type Reader = (fd: number, level: number) => Address | undefined
 let reader: Reader | undefined
 
-/** Node has no call for this option: libc's own, by `node:ffi`, loaded when it is first needed. */
+/** Node has no call for this option. */
 function createReader(): Reader {
-  const ffi = process.getBuiltinModule('node:ffi')
+  const ffi = systemLibrary()
+  if (ffi === undefined) return () => undefined
   const { functions } = ffi.dlopen(null, {
     getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
   })

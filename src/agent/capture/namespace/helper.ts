@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import { systemClock } from '../../../base/clock.ts'
+import { settleMemory } from '../../../base/memory.ts'
 import { findCommand } from '../../program.ts'
 import { performCheck } from '../../readiness-check.ts'
 import { boundTcp, boundUdp, openTcp } from './inside-sockets.ts'
@@ -146,5 +147,7 @@ async function handOut(): Promise<void> {
 }
 
 const sentence = await setUp()
-if (sentence === undefined) await handOut()
-else send({ kind: 'failed', sentence }, undefined, () => process.exit(1))
+if (sentence === undefined) {
+  await handOut()
+  settleMemory(systemClock)
+} else send({ kind: 'failed', sentence }, undefined, () => process.exit(1))

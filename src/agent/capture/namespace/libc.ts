@@ -1,7 +1,9 @@
 // What Node has no call for, from Linux's own library by `node:ffi`: sockets that take what was sent to others, and that answer in their
 // name. Constants are those of Linux on x64 and arm64.
 
-const ffi = process.getBuiltinModule('node:ffi')
+import { systemLibrary } from '../../../base/system-library.ts'
+
+const ffi = requireLibrary()
 const { functions: libc } = ffi.dlopen(null, {
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
@@ -11,6 +13,13 @@ const { functions: libc } = ffi.dlopen(null, {
   recvmsg: { arguments: ['i32', 'pointer', 'i32'], return: 'i64' },
   sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
 })
+
+/** Throws when there is none: then nothing of this module can be used. */
+function requireLibrary(): NonNullable<ReturnType<typeof systemLibrary>> {
+  const library = systemLibrary()
+  if (library === undefined) throw new Error('this Node has no module for system calls (node:ffi)')
+  return library
+}
 
 export type Family = 4 | 6
 

@@ -52,7 +52,7 @@ const flags: Readonly<Record<NamespaceKind, readonly string[]>> = {
 }
 
 /** Small, since there is one beside every program. */
-const nodeFlags = ['--max-old-space-size=32', '--max-semi-space-size=1', '--v8-pool-size=1', '--no-warnings']
+const nodeFlags = ['--max-old-space-size=32', '--max-semi-space-size=1', '--v8-pool-size=1']
 
 /** What the helper itself needs; the program's environment comes later. */
 const passedOn = ['PATH', 'TMPDIR', 'NODE_V8_COVERAGE']
