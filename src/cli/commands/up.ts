@@ -11,6 +11,7 @@ import { dataDirOf, findPlace } from '../client/place.ts'
 import { lockDataDir } from '../data-dir-lock.ts'
 import { readUpOptions, type UpFlags, type UpOptions } from '../options/up-options.ts'
 import { listAt, textAt } from '../print/plain.ts'
+import { tellReady } from '../service-manager.ts'
 import { signalled } from '../signals.ts'
 import { fail, misused, status, type Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
@@ -72,6 +73,7 @@ async function serve(
     terminal.out(
       'Plain text is still taken from callers without a sidecar (PERMISSIVE). To refuse it: a PeerAuthentication with mode STRICT.\n',
     )
+  await tellReady(terminal.env, (problem) => log.warn(problem))
   const signal = await asked
   log.info('stopping', { signal })
   await controlPlane.stop()
