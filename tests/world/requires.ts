@@ -12,11 +12,14 @@ export type Need =
   | 'h2spec'
   | 'ip'
   | 'nft'
+  | 'nsenter'
   | 'openssl'
   | 'prlimit'
   | 'python3'
   | 'setpriv'
+  | 'systemctl'
   | 'unshare'
+  | 'useradd'
   | 'root'
   | 'linux'
 
@@ -29,11 +32,14 @@ const remedies: Readonly<Record<Need, string>> = {
   h2spec: 'go install github.com/summerwind/h2spec/cmd/h2spec@latest, and put it on the path',
   ip: 'install iproute2',
   nft: 'install nftables',
+  nsenter: 'install util-linux',
   openssl: 'install openssl',
   prlimit: 'install util-linux',
   python3: 'install python3',
   setpriv: 'install util-linux',
+  systemctl: 'install systemd; it need not run',
   unshare: 'install util-linux',
+  useradd: 'install passwd',
   root: 'run the tests as root (network namespaces need it)',
   linux: 'run the tests on Linux',
 }
