@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 /** As much as one read takes: with 64 KiB a download cost half as much again (`npm run bench -- tcp`). */
-const roomBytes = 131_072
+export const roomBytes = 131_072
 /** What `takeBlock` gives. */
 export const blockBytes = 16_384
 const mostBlocks = 64

@@ -1,15 +1,13 @@
 import type { Socket } from 'node:net'
 import { formatAddress } from '../base/address.ts'
-import { kept, readShared } from '../base/shared-reads.ts'
-import type { Swept } from '../base/sweeper.ts'
 import { xxHash64 } from '../base/xx-hash.ts'
 import { meshAlpn, meshTcpAlpn } from '../xds/names.ts'
 import { dynamicEndpoint } from './along-route.ts'
 import type { Address } from '../base/address.ts'
 import type { Cluster, Endpoint, TcpTerminal, WeightedCluster } from './config.ts'
-import { batchBytes, takeBatch, writeBatch } from './http/batch.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
+import { joinSockets } from './join-sockets.ts'
 import { originalPlace } from './original-place.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
@@ -78,10 +76,10 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
     socket.destroy()
     return over({ ...where, received: 0, sent: 0, fault: clientGone })
   }
-  join(downstream, socket, parts, () => {
-    const { bytesRead, bytesWritten } = downstream
-    over({ ...where, upstreamPrincipal: principal, received: bytesRead, sent: bytesWritten, fault: undefined })
-  })
+  const { idleTimeoutMs, maxDurationMs } = plan
+  joinSockets(downstream, socket, { idleTimeoutMs, maxDurationMs, sweeper: shared.sweeper }, (carried) =>
+    over({ ...where, upstreamPrincipal: principal, ...carried, fault: undefined }),
+  )
 }
 
 const clientGone: Fault = {
@@ -149,50 +147,3 @@ export function rawAlpn({ transports }: Cluster, { transport }: Endpoint): reado
   const secure = transports.get(transport)
   return secure?.alpn.includes(meshAlpn) === true ? [meshTcpAlpn] : undefined
 }
-
-/** Copies both ways until both ends have come; a break on one side breaks the other. */
-function join(downstream: Socket, upstream: Socket, { plan, shared }: TcpParts, closed: () => void): void {
-  const { idleTimeoutMs, maxDurationMs = 0 } = plan
-  const { sweeper } = shared
-  const startedMs = sweeper.nowMs
-  let moved = 0
-  let movedMs = startedMs
-  const deadline: Swept = {
-    sweep(nowMs) {
-      const now = downstream.bytesRead + downstream.bytesWritten
-      if (now !== moved) [moved, movedMs] = [now, nowMs]
-      else if (idleTimeoutMs > 0 && nowMs - movedMs >= idleTimeoutMs + sweeper.periodMs) downstream.destroy()
-      if (maxDurationMs > 0 && nowMs - startedMs >= maxDurationMs) downstream.destroy()
-    },
-  }
-  let left = 2
-  const onClose = (other: Socket) => (failed: boolean) => {
-    // A clean end has been passed on by `copy`; anything else is passed on as a break.
-    if (failed || !other.writableEnded) other.destroy()
-    if (--left > 0) return
-    sweeper.remove(deadline)
-    closed()
-  }
-  sweeper.add(deadline)
-  downstream.on('error', ignore).on('close', onClose(upstream))
-  upstream.on('error', ignore).on('close', onClose(downstream))
-  copy(downstream, upstream)
-  copy(upstream, downstream)
-}
-
-/** Everything that comes, at the pace of who takes it, and the end behind it. */
-function copy(from: Socket, to: Socket): void {
-  readShared(from, (chunk) => {
-    if (chunk.length > batchBytes) to.write(kept(chunk))
-    else {
-      const batch = takeBatch()
-      writeBatch(to, batch, chunk.copy(batch))
-    }
-    if (to.writableNeedDrain) from.pause()
-  })
-  to.on('drain', () => from.resume())
-  from.on('end', () => to.end())
-  from.resume()
-}
-
-const ignore = (): void => {}

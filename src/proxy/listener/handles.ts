@@ -1,5 +1,6 @@
 import dgram from 'node:dgram'
 import net from 'node:net'
+import tls from 'node:tls'
 
 // All that we know of Node's own handles, which its types do not tell: the only place of the proxy.
 
@@ -7,6 +8,11 @@ import net from 'node:net'
 export function fileDescriptor(socket: net.Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null }
   return handle?.fd === undefined || handle.fd < 0 ? undefined : handle.fd
+}
+
+/** The descriptor of a TCP connection whose bytes are what its programs say: undefined for TLS, for Unix sockets, and when it is closed. */
+export function plainDescriptor(socket: net.Socket): number | undefined {
+  return socket instanceof tls.TLSSocket || socket.remoteFamily === undefined ? undefined : fileDescriptor(socket)
 }
 
 /**

@@ -56,7 +56,7 @@ export const idHeader = 'x-id'
 /** Header that says what the backend shall do. */
 export const doHeader = 'x-do'
 
-/** Starts a, b, c (HTTP/1.1), h2 (HTTP/2 without TLS), tcp-a, tcp-b (say their name, then echo) and those with TLS. */
+/** Starts a, b, c (HTTP/1.1), h2 (HTTP/2 without TLS), tcp-a, tcp-b (say their name, then echo; "reset" resets them) and those with TLS. */
 export async function startBackends(
   t: TestContext,
   pair: { readonly keyPem: string; readonly chainPem: string; readonly trustPem: string },
@@ -131,7 +131,8 @@ export async function startBackends(
       net.createServer({ allowHalfOpen: true }, (socket) => {
         socket.on('error', () => {})
         socket.write(`${name}:`)
-        socket.pipe(socket)
+        socket.on('data', (chunk) => void (chunk.includes('reset') ? socket.resetAndDestroy() : socket.write(chunk)))
+        socket.on('end', () => socket.end())
       }),
     )
   }
