@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { startCurlLoad } from '../world/curl.ts'
+import { readmeBlocks } from '../world/readme-blocks.ts'
 import { requires } from '../world/requires.ts'
 import { bootMachine, type SystemdMachine } from '../world/systemd-machine.ts'
 import { until } from '../world/until.ts'
@@ -36,14 +37,6 @@ test('the systemd units are what systemd understands', (t) => {
   fs.appendFileSync(path.join(dir, 'weft.service'), 'Unknown\n[Service]\nKillMode=gently\n')
   assert.match(ask(t, '', ['systemd-analyze', 'verify', '--man=no', ...units]) ?? '', /weft\.service/, 'it does look')
 })
-
-/** The commands of a section of deploy/README.md, block by block, as an administrator would copy them. */
-function blocksOf(section: string): readonly string[] {
-  const readme = fs.readFileSync(path.join(deploy, 'README.md'), 'utf8')
-  const [, text = ''] = readme.split(`\n## ${section}\n`)
-  const [own = ''] = text.split('\n## ')
-  return Array.from(own.matchAll(/(?:^ {4}.*\n)+/gm), ([block]) => block.replaceAll(/^ {4}/gm, ''))
-}
 
 /** What the visitor, by its sidecar, got from orders: who answered whom. */
 async function visit(machine: SystemdMachine, what = ''): Promise<{ readonly pid: number; readonly caller: string }> {
@@ -78,7 +71,7 @@ test('the systemd units run a mesh, set up as deploy/README.md says', async (t) 
   for (const [name, port] of Object.entries({ orders: 8080, visitor: 8081 }))
     await machine.write(`/usr/local/bin/${name}`, `#!/bin/sh\nexec node /opt/echo.mjs ${name} ${port} /tmp/${name}\n`)
 
-  const [controlPlane = '', here = '', token = '', there = '', ...more] = blocksOf('systemd')
+  const [controlPlane = '', here = '', token = '', there = '', ...more] = readmeBlocks('deploy/README.md', 'systemd')
   assert.deepEqual(more, [], 'every block of the section is run')
   await machine.sh(controlPlane)
   // Nothing says yet what it is.
@@ -153,15 +146,4 @@ test('the systemd units run a mesh, set up as deploy/README.md says', async (t) 
     await machine.sh('systemctl isolate multi-user.target')
     await visited(machine)
   })
-})
-
-test('the Compose file is what Compose understands', (t) => {
-  const version = ask(t, 'install Docker with its Compose plugin', ['docker', 'compose', 'version'])
-  if (version === undefined) return
-  if (!version.startsWith('0 ')) return t.skip('needs `docker compose` (install its Compose plugin)')
-  const file = path.join(deploy, 'compose/compose.yaml')
-  const said = ask(t, '', ['docker', 'compose', '-f', file, 'config', '--format', 'json']) ?? ''
-  assert.match(said, /^0 /, said)
-  const { services } = JSON.parse(said.slice(2)) as { services: Record<string, { command?: readonly string[] }> }
-  assert.deepEqual(Object.keys(services).toSorted(), ['catalog', 'control-plane', 'token', 'visitor'])
 })
