@@ -50,6 +50,11 @@ function plainTest(kind: Exclude<TextMatch['kind'], 'regex'>, value: string): Te
   }
 }
 
+/** The opposite: bytes as latin1 as the text that they are in UTF-8. */
+export function readWireText(wire: string): string {
+  return /[\x80-\xff]/.test(wire) ? Buffer.from(wire, 'latin1').toString('utf8') : wire
+}
+
 /** A text of ours as it looks on the wire: its UTF-8 bytes as latin1. ASCII, which is nearly all, stays as it is. */
 export function asWireText(text: string): string {
   // oxlint-disable-next-line no-control-regex -- ASCII is meant, control characters included

@@ -3,11 +3,12 @@ import { formatAddress, type Address } from '../base/address.ts'
 import { readFrame, type FramedDatagram } from '../base/datagram-frame.ts'
 import type { Swept } from '../base/sweeper.ts'
 import { passthroughCluster } from '../xds/names.ts'
-import type { Listener } from './config.ts'
+import type { AccessLog, Listener } from './config.ts'
 import type { Fault } from './http/fault.ts'
 import { isVirtualIp } from './route/names.ts'
 import type { Shared } from './shared.ts'
-import { connectionLogLine } from './telemetry/connection-log.ts'
+import { tellConnection } from './telemetry/connection-log.ts'
+import type { Logs } from './telemetry/logs.ts'
 import type { UdpDrop } from './telemetry/record-udp.ts'
 import { openDatagrams, type DatagramUpstream } from './upstream/datagrams.ts'
 
@@ -62,14 +63,15 @@ export function carryDatagrams(shared: Shared): CarriedDatagrams {
     overload.give()
     counters.closed()
     const log = accessLogOf(listener)
-    if (log !== undefined) shared.accessLog(log.path)(logLine(session, fault))
+    if (log !== undefined) tell(shared.logsOf(log), session, fault)
     if (sessions.size === 0) emptied()
   }
-  const logLine = ({ ends, startedMs, received, sent }: Session, fault: Fault | undefined): string => {
+  const tell = (logs: Logs, { ends, startedMs, received, sent }: Session, fault: Fault | undefined): void => {
     const { source: remote, destination } = ends
     const peer = { remote, local: destination, principal: undefined, tls: false }
     const where = { cluster: passthroughCluster, endpoint: destination, origin: undefined }
-    return connectionLogLine(
+    tellConnection(
+      logs,
       { direction: 'outbound', protocol: 'udp', peer, startedMs },
       { ...where, received, sent, fault, attempts: 1 },
       clock,
@@ -163,7 +165,7 @@ const isNowhere = ({ host, port }: Address): boolean =>
   /^ff/i.test(host) ||
   isVirtualIp(host)
 
-const accessLogOf = (listener: Listener | undefined): { readonly path: string } | undefined => {
+const accessLogOf = (listener: Listener | undefined): readonly AccessLog[] | undefined => {
   const terminal = listener?.filterChains[0]?.terminal
   return terminal?.accessLog
 }

@@ -3,6 +3,7 @@ import { emptyBody } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import type { Call, Reply } from './http/service.ts'
 import { socketTunnel } from './upstream/socket-tunnel.ts'
+import { tellConnection } from './upstream/tell-connection.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** Ends a CONNECT here: what goes through it is raw bytes to an endpoint. Source: Envoy, `connect_config`. */
@@ -16,6 +17,7 @@ export async function endConnect(
   if ('kind' in reached) return reached
   const { socket, principal } = reached
   call.trace.upstreamPrincipal = principal
+  tellConnection(call, socket)
   call.onCancel(() => socket.destroy())
   return { status: 200, headers: [], body: emptyBody, tunnel: socketTunnel(socket, endpoint.address) }
 }

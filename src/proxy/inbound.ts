@@ -5,6 +5,7 @@ import { paths, serverHeader, underscores } from './manners.ts'
 import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
 import { listenerStreamLimit } from './recovery/deadline.ts'
 import { requestHeaders } from './request-headers.ts'
+import { tellMissedRoute } from './tell-route.ts'
 import { terminalFilters } from './terminal-filters.ts'
 
 /** The path of one inbound call, outermost layer first. Built once per filter chain, never per call. */
@@ -23,6 +24,7 @@ export function inbound(parts: HttpStackParts): Service {
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),
+      tellMissedRoute(terminal, early, parts), // for the log, where it asks
       ...early, // who may do this: enforced here, by the receiver, never only by the caller
     ],
     route(parts, late), // the program's own cluster, usually

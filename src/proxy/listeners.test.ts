@@ -79,7 +79,7 @@ test('a listener’s log has a line for each connection, those that nothing was 
     ...inbound,
     name: 'logged',
     inspectHttp: true,
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
     filterChains: [{ ...chain, name: 'web', match: { ...chain.match, applicationProtocols: ['http/1.1'] } }],
     defaultFilterChain: undefined,
   }

@@ -13,6 +13,7 @@ import { listenerStreamLimit } from './recovery/deadline.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
+import { tellMissedRoute, tellRoute } from './tell-route.ts'
 import { terminalFilters, type TerminalFilters } from './terminal-filters.ts'
 
 /** What the stacks of both directions are built from. */
@@ -49,6 +50,7 @@ export function outbound(parts: HttpStackParts): Service {
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),
+      tellMissedRoute(terminal, early, parts), // for the log, where it asks
       ...early, // the listener's own, before any route is known
     ],
     route(parts, late), // from here on the path of one route: see along-route.ts
@@ -58,7 +60,7 @@ export function outbound(parts: HttpStackParts): Service {
 /** The access log, where the listener has one. */
 export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, shared: Shared): Layer | undefined {
   if (terminal.accessLog === undefined) return undefined
-  return accessLog({ direction, clock: shared.clock, write: shared.accessLog(terminal.accessLog.path) })
+  return accessLog({ direction, clock: shared.clock, logs: shared.logsOf(terminal.accessLog) })
 }
 
 /** Finds the route in the newest configuration, which the call keeps from then on. `late`: filters that the route has a word in. */
@@ -72,6 +74,7 @@ export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Se
     if (found === undefined) {
       return unrouted(call)
     }
+    if (call.trace.detail !== undefined) tellRoute(call.trace.detail, found, snapshot)
     if (call.upgrade !== undefined || call.method === 'CONNECT') {
       const refused = upgradeRefused(call.upgrade ?? 'connect', terminal.upgrades, found.action)
       if (refused !== undefined) return refused

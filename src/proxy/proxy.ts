@@ -10,6 +10,7 @@ import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
 import { mostQuotaKeys, programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
+import { logsTo } from './logs-to.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
 import { describeClusters } from './describe-clusters.ts'
@@ -203,7 +204,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     unregistered: createUnregisteredLog(log, clock, { principal, sentence: unregisteredSentence }),
     refusedDatagrams: createUnregisteredLog(log, clock, { principal, sentence: datagramsSentence }),
     ownNamespace: self.namespace,
-    accessLog: parts.accessLog,
+    logsOf: logsTo(parts.accessLog, parts.random),
     clock,
     random,
     wheel: createTimerWheel(clock),

@@ -4,11 +4,13 @@ import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { uriSubjectAltNames } from '../base/subject-names.ts'
 import { chainTerminators } from './chain-terminators.ts'
+import type { Address } from '../base/address.ts'
 import type { DownstreamTls, FilterChain, HttpTerminal, Listener, Secrets } from './config.ts'
 import { arrive, plain, socketOpening, type Arrival } from './arrival.ts'
 import { chainChooser, type Opening } from './detect/choose-chain.ts'
 import { looksLikeHttp2 } from './detect/http2-preface.ts'
 import { peek } from './detect/peek.ts'
+import { securedBy } from './detect/terminate-tls.ts'
 import { serveCaptured } from './captured.ts'
 import { tunnels } from './explicit.ts'
 import { authorizeConnection } from './filter/authorize.ts'
@@ -25,7 +27,7 @@ import { shortage } from './overload.ts'
 import { refusal } from './refusal.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
-import { serveTcp } from './tcp.ts'
+import { serveTcp, tellRefused } from './tcp.ts'
 import { listenerLog, type ListenerLog } from './telemetry/listener-log.ts'
 
 /** What connections are served with. */
@@ -84,7 +86,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
   const { shared, current } = parts
   const logOf = ({ name, accessLog }: Listener): ListenerLog | undefined =>
-    accessLog && listenerLog(name, shared.accessLog(accessLog.path), shared.clock)
+    accessLog && listenerLog(name, shared.logsOf(accessLog), shared.clock)
   let log = logOf(first)
   const services = new Map<FilterChain, Service>()
   const terminators = chainTerminators(parts.secrets, shared.clock)
@@ -226,12 +228,15 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     const peer = {
       ...peerOf(opening, principal, chain.tls !== undefined),
       ...(certificate && { certificate }),
+      ...(chain.terminal.accessLog && socket instanceof TLSSocket && { secured: securedBy(socket) }),
+      ...(listener.proxyProtocol && { direct: wireEnd(outer) }),
     }
     for (const check of checksOf(chain)) {
       const fault = check(peer)
       if (fault === undefined) continue
       parts.refused(listener.name, fault.kind)
-      log?.note(outer, { refused: fault.kind, detail: faultSentence(fault) })
+      log?.note(outer, { refused: fault.kind, detail: faultSentence(fault), fault })
+      if (chain.terminal.kind === 'tcp') tellRefused(chain.terminal, { direction, peer, fault, shared })
       return void socket.destroy()
     }
     const { terminal } = chain
@@ -259,7 +264,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       handshakes.delete(socket)
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
       const { socket: inner, principal, certificate } = secured
-      log?.note(socket, { principal })
+      log?.note(socket, { principal, certificate, secured: securedBy(inner), inner })
       begin(inner, tracked, chain, { opening, principal, certificate, outer: socket })
     })
   }
@@ -345,6 +350,8 @@ function ownUri(tls: DownstreamTls | undefined, secrets: Secrets): string | unde
 /** What a connection was let in by is what it would be let in by now. */
 const sameProof = (a: FilterChain, b: FilterChain): boolean =>
   a.terminal.kind === b.terminal.kind && isDeepStrictEqual(a.tls, b.tls)
+
+const wireEnd = ({ remoteAddress = '', remotePort = 0 }: Socket): Address => ({ host: remoteAddress, port: remotePort })
 
 const gone = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 

@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Sweeper } from '../base/sweeper.ts'
 import type { TimerWheel } from '../base/timer-wheel.ts'
+import type { AccessLog } from './config.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
@@ -11,6 +12,7 @@ import type { Gradients } from './filter/gradient.ts'
 import type { Quotas } from './filter/quota.ts'
 import type { RateCounts } from './filter/rate-limit.ts'
 import type { RetryBudgets } from './recovery/budget.ts'
+import type { Logs } from './telemetry/logs.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
 import type { UdpMetrics } from './telemetry/record-udp.ts'
 import type { CallMetrics, Self } from './telemetry/record.ts'
@@ -45,8 +47,8 @@ export interface Shared {
   /** Tells of a destination that no datagrams of the program are taken to. */
   readonly refusedDatagrams: (destination: string) => void
   readonly ownNamespace: string
-  /** Takes one line, newline included. */
-  readonly accessLog: (path: string) => (line: string) => void
+  /** The logs of one place as the configuration has them. */
+  readonly logsOf: (logs: readonly AccessLog[]) => Logs
   readonly clock: Clock
   readonly random: Random
   readonly wheel: TimerWheel

@@ -12,8 +12,7 @@ import { originalPlace } from './original-place.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
-import { connectionLogLine } from './telemetry/connection-log.ts'
-import type { TcpEnd } from './telemetry/record-tcp.ts'
+import { tellConnection, type ConnectionEnd } from './telemetry/connection-log.ts'
 import type { TcpUpstream } from './upstream/upstream.ts'
 
 /** Where raw bytes may go, and for how long. */
@@ -46,10 +45,10 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
   const { shared, direction, peer, plan, snapshot } = parts
   const record = shared.tcp.opened(direction, peer, shared.self)
   const started = { direction, protocol: 'tcp', peer, startedMs: shared.clock.nowMs() } as const
-  const over = (end: TcpEnd): void => {
+  const logs = plan.accessLog && shared.logsOf(plan.accessLog)
+  const over = (end: ConnectionEnd): void => {
     record.closed(end)
-    if (plan.accessLog !== undefined)
-      shared.accessLog(plan.accessLog.path)(connectionLogLine(started, end, shared.clock))
+    if (logs !== undefined) tellConnection(logs, started, end, shared.clock)
   }
   const destination = pickCluster(plan.clusters, shared.random)
   const { cluster: name } = destination
@@ -72,15 +71,29 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
     return over({ ...where, received: 0, sent: 0, fault: upstream })
   }
   const { socket, principal } = upstream
+  const upstreamLocal = logs?.needs.detail === true ? localEnd(socket) : undefined
   if (gone) {
     socket.destroy()
-    return over({ ...where, received: 0, sent: 0, fault: clientGone })
+    return over({ ...where, upstreamLocal, received: 0, sent: 0, fault: clientGone })
   }
   const { idleTimeoutMs, maxDurationMs } = plan
   joinSockets(downstream, socket, { idleTimeoutMs, maxDurationMs, sweeper: shared.sweeper }, (carried) =>
-    over({ ...where, upstreamPrincipal: principal, ...carried, fault: undefined }),
+    over({ ...where, upstreamPrincipal: principal, upstreamLocal, ...carried, fault: undefined }),
   )
 }
+
+/** One that a filter did not let in: nobody was asked to take it. */
+export function tellRefused(
+  { accessLog }: Pick<TcpTerminal, 'accessLog'>,
+  { direction, peer, fault, shared }: Pick<TcpParts, 'direction' | 'peer' | 'shared'> & { readonly fault: Fault },
+): void {
+  if (accessLog === undefined) return
+  const started = { direction, protocol: 'tcp', peer, startedMs: shared.clock.nowMs() } as const
+  tellConnection(shared.logsOf(accessLog), started, { received: 0, sent: 0, fault, attempts: 0 }, shared.clock)
+}
+
+const localEnd = ({ localAddress: host, localPort: port }: Socket): Address | undefined =>
+  host === undefined || port === undefined ? undefined : { host, port }
 
 const clientGone: Fault = {
   kind: 'client-gone',

@@ -37,7 +37,7 @@ const buildUdp = (address: Address, more: Partial<UdpProxy> = {}): Listener => (
     clusters: [{ cluster: 'one', weight: 1 }],
     idleTimeoutMs: 60_000,
     hash: undefined,
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
     ...more,
   },
   inspectTls: false,

@@ -9,7 +9,8 @@ import type { Datagrams } from './listener/datagrams.ts'
 import type { ListenerHandle } from './listener/listener.ts'
 import { pickCluster } from './route/split.ts'
 import type { ServeParts } from './serve.ts'
-import { connectionLogLine } from './telemetry/connection-log.ts'
+import { tellConnection } from './telemetry/connection-log.ts'
+import type { Logs } from './telemetry/logs.ts'
 import { serviceOf } from './telemetry/record.ts'
 import type { UdpCounters, UdpDrop } from './telemetry/record-udp.ts'
 import type { DatagramUpstream } from './upstream/datagrams.ts'
@@ -63,17 +64,19 @@ export function serveUdp(first: Listener, { shared, current }: Pick<ServeParts, 
     session.state.activeCalls--
     session.counters.closed()
     const log = listener.udp?.accessLog
-    if (log !== undefined) shared.accessLog(log.path)(logLine(session, fault))
+    if (log !== undefined) tell(shared.logsOf(log), session, fault)
     if (sessions.size === 0) emptied?.()
   }
-  const logLine = (
+  const tell = (
+    logs: Logs,
     { source, startedMs, cluster, state: { endpoint }, received, sent }: Session,
     fault?: Fault,
-  ): string => {
+  ): void => {
     const peer = { remote: source, local: listener.address, principal: undefined, tls: false }
     const direction = listener.direction === 'inbound' ? 'inbound' : 'outbound'
     const where = { cluster: cluster.name, origin: cluster.origin, endpoint: endpoint.address }
-    return connectionLogLine(
+    tellConnection(
+      logs,
       { direction, protocol: 'udp', peer, startedMs },
       { ...where, upstreamWorkload: endpoint.workload, received, sent, fault, attempts: 1 },
       clock,

@@ -38,8 +38,8 @@ export interface Listener {
   readonly handsOver?: boolean
   /** Nothing is bound: connections come from listeners that hand over. xDS: bind_to_port false. */
   readonly unbound?: boolean
-  /** A line for each connection, whatever became of it; absent: none. xDS: access_log. */
-  readonly accessLog?: AccessLog
+  /** For each connection, whatever became of it; absent: none. xDS: access_log. */
+  readonly accessLog?: readonly AccessLog[]
   /** Connections were redirected here: where they were for decides (`weft.dev` metadata `destination: original`). */
   readonly originalDestination?: boolean
   /** So may be datagrams, and these go on to where they were for (`weft.dev` metadata `datagrams: allow`). Absent: refused. */
@@ -145,7 +145,7 @@ export interface HttpTerminal {
   /** For HTTP/2 of clients; what is absent follows from who they are. xDS: http2_protocol_options. */
   readonly http2?: Http2Sizes
   /** Undefined: off. */
-  readonly accessLog: AccessLog | undefined
+  readonly accessLog: readonly AccessLog[] | undefined
 }
 
 /** Strangers connect here. xDS: use_remote_address. */
@@ -186,7 +186,7 @@ export interface TcpTerminal {
   readonly maxConnectAttempts: number
   /** A client's address decides where the cluster spreads by a hash. xDS: hash_policy source_ip. */
   readonly hashBySource?: true
-  readonly accessLog: AccessLog | undefined
+  readonly accessLog: readonly AccessLog[] | undefined
 }
 
 export type NetworkFilter = { readonly kind: 'authorize'; readonly rules: Authorization }

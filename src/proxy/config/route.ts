@@ -6,6 +6,7 @@ import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
 import type { SessionState } from './session.ts'
 import type { RateLimit } from './rate-limit.ts'
+import type { ValuePart } from './value-format.ts'
 
 /** One RouteConfiguration. */
 export interface RouteTable {
@@ -30,6 +31,8 @@ export interface VirtualHost {
 export interface Route {
   /** Unique in its table; for records and `explain`. */
   readonly name: string
+  /** The name is ours. */
+  readonly unnamed?: true
   readonly match: RouteMatch
   readonly action: RouteAction
   /** For answers of this proxy's own, redirects too; those of upstreams are edited by `WeightedCluster.responseEdits`. Absent: none. */
@@ -96,18 +99,6 @@ export interface HeaderOption {
   readonly value: string | readonly ValuePart[]
   readonly how: 'append' | 'if-absent' | 'overwrite' | 'overwrite-if-present'
 }
-
-/** A part of a value: text, or something about the call. Source: Envoy, command operators of access logs. */
-export type ValuePart =
-  | string
-  /** The first of these headers that is there, at most `longest` characters. */
-  | {
-      readonly kind: 'request-header' | 'response-header'
-      readonly names: readonly string[]
-      readonly longest?: number
-    }
-  | { readonly kind: 'remote-address' | 'remote-host' | 'local-address' | 'local-host' | 'local-port' }
-  | { readonly kind: 'protocol' | 'response-code' | 'cluster' | 'upstream-host' | 'peer-uri' }
 
 /** What becomes of a path; the query stays. Values as they go over the wire. */
 export type PathChange =

@@ -10,5 +10,5 @@ export interface UdpProxy {
   readonly idleTimeoutMs: number
   /** What a session is known by where the cluster's balancing asks for that; undefined: by nothing. */
   readonly hash: 'source-ip' | { readonly key: string } | undefined
-  readonly accessLog: AccessLog | undefined
+  readonly accessLog: readonly AccessLog[] | undefined
 }

@@ -27,6 +27,13 @@ export type Secured =
     }
   | { readonly refused: string }
 
+/** What a connection has agreed on. */
+export const securedBy = (socket: TLSSocket): { readonly version: string; readonly cipher: string } => ({
+  version: socket.getProtocol() ?? '',
+  // The name of TLS 1.3's own ciphers is their standard name; of older ones it is OpenSSL's, as everywhere.
+  cipher: socket.getCipher().name,
+})
+
 /** What a terminator presents and believes. */
 export interface TerminateParts {
   /** The first one is for clients that ask for a name of none of them. */

@@ -22,6 +22,7 @@ export function cors(policy: CorsPolicy | undefined): Layer | undefined {
     const wantedMethod = headerValue(call.headers, 'access-control-request-method')
     if (call.method === 'OPTIONS' && wantedMethod !== undefined) {
       if (!allowed && policy.forwardUnmatchedPreflights) return next(call)
+      call.trace.isPreflight = true
       const headers = allowed ? preflightFields(policy, origin, wantedMethod, call) : []
       return Promise.resolve<Reply>({ status: 200, headers, body: emptyBody })
     }

@@ -61,3 +61,18 @@ test('replies are edited, our own refusals are not; nothing to do is no layer', 
   assert.equal(editRequest([]), undefined)
   assert.equal(editReply(undefined), undefined)
 })
+
+test('a value that comes out empty makes no field, and overwrites none', async () => {
+  const made = (name: string, from: string, how: HeaderOption['how']): HeaderOption => ({
+    name,
+    rawName: name,
+    value: [{ kind: 'request-header', names: [from] }],
+    how,
+  })
+  const options = [made('x-a', 'a', 'append'), made('x-b', 'x-gone', 'append'), made('b', 'x-gone', 'overwrite')]
+  assert.deepEqual(await edited({ remove: [], options }), ['a: 1', 'b: 2', 'x-a: 1'])
+  const layer = editReply([{ remove: [], options: [made('x-a', 'a', 'overwrite')] }])
+  const reply = await layer?.(() => Promise.resolve(makeReply(204)))(makeCall({ headers: { a: '1' } }))
+  assert.ok(reply !== undefined && !isFault(reply))
+  assert.deepEqual(lines(reply.headers), ['x-a: 1'])
+})

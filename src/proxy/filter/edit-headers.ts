@@ -2,7 +2,7 @@ import { asWireText } from '../../base/string-match.ts'
 import type { HeaderEdit, HeaderOption } from '../config.ts'
 import type { HeaderField, Headers } from '../http/headers.ts'
 import { isFault, type Call, type Layer, type Reply } from '../http/service.ts'
-import { formatValue } from './format-value.ts'
+import { compileText } from '../format/value-of.ts'
 
 /** The request's fields are edited before it goes on; undefined: nothing to do. */
 export function editRequest(edits: readonly HeaderEdit[] | undefined): Layer | undefined {
@@ -69,8 +69,9 @@ function fieldOf({ name, rawName, value }: HeaderOption): (call?: Call, reply?: 
     const field = make(asWireText(value))
     return () => field
   }
+  const text = compileText(value, { absent: '', wire: true })
   return (call, reply) => {
-    const wire = call === undefined ? '' : formatValue(value, call, reply)
+    const wire = call === undefined ? '' : text({ peer: call.peer, call, trace: call.trace, reply })
     return wire === '' ? undefined : make(wire)
   }
 }

@@ -25,7 +25,7 @@ export type Fault =
   /** `notHttp2`: all went well, but the server speaks something else. */
   | { kind: 'tls-failed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string; notHttp2?: true }
   | { kind: 'not-processed'; side: 'upstream'; retry: 'safe'; endpoint: Address; cause: string }
-  /** `withConnection`: the connection that it shared with other calls was lost, and they with it. */
+  /** `withConnection`: the connection that it shared with other calls was lost, and they with it; false: only this call was. */
   | {
       kind: 'reset'
       side: 'upstream'
@@ -36,12 +36,14 @@ export type Fault =
       withConnection?: boolean
     }
   | { kind: 'bad-reply'; side: 'upstream'; retry: 'if-idempotent'; endpoint: Address; cause: string }
+  /** `ofAttempt`: of this attempt alone. */
   | {
       kind: 'timeout'
       side: 'upstream'
       retry: 'if-idempotent'
       what: 'request' | 'idle' | 'stream'
       timeoutMs: number
+      ofAttempt?: true
     }
   | { kind: 'truncated'; side: 'upstream'; retry: 'never'; endpoint: Address; cause: string }
   | {

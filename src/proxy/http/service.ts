@@ -26,6 +26,10 @@ export interface Peer {
   readonly certificate?: Buffer
   /** The name that its TLS asked for, ended here or passed on. */
   readonly serverName?: string | undefined
+  /** What its TLS has agreed on; noted where a log may tell it. */
+  readonly secured?: { readonly version: string; readonly cipher: string }
+  /** Who is at the other end of the wire, where that is another one than `remote`. */
+  readonly direct?: Address
   /** Where the connection was for, when it was caught on its way there. */
   readonly destination?: Address
   /** The same at a listener that takes it as its own end: `local`, when that was told by the kernel or a PROXY header. */
@@ -55,12 +59,36 @@ export interface Trace {
   injectedDelayMs?: number | undefined
   /** How fast a policy let the reply's body pass on purpose. */
   injectedBytesPerSecond?: number | undefined
+  /** The last answer was worth another attempt, and there was none left. */
+  retriesSpent?: boolean | undefined
+  /** It asked what a browser may do, and was answered here. */
+  isPreflight?: boolean | undefined
+  /** What was asked for, where the route has changed it. */
+  askedPath?: string | undefined
+  askedAuthority?: string | undefined
+  /** Absent: nobody wants to know. */
+  detail?: CallDetail | undefined
   /** Attempts made; 1 without retries. */
   attempts: number
   /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */
   bytesSent: number
   /** Bytes of the request's body read from downstream so far, without framing; counted by the downstream codec. */
   bytesReceived: number
+}
+
+/** What only some logs tell: filled in by those who know it, if an object to fill has been put there. Times by the monotonic clock. */
+export interface CallDetail {
+  /** The request's last byte had come. */
+  requestEndedMs?: number
+  /** The head of an upstream's reply was here. */
+  repliedMs?: number
+  /** Our end of the connection to the upstream. */
+  upstreamLocal?: Address
+  upstreamProtocol?: 'HTTP/1.1' | 'HTTP/2'
+  /** As the route was named by who made it. */
+  routeName?: string
+  /** The only cluster that the route leads to, if this proxy has it. */
+  routeCluster?: string
 }
 
 /** A session as one call of it has it. */
@@ -122,6 +150,10 @@ export interface Call {
 export interface Outcome {
   readonly status: number
   readonly fault: Fault | undefined
+  /** What the client was answered, our own refusals too. Absent: nothing, or nobody has seen it. */
+  readonly reply?: Reply | undefined
+  /** What came behind the reply's body. */
+  readonly trailers?: Headers | undefined
 }
 
 /** The final reply head; the body follows by itself. */

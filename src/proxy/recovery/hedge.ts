@@ -87,7 +87,8 @@ function race(
   let over = false
   return new Promise((resolve, reject) => {
     const send = (body: Body, extra: boolean): void => {
-      const own = separateCall(call, { body, trace: { ...call.trace, tried }, session: call.session })
+      const trace = { ...call.trace, tried, detail: call.trace.detail && {} }
+      const own = separateCall(call, { body, trace, session: call.session })
       const attempt: Attempt = { ...own, sentMs: nowMs(), extra, answer: undefined }
       if (!extra) {
         // The reply may only follow once the client hears that it may go on.
@@ -164,9 +165,10 @@ function letGo({ settle }: Attempt, answer: Reply | Fault): void {
 /** What records say of the call is what they would say of this attempt; it ends when the call does, and is cancelled with it. */
 function adopt(call: Call, { call: own, settle }: Attempt, count: number): void {
   const { trace } = call
-  const { cluster, endpoint, upstreamWorkload, upstreamPrincipal, grpcStatus: status } = own.trace
+  const { cluster, endpoint, upstreamWorkload, upstreamPrincipal, grpcStatus: status, detail } = own.trace
   Object.assign(trace, { cluster, endpoint, upstreamWorkload, upstreamPrincipal })
   if (status !== undefined) trace.grpcStatus = status
+  if (trace.detail !== undefined) Object.assign(trace.detail, detail)
   trace.attempts += count
   call.onEnd(settle)
 }

@@ -101,6 +101,7 @@ async function attemptAgain(
     if (!free) budget.gaveBack()
   }
   replay?.settle()
+  if (call.trace.attempts > policy.retries && worthRetrying(policy, call, answer, tests)) call.trace.retriesSpent = true
   return answer
 }
 

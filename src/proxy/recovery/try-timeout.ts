@@ -16,7 +16,7 @@ export function tryWithin(timeoutMs: number, wheel: TimerWheel): Layer {
       for (const tell of heard) tell(fault)
     }
     const timer = wheel.after(timeoutMs, () =>
-      end({ kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs }),
+      end({ kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs, ofAttempt: true }),
     )
     call.onCancel(end)
     const attempt: Call = {

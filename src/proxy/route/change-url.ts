@@ -16,8 +16,12 @@ export function rewrite(
   return (next) => (call) => {
     const asked = call.authority
     if (authority !== undefined) call.authority = changeAuthority(authority, call)
+    if (call.authority !== asked) call.trace.askedAuthority = asked
     if (tellHost && call.authority !== asked) call.headers = [...call.headers, headerField('x-forwarded-host', asked)]
-    if (path !== undefined && call.path.startsWith('/')) call.path = changePath(path, call.path)
+    if (path !== undefined && call.path.startsWith('/')) {
+      call.trace.askedPath = call.path
+      call.path = changePath(path, call.path)
+    }
     return next(call)
   }
 }
@@ -41,6 +45,7 @@ export function rewriteByEndpoint(
     call.authority = hostname ?? asked
     if (hostname === undefined || before !== undefined) return
     askedBy.set(call, asked)
+    call.trace.askedAuthority = asked
     if (tellHost && asked !== hostname) call.headers = [...call.headers, headerField('x-forwarded-host', asked)]
   }
 }

@@ -1,35 +1,116 @@
 import { formatAddress } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Known } from '../format/known.ts'
+import { envoyFlags } from '../format/response-details.ts'
+import type { Body } from '../http/body.ts'
 import { faultSentence } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
-import { grpcOutcome, responseFlags, type Call, type Layer, type Outcome } from '../http/service.ts'
+import {
+  grpcOutcome,
+  isFault,
+  responseFlags,
+  type Call,
+  type CallDetail,
+  type Layer,
+  type Outcome,
+} from '../http/service.ts'
+import type { Logs } from './logs.ts'
 
 /** Where lines go, and what tells their time. */
 export interface AccessLogParts {
   readonly direction: 'inbound' | 'outbound'
   readonly clock: Clock
-  /** Takes one line, newline included. Must not throw. */
-  readonly write: (line: string) => void
+  readonly logs: Logs
 }
 
-/** One line of JSON per call when it is over. Undefined values are left out. */
-export function accessLog({ direction, clock, write }: AccessLogParts): Layer {
-  return (next) => (call) => {
+/** One line per call, and log, when it is over; of its own it is one object of JSON, undefined values left out. */
+export function accessLog({ direction, clock, logs }: AccessLogParts): Layer {
+  const { plain, needs } = logs
+  const tell: Layer = (next) => (call) => {
     // As the caller said it: layers below may edit.
     const { method, authority, path, headers } = call
     call.onEnd((outcome) => {
-      const entry = {
-        time: new Date(clock.wallMs()).toISOString(),
-        direction,
-        method,
-        authority,
-        path,
-        ...describe(call, outcome, clock),
-        ...identifiers(headers),
+      const own = (): string => {
+        const entry = {
+          time: new Date(clock.wallMs()).toISOString(),
+          direction,
+          method,
+          authority,
+          path,
+          ...describe(call, outcome, clock),
+          ...identifiers(headers),
+        }
+        return `${JSON.stringify(entry)}\n`
       }
-      write(`${JSON.stringify(entry)}\n`)
+      if (plain !== undefined) plain(own())
+      else logs.tell(own, () => knownOf(call, outcome, clock))
     })
     return next(call)
+  }
+  if (!needs.detail) return tell
+  const note = noteDetail(logs, clock)
+  return (next) => note(tell(next))
+}
+
+/** Notes what some format wants to know. */
+const noteDetail =
+  ({ needs }: Logs, clock: Clock): Layer =>
+  (next) =>
+  (call) => {
+    const detail: CallDetail = {}
+    call.trace.detail = detail
+    if (needs.requestEnded) {
+      if (call.body.length === 0) detail.requestEndedMs = call.startedMs
+      else call.body = noteEnd(call.body, () => (detail.requestEndedMs = clock.nowMs()))
+    }
+    if (!needs.replied) return next(call)
+    return next(call).then((answer) => {
+      if (!isFault(answer) && call.trace.endpoint !== undefined) detail.repliedMs = clock.nowMs()
+      return answer
+    })
+  }
+
+const noteEnd = (body: Body, ended: () => void): Body => ({
+  length: body.length,
+  start: (sink) =>
+    body.start({
+      data: (chunk) => sink.data(chunk),
+      end(trailers) {
+        ended()
+        sink.end(trailers)
+      },
+      fail: (fault) => sink.fail(fault),
+    }),
+  resume: () => body.resume(),
+  cancel: (fault) => body.cancel(fault),
+})
+
+function knownOf(call: Call, outcome: Outcome, clock: Clock): Known {
+  const { peer, trace } = call
+  const { status, fault, reply, trailers } = outcome
+  const endedMs = clock.wallMs()
+  const durationMs = clock.nowMs() - call.startedMs
+  return {
+    peer,
+    call,
+    trace,
+    reply,
+    end: {
+      beganMs: endedMs - durationMs,
+      endedMs,
+      durationMs,
+      status,
+      fault,
+      flags: envoyFlags(fault, trace),
+      bytesReceived: trace.bytesReceived,
+      bytesSent: trace.bytesSent,
+      // Looking for an endpoint in vain counts, as in Envoy.
+      attempts: trace.attempts || (fault?.kind === 'no-endpoint' ? 1 : 0),
+      trailers,
+      length: reply?.body.length || undefined,
+      detail: trace.detail,
+      logType: 'DownstreamEnd',
+    },
   }
 }
 

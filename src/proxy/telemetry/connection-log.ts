@@ -1,7 +1,10 @@
-import { formatAddress } from '../../base/address.ts'
+import { formatAddress, type Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Known } from '../format/known.ts'
+import { connectionFlags } from '../format/response-details.ts'
 import { faultSentence, flagOf } from '../http/fault.ts'
 import type { Peer } from '../http/service.ts'
+import type { Logs } from './logs.ts'
 import type { TcpEnd } from './record-tcp.ts'
 
 /** What is known from the beginning. */
@@ -13,8 +16,44 @@ export interface ConnectionStart {
   readonly startedMs: number
 }
 
-/** One line of JSON for a raw connection or session that is over, with the names of the HTTP log. Undefined values are left out. */
-export function connectionLogLine(
+/** A raw connection or session that is over, and our end of its connection to the upstream, where a log asks for that. */
+export interface ConnectionEnd extends TcpEnd {
+  readonly upstreamLocal?: Address | undefined
+}
+
+/** Writes a line of a raw connection or session that is over to each log that wants it. */
+export function tellConnection(logs: Logs, start: ConnectionStart, end: ConnectionEnd, clock: Clock): void {
+  logs.tell(
+    () => connectionLogLine(start, end, clock),
+    () => knownOf(start, end, clock),
+  )
+}
+
+function knownOf({ peer, protocol, startedMs }: ConnectionStart, end: ConnectionEnd, clock: Clock): Known {
+  const { cluster, endpoint, fault, received, sent, attempts, upstreamLocal } = end
+  const endedMs = clock.wallMs()
+  const durationMs = clock.nowMs() - startedMs
+  return {
+    peer,
+    trace: { cluster, endpoint },
+    end: {
+      beganMs: endedMs - durationMs,
+      endedMs,
+      durationMs,
+      status: 0,
+      fault,
+      flags: fault === undefined ? [] : connectionFlags(fault),
+      bytesReceived: received,
+      bytesSent: sent,
+      attempts,
+      detail: upstreamLocal && { upstreamLocal },
+      logType: protocol === 'tcp' ? 'TcpConnectionEnd' : 'UdpSessionEnd',
+    },
+  }
+}
+
+/** In our own words: one object of JSON with the names of the HTTP log. Undefined values are left out. */
+function connectionLogLine(
   { direction, protocol, peer, startedMs }: ConnectionStart,
   end: TcpEnd,
   clock: Clock,

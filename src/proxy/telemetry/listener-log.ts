@@ -1,6 +1,11 @@
 import type { Socket } from 'node:net'
 import { formatAddress, type Address } from '../../base/address.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Known } from '../format/known.ts'
+import { connectionFlags } from '../format/response-details.ts'
+import type { Fault } from '../http/fault.ts'
+import type { Peer } from '../http/service.ts'
+import type { Logs } from './logs.ts'
 
 /** What has been found out about a connection. */
 export interface ConnectionFacts {
@@ -15,6 +20,13 @@ export interface ConnectionFacts {
   /** Why it was not taken, by the name that it is counted under, and in words. */
   readonly refused?: string
   readonly detail?: string | undefined
+  /** What refused it, where a filter did. */
+  readonly fault?: Fault
+  /** The same as of a `Peer`. */
+  readonly certificate?: Buffer | undefined
+  readonly secured?: Peer['secured']
+  /** What its TLS leaves of it. */
+  readonly inner?: Socket
 }
 
 /** A listener's connections, each told in one line when it is over. */
@@ -26,13 +38,13 @@ export interface ListenerLog {
   forget(socket: Socket): void
 }
 
-/** Lines of JSON with the names of the other logs. `flags`: NR where no chain was for it. Source: Envoy, Listener.access_log. */
-export function listenerLog(listener: string, write: (line: string) => void, clock: Clock): ListenerLog {
+/** In our own words lines of JSON with the names of the other logs. `flags`: NR where no chain was for it. Source: Envoy, Listener.access_log. */
+export function listenerLog(listener: string, logs: Logs, clock: Clock): ListenerLog {
   const known = new WeakMap<Socket, ConnectionFacts>()
   return {
     opened(socket) {
       const startedMs = clock.nowMs()
-      const own: ConnectionFacts = {
+      const own = {
         source: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
         destination: { host: socket.localAddress ?? '', port: socket.localPort ?? 0 },
       }
@@ -40,24 +52,11 @@ export function listenerLog(listener: string, write: (line: string) => void, clo
       socket.once('close', () => {
         const facts = known.get(socket)
         if (facts === undefined) return
-        const { source, destination, serverName, chain, principal, refused, detail } = facts
-        const entry = {
-          time: new Date(clock.wallMs()).toISOString(),
-          protocol: 'tcp',
-          listener,
-          chain,
-          serverName,
-          flags: refused === 'no-filter-chain' ? 'NR' : undefined,
-          refused,
-          fault: detail,
-          durationMs: Math.round((clock.nowMs() - startedMs) * 1000) / 1000,
-          bytesReceived: socket.bytesRead,
-          bytesSent: socket.bytesWritten,
-          source: principal,
-          remote: source && formatAddress(source),
-          local: destination && formatAddress(destination),
-        }
-        write(`${JSON.stringify(entry)}\n`)
+        const durationMs = clock.nowMs() - startedMs
+        logs.tell(
+          () => ownLine(listener, facts, socket, durationMs, clock),
+          () => knownOf(socket, { ...own, ...facts }, own, durationMs, clock),
+        )
       })
     },
     note(socket, facts) {
@@ -65,5 +64,77 @@ export function listenerLog(listener: string, write: (line: string) => void, clo
       if (before !== undefined) known.set(socket, { ...before, ...facts })
     },
     forget: (socket) => void known.delete(socket),
+  }
+}
+
+function ownLine(
+  listener: string,
+  { source, destination, serverName, chain, principal, refused, detail }: ConnectionFacts,
+  { bytesRead, bytesWritten }: Socket,
+  durationMs: number,
+  clock: Clock,
+): string {
+  const entry = {
+    time: new Date(clock.wallMs()).toISOString(),
+    protocol: 'tcp',
+    listener,
+    chain,
+    serverName,
+    flags: refused === 'no-filter-chain' ? 'NR' : undefined,
+    refused,
+    fault: detail,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    bytesReceived: bytesRead,
+    bytesSent: bytesWritten,
+    source: principal,
+    remote: source && formatAddress(source),
+    local: destination && formatAddress(destination),
+  }
+  return `${JSON.stringify(entry)}\n`
+}
+
+/** `own`: as the socket's own ends have it. */
+function knownOf(
+  socket: Socket,
+  {
+    source,
+    destination,
+    serverName,
+    principal,
+    certificate,
+    secured,
+    refused,
+    fault,
+    inner = socket,
+  }: ConnectionFacts & { readonly source: Address; readonly destination: Address },
+  own: { readonly source: Address },
+  durationMs: number,
+  clock: Clock,
+): Known {
+  const endedMs = clock.wallMs()
+  return {
+    peer: {
+      remote: source,
+      local: destination,
+      direct: own.source,
+      serverName,
+      principal,
+      tls: secured !== undefined,
+      ...(certificate && { certificate }),
+      ...(secured && { secured }),
+    },
+    trace: {},
+    end: {
+      beganMs: endedMs - durationMs,
+      endedMs,
+      durationMs,
+      status: 0,
+      fault,
+      flags: refused === 'no-filter-chain' ? ['NR'] : fault === undefined ? [] : connectionFlags(fault),
+      bytesReceived: inner.bytesRead,
+      bytesSent: inner.bytesWritten,
+      attempts: 0,
+      logType: 'NotSet',
+    },
   }
 }

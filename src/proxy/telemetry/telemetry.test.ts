@@ -5,7 +5,9 @@ import { manualClock } from '../../base/testing/manual-clock.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Service } from '../http/service.ts'
 import { makeCall, makeReply } from '../http/testing/fake-call.ts'
+import { seeded } from '../../base/random.ts'
 import { accessLog } from './access-log.ts'
+import { createLogs } from './logs.ts'
 import { startAdmin } from './admin.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createTcpMetrics } from './record-tcp.ts'
@@ -235,7 +237,11 @@ test('access log: one line of JSON, as the caller said it', async () => {
   const layer = accessLog({
     direction: 'outbound',
     clock,
-    write: (line) => void lines.push(line),
+    logs: createLogs({
+      to: () => (line) => void lines.push(line),
+      random: seeded(1),
+      headerTest: () => undefined,
+    })([{ path: 'x' }]),
   })
   const call = makeCall({
     path: '/a?b="\n',

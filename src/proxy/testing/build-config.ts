@@ -250,7 +250,7 @@ export const buildTcpChain = (
     clusters: Object.entries(clusters).map(([cluster, weight]) => ({ cluster, weight })),
     idleTimeoutMs: 0,
     maxConnectAttempts: 3,
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
     ...more.terminal,
   },
 })

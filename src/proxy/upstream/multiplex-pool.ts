@@ -5,6 +5,7 @@ import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
 import { offering, type ProvenTls } from './connect.ts'
+import { tellConnection } from './tell-connection.ts'
 import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 import { overflow, type Counts, type EndpointPool, type PoolParts } from './pool.ts'
 
@@ -44,6 +45,7 @@ const keepAliveMs = 30_000
 const callsPerNew = 100
 
 interface Shared extends Lifetime {
+  readonly socket: Socket
   readonly proof: ProvenTls | undefined
   readonly connection: MultiplexedConnection
   /** Since when no call was on it. */
@@ -248,7 +250,7 @@ export class MultiplexPool implements Pick<
     const { sweeper, random } = this.#parts
     keepAlive(socket, cluster)
     const lifetime = lifetimeOf(cluster, sweeper.nowMs, random)
-    const shared: Shared = { ...lifetime, proof: tls, connection, idleSinceMs: sweeper.nowMs }
+    const shared: Shared = { ...lifetime, socket, proof: tls, connection, idleSinceMs: sweeper.nowMs }
     this.#open.push(shared)
     // Those it was opened for take it as it is: what is wrong with it they must hear, not open another for ever.
     for (const one of this.#waiting.slice())
@@ -286,6 +288,7 @@ export class MultiplexPool implements Pick<
 function exchange(shared: Shared, call: Call): Promise<Reply | Fault> {
   const { proof, connection } = shared
   call.trace.upstreamPrincipal = proof?.principal
+  tellConnection(call, shared.socket, 'HTTP/2')
   const answer = connection.send(call)
   if (--shared.callsLeft === 0) connection.drain()
   return answer

@@ -6,6 +6,7 @@ import type { Fault } from '../http/fault.ts'
 import type { Call, Reply } from '../http/service.ts'
 import type { Socket } from 'node:net'
 import { offering, type Connect, type ProvenTls } from './connect.ts'
+import { tellConnection } from './tell-connection.ts'
 import { isSpent, keepAlive, lifetimeOf, type Lifetime } from './lifetime.ts'
 
 /** A connection that a codec owns; one call at a time. */
@@ -47,6 +48,7 @@ export interface PoolParts {
 }
 
 interface Pooled extends Lifetime {
+  readonly socket: Socket
   readonly proof: ProvenTls | undefined
   connection: ClientConnection | undefined
   idleSinceMs: number
@@ -138,6 +140,7 @@ export class EndpointPool {
     const { connection } = pooled
     if (connection === undefined) throw new Error('a pooled connection without its codec')
     call.trace.upstreamPrincipal = pooled.proof?.principal
+    tellConnection(call, pooled.socket, 'HTTP/1.1')
     pooled.callsLeft--
     return connection.send(call, headerCase)
   }
@@ -198,7 +201,8 @@ export class EndpointPool {
     }
     const { sweeper, random } = this.#parts
     const lifetime = lifetimeOf(cluster, sweeper.nowMs, random)
-    const pooled: Pooled = { ...lifetime, proof: connected.tls, connection: undefined, idleSinceMs: 0 }
+    const { socket, tls: proof } = connected
+    const pooled: Pooled = { ...lifetime, socket, proof, connection: undefined, idleSinceMs: 0 }
     keepAlive(connected.socket, cluster)
     const connection = this.#parts.codec(connected.socket, {
       endpoint: this.#address,

@@ -28,7 +28,7 @@ import type {
   NetworkFilter,
   TcpTerminal,
 } from '../config.ts'
-import { decodeAccessLog } from './decode-access-log.ts'
+import { decodeAccessLogs } from './decode-access-log.ts'
 import { decodeAdaptiveConcurrency } from './decode-adaptive-concurrency.ts'
 import { decodeAuthorization } from './decode-authorization.ts'
 import { decodeExternalLimit } from './decode-external-limit.ts'
@@ -141,7 +141,7 @@ function decodeHttp(manager: HttpConnectionManager, origins: Origins, path: stri
     generateRequestId: manager.generateRequestId ?? true,
     ...decodeManners(manager, path, refused),
     ...decodeEdge(manager, path, refused),
-    accessLog: decodeAccessLog(manager.accessLog, join(path, 'access_log'), refused),
+    accessLog: decodeAccessLogs(manager.accessLog, 'call', join(path, 'access_log'), refused),
   }
 }
 

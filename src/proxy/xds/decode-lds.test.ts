@@ -12,6 +12,7 @@ import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/liste
 import { HttpConnectionManager_ForwardClientCertDetails } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { RBACSchema as NetworkRbacSchema } from '../../xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts'
 import { TcpProxySchema } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
+import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import { StdoutAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
 import { type Decoded } from './decode.ts'
 import { decode, manager, ms, problem, typed, withFilters, type Init, type Manager } from './testing/decoding.ts'
@@ -131,7 +132,7 @@ test('LDS: an inbound listener as our control plane writes it', () => {
   })
   const terminal = mesh?.terminal
   assert.ok(terminal?.kind === 'http')
-  assert.deepEqual(terminal.accessLog, { path: '/dev/stdout' })
+  assert.deepEqual(terminal.accessLog, [{ path: '/dev/stdout' }])
   assert.equal(terminal.forwardClientCert, 'sanitize-set')
   const [first] = terminal.filters
   assert.ok(first?.kind === 'authorize')
@@ -214,7 +215,7 @@ test('LDS: raw TCP with a PROXY header, chains by address, a split', () => {
     idleTimeoutMs: 0,
     maxDurationMs: 60_000,
     maxConnectAttempts: 4,
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
   })
 })
 
@@ -246,15 +247,15 @@ test('LDS: listeners that hand over, that nothing is bound for, that look at HTT
     unbound: true,
     inspectTls: false,
     inspectHttp: true,
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
   })
   assert.match(
     problem('LDS', ListenerSchema, {
       ...withFilters([manager()]),
-      accessLog: [typed('log', StdoutAccessLogSchema, {}), typed('log', StdoutAccessLogSchema, {})],
+      accessLog: [typed('log', StdoutAccessLogSchema, {}), typed('log', FileAccessLogSchema, {})],
       listenerFilters: [typed('http', HttpInspectorSchema, {}), typed('proxy', ProxyProtocolSchema, {})],
     } as Init<typeof ListenerSchema>),
-    /listener_filters\[1\]: proxy must stand before[\s\S]*access_log\[1\]: a second log|access_log\[1\]: a second log[\s\S]*listener_filters\[1\]: proxy must stand before/,
+    /listener_filters\[1\]: proxy must stand before[\s\S]*access_log\[1\]\.typed_config\.path: is empty|access_log\[1\]\.typed_config\.path: is empty[\s\S]*listener_filters\[1\]: proxy must stand before/,
   )
 })
 

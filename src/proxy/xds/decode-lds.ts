@@ -9,7 +9,7 @@ import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_
 import { weftMetadata } from '../../xds/names.ts'
 import { stringIn } from '../../xds/structs.ts'
 import type { FilterChain, Listener, Origin } from '../config.ts'
-import { decodeAccessLog } from './decode-access-log.ts'
+import { decodeAccessLogs } from './decode-access-log.ts'
 import { decodeChainMatch } from './decode-chain-match.ts'
 import { decodeFilters } from './decode-filters.ts'
 import { decodeListenerFilters } from './decode-listener-filters.ts'
@@ -46,7 +46,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
   )
   if (chains.length === 0 && listener.defaultFilterChain === undefined)
     refused.add('filter_chains', 'expected at least one')
-  const accessLog = decodeAccessLog(listener.accessLog, 'access_log', refused)
+  const accessLog = decodeAccessLogs(listener.accessLog, 'listener', 'access_log', refused)
   return {
     name: listener.name,
     address: socketAddress(listener.address, 'address', refused),

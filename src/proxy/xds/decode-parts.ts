@@ -39,6 +39,15 @@ const whole: Readonly<Record<number, number>> = {
 export const shareOf = (part: FractionalPercent | undefined, absent: number): number =>
   part === undefined ? absent : Math.min(1, part.numerator / (whole[part.denominator] ?? 100))
 
+/** The same as it was written. */
+export const fractionOf = ({
+  numerator,
+  denominator,
+}: FractionalPercent): { readonly numerator: number; readonly denominator: number } => ({
+  numerator,
+  denominator: whole[denominator] ?? 100,
+})
+
 /** An IP address and port. Pipes, named ports and host names are refused. */
 export function socketAddress(address: XdsAddress | undefined, path: string, refused: Refusals): Address {
   if (address?.address.case !== 'socketAddress') {

@@ -175,6 +175,7 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
   }
   return {
     name: route.name || `${host.name}/${index}`,
+    ...(route.name === '' && { unnamed: true as const }),
     match,
     action: decodeAction(route, { host, levels, narrowerLast, match }, path, refused),
     ...narrowed(context.filters, decodeFilterConfigs(own, path, refused)),

@@ -6,7 +6,7 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { HashPolicySchema, type HashPolicy } from '../../xds/gen/envoy/type/v3/hash_policy_pb.ts'
 import type { TcpTerminal, WeightedCluster } from '../config.ts'
-import { decodeAccessLog } from './decode-access-log.ts'
+import { decodeAccessLogs } from './decode-access-log.ts'
 import { subsetIn } from './decode-destinations.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -29,7 +29,7 @@ export function decodeTcpProxy(proxy: TcpProxy, path: string, refused: Refusals)
       : { maxDurationMs: durationMs(longest, 0, join(path, 'max_downstream_connection_duration'), refused) }),
     maxConnectAttempts: proxy.maxConnectAttempts ?? 1,
     ...(proxy.hashPolicy.length > 0 && hashesSource(proxy.hashPolicy, join(path, 'hash_policy'), refused)),
-    accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),
+    accessLog: decodeAccessLogs(proxy.accessLog, 'connection', join(path, 'access_log'), refused),
   }
 }
 

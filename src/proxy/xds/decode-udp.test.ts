@@ -59,7 +59,7 @@ test('the newer form of a route, hash and log', () => {
     clusters: [{ cluster: 'dns', weight: 1 }],
     idleTimeoutMs: 5000,
     hash: 'source-ip',
-    accessLog: { path: '/dev/stdout' },
+    accessLog: [{ path: '/dev/stdout' }],
   })
 })
 

@@ -12,7 +12,7 @@ import { typeUrlOf } from '../../xds/any.ts'
 import { weftMetadata } from '../../xds/names.ts'
 import { numberIn, stringIn } from '../../xds/structs.ts'
 import type { UdpProxy, WeightedCluster } from '../config.ts'
-import { decodeAccessLog } from './decode-access-log.ts'
+import { decodeAccessLogs } from './decode-access-log.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
@@ -63,7 +63,7 @@ function decodeProxy(proxy: UdpProxyConfig, path: string, refused: Refusals): Ud
     clusters: [{ cluster: decodeRoute(proxy, path, refused), weight: 1 }],
     idleTimeoutMs,
     hash: decodeHash(proxy, path, refused),
-    accessLog: decodeAccessLog(proxy.accessLog, join(path, 'access_log'), refused),
+    accessLog: decodeAccessLogs(proxy.accessLog, 'session', join(path, 'access_log'), refused),
   }
 }
 

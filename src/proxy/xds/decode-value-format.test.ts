@@ -28,5 +28,8 @@ for (const [written, why] of [
   ['%RESPONSE_CODE%', /is not supported/],
   ['50% off', /a single %; write %%/],
   ['%PROTOCOL:3%', /is not supported/],
+  ['%START_TIME%', /is not supported/],
+  ['%DOWNSTREAM_TLS_VERSION%', /is not supported/],
+  ['%TRAILER(x)%', /is not supported/],
 ] as const)
   test(`refused: ${written}`, () => assert.match(decode(written).refused.join(), why))

@@ -15,6 +15,8 @@ export interface OutgoingOwner {
 /** Puts a body into the framing that was announced in its head. */
 export class OutgoingBody implements Sink {
   bytes = 0
+  /** Behind the last byte, if there were any. */
+  trailers: Headers | undefined
   readonly #writer: SocketWriter
   readonly #owner: OutgoingOwner
   readonly #framing: number
@@ -42,6 +44,7 @@ export class OutgoingBody implements Sink {
     if (this.#over) return
     if (this.#framing >= 0 && this.bytes !== this.#framing) return this.#fail(undefined)
     this.#over = true
+    this.trailers = trailers
     if (this.#framing === chunked) {
       let text = '0\r\n'
       for (const field of trailers ?? []) text += field.line ?? `${field.rawName}: ${field.value}\r\n`

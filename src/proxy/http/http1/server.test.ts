@@ -5,7 +5,7 @@ import { bytesBody, emptyBody, type Body, type Sink } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import { headerField } from '../headers.ts'
 import type { Reply, Service } from '../service.ts'
-import { collect, connect, echo, serve } from './testing/raw.ts'
+import { collect, connect, echo, ends, serve } from './testing/raw.ts'
 
 const head = (...lines: string[]): string => `${lines.join('\r\n')}\r\n\r\n`
 const get = (path: string, ...more: string[]): string => head(`GET ${path} HTTP/1.1`, 'Host: Web:80', ...more)
@@ -94,13 +94,15 @@ test('frames replies: chunks with trailers, to HTTP/1.0 until the end', async (t
     })
     return Promise.resolve({ status: 200, headers: [], body })
   }
-  const { port } = await serve(t, service)
+  const { port, outcomes } = await serve(t, service)
   const modern = await connect(t, port)
   modern.send(get('/'))
   const text = await modern.until('x-sum: 1\r\n\r\n')
   assert.ok(
     text.includes(`transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1388\r\n${'d'.repeat(5000)}\r\n0\r\nx-sum: 1\r\n\r\n`),
   )
+  assert.equal(outcomes[0]?.reply?.status, 200)
+  assert.equal(outcomes[0]?.trailers?.[0]?.name, 'x-sum')
   const old = await connect(t, port)
   old.send(head('GET / HTTP/1.0', 'Host: web'))
   assert.ok((await old.end()).endsWith(`\r\n\r\nabc${'d'.repeat(5000)}`))
@@ -329,7 +331,7 @@ test('an upgrade becomes a tunnel both ways, each end on its own', async (t) => 
   peer.socket.end()
   assert.ok((await peer.end()).endsWith('MOREbye'))
   while (outcomes.length === 0) await new Promise<void>((resolve) => setImmediate(resolve))
-  assert.deepEqual(outcomes, [{ status: 101, fault: undefined }])
+  assert.deepEqual(outcomes.map(ends), [{ status: 101, fault: undefined }])
 })
 
 test('an upgrade to h2c is not offered', async (t) => {

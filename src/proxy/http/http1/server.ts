@@ -258,10 +258,10 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       exchange.trace.bytesReceived = this.#request?.bytes ?? 0
       exchange.trace.bytesSent = this.#outgoing?.bytes ?? 0
     }
-    const status = this.#status
+    const outcome = { status: this.#status, fault, reply: this.#reply, trailers: this.#outgoing?.trailers }
     this.#outgoing?.stop()
     this.#exchange = this.#head = this.#request = this.#reply = this.#outgoing = undefined
-    exchange?.settle({ status, fault })
+    exchange?.settle(outcome)
   }
 
   #openTunnel(reply: Reply, tunnel: Tunnel): void {

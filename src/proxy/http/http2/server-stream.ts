@@ -211,12 +211,14 @@ export class ServerStream implements StreamUser {
     this.#over = true
     const { stream } = this
     const exchange = this.#exchange
+    const reply = this.#reply
     this.#exchange = this.#reply = undefined
     if (exchange === undefined) return
     exchange.trace.bytesReceived = stream.receivedBytes
     exchange.trace.bytesSent = stream.sentBytes
-    if (stream.sentTrailers !== undefined) exchange.trace.grpcStatus = grpcStatusIn(stream.sentTrailers)
-    exchange.settle({ status: this.#status, fault })
+    const trailers = stream.sentTrailers
+    if (trailers !== undefined) exchange.trace.grpcStatus = grpcStatusIn(trailers)
+    exchange.settle({ status: this.#status, fault, reply, trailers })
   }
 }
 

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { bytesBody, emptyBody, type Body, type Sink } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import { headerField } from '../headers.ts'
-import { collect, echo } from '../http1/testing/raw.ts'
+import { collect, echo, ends } from '../http1/testing/raw.ts'
 import type { Reply, Service } from '../service.ts'
 import { connectHttp2, frame, request, serve, settingsFrame, word } from './testing/raw.ts'
 import { flag, frameType, preface } from './wire.ts'
@@ -216,7 +216,7 @@ test('DATA must be as long as content-length says', async (t) => {
 })
 
 test('trailers in both directions, informational replies before the final one', async (t) => {
-  const { port } = await serve(t, async (call) => {
+  const { port, outcomes } = await serve(t, async (call) => {
     const { trailers, fault } = await collect(call.body)
     if (fault !== undefined) return fault
     call.onInformational?.(103, [headerField('link', '</a>')])
@@ -235,6 +235,8 @@ test('trailers in both directions, informational replies before the final one', 
   assert.deepEqual(head, { ':status': '200', 'x-h': '1' })
   assert.match(trailers?.['x-sum'] ?? '', /"name":"x-t","value":"z"/)
   assert.equal(peer.body(1), 'hi')
+  assert.equal(outcomes[0]?.reply?.headers[0]?.name, 'x-h')
+  assert.equal(outcomes[0]?.trailers?.[0]?.name, 'x-sum')
   peer.send(peer.headers(3, request('POST', '/'), false), peer.headers(3, { ':path': '/' }, true))
   await peer.until(() => peer.error(3) !== undefined)
   assert.equal(peer.error(3), 'PROTOCOL_ERROR')
@@ -368,7 +370,7 @@ test('an early answer resets the rest of the request without an error', async (t
   assert.equal(peer.error(1), 'NO_ERROR')
   peer.send(peer.data(1, 'late'), peer.headers(1, { 'x-t': '1' }, true), peer.get(3))
   await peer.until(() => peer.ended(3))
-  assert.deepEqual(outcomes, [
+  assert.deepEqual(outcomes.map(ends), [
     { status: 200, fault: undefined },
     { status: 200, fault: undefined },
   ])
@@ -543,7 +545,7 @@ test('CONNECT: what comes behind its head is for the tunnel, both ways, each wit
   assert.equal(text, '(ping)')
   assert.equal(asked, 'CONNECT far.example:443 far.example:443 0')
   while (outcomes.length === 0) await wait(1)
-  assert.deepEqual(outcomes[0], { status: 200, fault: undefined })
+  assert.deepEqual(outcomes.map(ends), [{ status: 200, fault: undefined }])
 })
 
 test('deadlines: an idle connection, an unfinished head, a silent stream, an unfinished request', async (t) => {
@@ -609,7 +611,7 @@ test('extended CONNECT is an upgrade; the client need not give a key', async (t)
   peer.send(peer.data(1, 'pong', true))
   await peer.until(() => peer.ended(1))
   assert.equal(peer.body(1), 'pingpong')
-  assert.deepEqual(outcomes, [{ status: 101, fault: undefined }])
+  assert.deepEqual(outcomes.map(ends), [{ status: 101, fault: undefined }])
 })
 
 test('what is not HTTP/2 is answered with GOAWAY', async (t) => {

@@ -94,6 +94,9 @@ export interface Served {
   readonly connections: ServerConnection[]
 }
 
+/** How an exchange ended, without what was answered. */
+export const ends = ({ status, fault }: Outcome): Outcome => ({ status, fault })
+
 /** Serves connections with one of our codecs; outcomes and refusals are collected. No timeout is on. */
 export async function serveWith(
   t: TestContext,

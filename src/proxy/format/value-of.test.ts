@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HeaderOption } from '../config.ts'
+import type { ValuePart } from '../config.ts'
 import { headerField } from '../http/headers.ts'
-import type { Call, Reply } from '../http/service.ts'
-import { editReply, editRequest } from './edit-headers.ts'
-import { formatValue } from './format-value.ts'
+import type { Call } from '../http/service.ts'
+import type { ReplySoFar } from './known.ts'
+import { compileText } from './value-of.ts'
 
 // Cast: as much of a call as values are made of.
 const call = {
@@ -22,6 +22,9 @@ const call = {
   },
   trace: { cluster: 'c', endpoint: { host: '192.0.2.3', port: 8080 } },
 } as unknown as Call
+
+const formatValue = (parts: readonly ValuePart[], asked: Call, reply: ReplySoFar | undefined): string =>
+  compileText(parts, { absent: '', wire: true })({ peer: asked.peer, call: asked, trace: asked.trace, reply })
 
 test('parts of a value, those that are not there empty', () => {
   const reply = { status: 404, headers: [headerField('x-backend', 'b')] }
@@ -41,32 +44,25 @@ test('parts of a value, those that are not there empty', () => {
   assert.equal(formatValue([{ kind: 'cluster' }, ' ', { kind: 'upstream-host' }], call, reply), 'c 192.0.2.3:8080')
 })
 
-test('a value that comes out empty makes no field, and overwrites none', async () => {
-  const option = (name: string, from: string, how: HeaderOption['how']): HeaderOption => ({
-    name,
-    rawName: name,
-    value: [{ kind: 'request-header', names: [from] }],
-    how,
-  })
-  const options = [
-    option('x-a', 'x-from', 'append'),
-    option('x-b', 'x-gone', 'append'),
-    option('x-from', 'x-gone', 'overwrite'),
-  ]
-  const asked = { ...call }
-  const reply: Reply = { status: 200, headers: [], body: { start() {} } as unknown as Reply['body'] }
-  const layer = editRequest([{ remove: [], options }])
-  await layer?.(() => Promise.resolve(reply))(asked)
-  assert.deepEqual(
-    asked.headers.map(({ name, value }) => `${name}=${value}`),
-    ['x-from=abcdef', 'x-gone-not=there', 'x-a=abcdef'],
-  )
-  const edited = await editReply([{ remove: [], options: [option('x-a', 'x-from', 'overwrite')] }])?.(() =>
-    Promise.resolve(reply),
-  )(asked)
-  assert.ok(edited !== undefined && 'headers' in edited)
-  assert.deepEqual(
-    edited.headers.map(({ name, value }) => `${name}=${value}`),
-    ['x-a=abcdef'],
-  )
+test('a header carries the bytes of its text, a log the text', () => {
+  const asked = { ...call, headers: [headerField('x', 'Ã¼')] }
+  const known = { peer: asked.peer, call: asked, trace: asked.trace }
+  const parts: readonly ValuePart[] = [{ kind: 'request-header', names: ['x'] }]
+  assert.equal(compileText(parts, { absent: '-', wire: true })(known), 'Ã¼')
+  assert.equal(compileText(parts, { absent: '-', wire: false })(known), 'ü')
+  assert.equal(compileText([{ kind: 'peer-subject' }], { absent: '-', wire: false })(known), '-')
+})
+
+test('who is at the other end is told apart from whom proxies name; a name that is none is made harmless', () => {
+  const { peer } = call
+  const asked = {
+    ...call,
+    client: { host: '192.0.2.9', port: 0 },
+    peer: { ...peer, direct: { host: '192.0.2.8', port: 9 }, serverName: 'a\nb" c' },
+  }
+  const value = (...parts: readonly ValuePart[]): string => formatValue(parts, asked, undefined)
+  assert.equal(value({ kind: 'remote-address' }), '192.0.2.9:0')
+  assert.equal(value({ kind: 'direct-remote-address' }), '192.0.2.8:9')
+  assert.equal(formatValue([{ kind: 'direct-remote-host' }], call, undefined), '192.0.2.1')
+  assert.equal(value({ kind: 'server-name' }), 'a_b__c')
 })
