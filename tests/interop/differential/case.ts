@@ -49,6 +49,16 @@ export interface Expectation {
   readonly at_least_ms?: number
 }
 
+/** What is compared of an access log. */
+export interface LogSpec {
+  /** So many there must be. */
+  readonly lines: number
+  /** Names whose values are their own (JSON: of the object; text: as in `name=value`); whether there is one is compared. */
+  readonly any?: readonly string[]
+  /** Names where Weft means to differ, and why. Not compared. */
+  readonly differ?: Readonly<Record<string, string>>
+}
+
 type Json = Readonly<Record<string, unknown>>
 
 /** One file of `cases/`. */
@@ -60,6 +70,8 @@ export interface Case {
   readonly requests: readonly CaseRequest[]
   /** Requests are made one after the other. */
   readonly in_order?: boolean
+  /** By the name that they have as `${log.NAME}`. */
+  readonly logs?: Readonly<Record<string, LogSpec>>
 }
 
 interface ListenerSpec {
@@ -89,12 +101,14 @@ export function loadCases(
     .toSorted()
     .map((name) => {
       const text = fs.readFileSync(path.join(folder, `${name}.yaml`), 'utf8')
-      // Ports of listeners are each proxy's own, and filled in last.
-      const filled = text.replaceAll(/\$\{((?:backend|file|session)\.[\w-]+)\}/g, (_, key: string) => {
-        const value = values[key]
-        if (value === undefined) throw new Error(`${name}.yaml: there is no ${key}`)
-        return value
-      })
+      // Ports of listeners are each proxy's own, and so are logs: they are filled in last.
+      const filled = text
+        .replaceAll(/\$\{log\.([\w-]+)\}/g, `\${logs}/${name}.$1`)
+        .replaceAll(/\$\{((?:backend|file|session)\.[\w-]+)\}/g, (_, key: string) => {
+          const value = values[key]
+          if (value === undefined) throw new Error(`${name}.yaml: there is no ${key}`)
+          return value
+        })
       return { name, ...(parse(filled, { merge: true }) as Omit<Case, 'name'>) }
     })
 }
@@ -111,11 +125,12 @@ const typed = (name: string, type: string, config: Json): Json => ({
   typed_config: { '@type': `${types}${type}`, ...config },
 })
 
-/** The bootstrap of these cases; `portOf` gives each listener, and "admin", its port. */
+/** The bootstrap of these cases; `portOf` gives each listener, and "admin", its port; `logs` is the folder of the logs. */
 export function bootstrapOf(
   cases: readonly Case[],
   backends: Readonly<Record<string, number>>,
   portOf: (listener: string) => number,
+  logs: string,
 ): Json {
   const address = (port: number): Json => ({ socket_address: { address: '127.0.0.1', port_value: port } })
   const cluster = (name: string, port: number, more: Json = {}): Json => ({
@@ -172,9 +187,9 @@ export function bootstrapOf(
       ],
     },
   }
-  const text = JSON.stringify(bootstrap).replaceAll(/"?\$\{port\.([\w.-]+)\}"?/g, (_, name: string) =>
-    String(portOf(name)),
-  )
+  const text = JSON.stringify(bootstrap)
+    .replaceAll(/"?\$\{port\.([\w.-]+)\}"?/g, (_, name: string) => String(portOf(name)))
+    .replaceAll('${logs}', logs)
   return JSON.parse(text) as Json
 }
 

@@ -12,6 +12,7 @@ import { ask, type ClientMaterial } from './ask.ts'
 import { startBackends, type Backends } from './backends.ts'
 import { bootstrapOf, listenerName, loadCases, type Case, type CaseRequest } from './case.ts'
 import { comparable, differentShares, unexpected } from './compare.ts'
+import { compareLog } from './logs.ts'
 import { startProxy, type RunningProxy } from './proxies.ts'
 
 const { binary: envoy, skip } = realEnvoy()
@@ -48,7 +49,15 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
     const ports = new Map<string, number>()
     for (const listener of names) ports.set(listener, await freePort())
     const portOf = (listener: string): number => ports.get(listener) ?? 0
-    return startProxy(t, name, { bootstrap: bootstrapOf(taken, backends.ports, portOf), portOf, dir, envoy })
+    const logs = path.join(dir, `${name}-logs`)
+    fs.mkdirSync(logs)
+    return startProxy(t, name, {
+      bootstrap: bootstrapOf(taken, backends.ports, portOf, logs),
+      portOf,
+      dir,
+      envoy,
+      logs,
+    })
   }
   t.after(() => {
     if (!keep) fs.rmSync(dir, { recursive: true })
@@ -66,6 +75,8 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
           )
         if (one.in_order !== true) await Promise.all(one.requests.map(step))
         else for (const [index, request] of one.requests.entries()) await step(request, index)
+        for (const [name, spec] of Object.entries(one.logs ?? {}))
+          await own.test(`log ${name}`, () => compareLog(one, name, spec, proxies))
       }),
     ),
   )
@@ -76,7 +87,7 @@ test('real Envoy and weft proxy do the same with the same file', { skip, concurr
 function refusalOf(one: Case, { ports }: Backends): readonly string[] {
   let port = 10_000
   const decoded = decodeBootstrap(
-    bootstrapOf([one], ports, () => port++),
+    bootstrapOf([one], ports, () => port++, os.tmpdir()),
     {
       readFile: (file) => fs.readFileSync(file),
       env: {},

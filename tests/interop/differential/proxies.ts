@@ -9,6 +9,8 @@ export interface RunningProxy {
   readonly name: 'envoy' | 'weft'
   readonly child: Child
   readonly portOf: (listener: string) => number
+  /** The folder of its access logs. */
+  readonly logs: string
 }
 
 const root = path.join(import.meta.dirname, '../../..')
@@ -22,13 +24,27 @@ export async function startProxy(
     portOf,
     dir,
     envoy,
-  }: { bootstrap: unknown; portOf: (listener: string) => number; dir: string; envoy: string },
+    logs,
+  }: { bootstrap: unknown; portOf: (listener: string) => number; dir: string; envoy: string; logs: string },
 ): Promise<RunningProxy> {
   const file = path.join(dir, `${name}.json`)
   fs.writeFileSync(file, JSON.stringify(bootstrap, undefined, 1))
   const command: readonly [string, ...string[]] =
     name === 'envoy'
-      ? [envoy, '-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'error', '--drain-time-s', '1']
+      ? [
+          envoy,
+          '-c',
+          file,
+          '--concurrency',
+          '1',
+          '--disable-hot-restart',
+          '-l',
+          'error',
+          '--drain-time-s',
+          '1',
+          '--file-flush-interval-msec',
+          '50',
+        ]
       : [
           process.execPath,
           path.join(root, 'src/cli/weft.ts'),
@@ -54,5 +70,5 @@ export async function startProxy(
     const answer = await fetch(admin).catch(() => undefined)
     return answer?.status === 200 ? true : undefined
   })
-  return { name, child, portOf }
+  return { name, child, portOf, logs }
 }
