@@ -17,13 +17,13 @@ export interface Carried {
   readonly sent: number
 }
 
-/** Copies both ways until both ends have come; a break on one side breaks the other. `closed` is called when both are closed. */
+/** Copies both ways until both ends have come; a break on one side breaks the other. `closed` is called when both are closed. Gives what has been carried so far. */
 export function joinSockets(
   downstream: Socket,
   upstream: Socket,
   { idleTimeoutMs, maxDurationMs = 0, sweeper }: JoinLimits & { readonly sweeper: Sweeper },
   closed: (carried: Carried) => void,
-): void {
+): () => Carried {
   const startedMs = sweeper.nowMs
   const up = new Way(downstream, upstream)
   const down = new Way(upstream, downstream)
@@ -55,6 +55,7 @@ export function joinSockets(
   upstream.on('error', ignore).on('close', onClose(downstream))
   up.start()
   down.start()
+  return carried
 }
 
 /** By a reset, where there can be one: a mere close would be a clean end. */

@@ -93,3 +93,42 @@ test('a listener’s log has a line for each connection, those that nothing was 
   assert.equal(taken?.['refused'], undefined)
   assert.partialDeepStrictEqual(refused, { listener: 'logged', flags: 'NR', refused: 'no-filter-chain', bytesSent: 0 })
 })
+
+test('a listener’s log counts what the kernel has passed on', async (t) => {
+  const address = await ownAddress(t)
+  const megabytes = Buffer.alloc(8_388_608, 'x')
+  const server = net.createServer((socket) => socket.on('error', () => {}).end(megabytes))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const inbound = buildInbound(address, 'here', { mesh: false })
+  const [chain] = inbound.filterChains
+  assert.ok(chain !== undefined)
+  const terminal = {
+    kind: 'tcp',
+    statPrefix: 'raw',
+    clusters: [{ cluster: 'here', weight: 1 }],
+    idleTimeoutMs: 0,
+    maxConnectAttempts: 1,
+    accessLog: undefined,
+  } as const
+  const listener: Listener = {
+    ...inbound,
+    name: 'logged',
+    accessLog: [
+      { path: 'own' },
+      { path: 'x', format: { kind: 'text', parts: [{ kind: 'bytes-sent' }], omitEmpty: false } },
+    ],
+    filterChains: [],
+    defaultFilterChain: { ...chain, networkFilters: [], tls: undefined, terminal },
+  }
+  const { port } = server.address() as net.AddressInfo
+  const { logged } = await startProxy(
+    t,
+    buildConfig({ listeners: [listener], clusters: [buildCluster('here', [{ host: '127.0.0.1', port }])] }),
+  )
+  assert.equal((await exchange(address, '')).length, megabytes.length)
+  await eventually(() => logged.length === 2)
+  assert.partialDeepStrictEqual(JSON.parse(logged[0] ?? ''), { bytesSent: megabytes.length })
+  assert.equal(logged[1], String(megabytes.length))
+})

@@ -22,6 +22,7 @@ import type { Call, Peer, Service } from './http/service.ts'
 import { inbound } from './inbound.ts'
 import type { Tracked } from './listener/listener.ts'
 import { originalDestination } from './listener/original-destination.ts'
+import type { Carried } from './join-sockets.ts'
 import { outbound } from './outbound.ts'
 import { shortage } from './overload.ts'
 import { refusal } from './refusal.ts'
@@ -245,7 +246,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
     one.drain = () => {}
     if (shortage(tracked, shared.overload) !== undefined) return refuse(socket, 'overload')
-    void serveTcp(socket, { direction, peer, plan: terminal, target: undefined, snapshot: current(), shared })
+    const joined = log && ((carried: () => Carried) => log?.note(outer, { carried }))
+    void serveTcp(socket, { direction, peer, plan: terminal, target: undefined, snapshot: current(), shared, joined })
   }
 
   const choose = (socket: Socket, tracked: Tracked, opening: Opening): void => {

@@ -7,7 +7,7 @@ import type { Address } from '../base/address.ts'
 import type { Cluster, Endpoint, TcpTerminal, WeightedCluster } from './config.ts'
 import type { Fault } from './http/fault.ts'
 import type { Peer } from './http/service.ts'
-import { joinSockets } from './join-sockets.ts'
+import { joinSockets, type Carried } from './join-sockets.ts'
 import { originalPlace } from './original-place.ts'
 import { pickCluster } from './route/split.ts'
 import type { Shared } from './shared.ts'
@@ -32,6 +32,8 @@ export interface TcpParts {
   readonly cluster?: Cluster
   readonly snapshot: Snapshot
   readonly shared: Shared
+  /** Both ends are there: from now on the sockets do not count all their bytes. */
+  readonly joined?: ((carried: () => Carried) => void) | undefined
 }
 
 /** What a raw connection gets where no configuration says otherwise. An endpoint that refuses costs nothing but time. */
@@ -77,9 +79,10 @@ export async function serveTcp(downstream: Socket, parts: TcpParts): Promise<voi
     return over({ ...where, upstreamLocal, received: 0, sent: 0, fault: clientGone })
   }
   const { idleTimeoutMs, maxDurationMs } = plan
-  joinSockets(downstream, socket, { idleTimeoutMs, maxDurationMs, sweeper: shared.sweeper }, (carried) =>
-    over({ ...where, upstreamPrincipal: principal, upstreamLocal, ...carried, fault: undefined }),
+  const carried = joinSockets(downstream, socket, { idleTimeoutMs, maxDurationMs, sweeper: shared.sweeper }, (all) =>
+    over({ ...where, upstreamPrincipal: principal, upstreamLocal, ...all, fault: undefined }),
   )
+  parts.joined?.(carried)
 }
 
 /** One that a filter did not let in: nobody was asked to take it. */

@@ -27,6 +27,8 @@ export interface ConnectionFacts {
   readonly secured?: Peer['secured']
   /** What its TLS leaves of it. */
   readonly inner?: Socket
+  /** Bytes that went through it, where the sockets do not count all of them. */
+  readonly carried?: () => { readonly received: number; readonly sent: number }
 }
 
 /** A listener's connections, each told in one line when it is over. */
@@ -69,11 +71,13 @@ export function listenerLog(listener: string, logs: Logs, clock: Clock): Listene
 
 function ownLine(
   listener: string,
-  { source, destination, serverName, chain, principal, refused, detail }: ConnectionFacts,
+  { source, destination, serverName, chain, principal, refused, detail, secured, carried }: ConnectionFacts,
   { bytesRead, bytesWritten }: Socket,
   durationMs: number,
   clock: Clock,
 ): string {
+  // Of TLS all that went over the wire.
+  const bytes = secured === undefined ? carried?.() : undefined
   const entry = {
     time: new Date(clock.wallMs()).toISOString(),
     protocol: 'tcp',
@@ -84,8 +88,8 @@ function ownLine(
     refused,
     fault: detail,
     durationMs: Math.round(durationMs * 1000) / 1000,
-    bytesReceived: bytesRead,
-    bytesSent: bytesWritten,
+    bytesReceived: bytes?.received ?? bytesRead,
+    bytesSent: bytes?.sent ?? bytesWritten,
     source: principal,
     remote: source && formatAddress(source),
     local: destination && formatAddress(destination),
@@ -106,12 +110,14 @@ function knownOf(
     refused,
     fault,
     inner = socket,
+    carried,
   }: ConnectionFacts & { readonly source: Address; readonly destination: Address },
   own: { readonly source: Address },
   durationMs: number,
   clock: Clock,
 ): Known {
   const endedMs = clock.wallMs()
+  const bytes = carried?.()
   return {
     peer: {
       remote: source,
@@ -131,8 +137,8 @@ function knownOf(
       status: 0,
       fault,
       flags: refused === 'no-filter-chain' ? ['NR'] : fault === undefined ? [] : connectionFlags(fault),
-      bytesReceived: inner.bytesRead,
-      bytesSent: inner.bytesWritten,
+      bytesReceived: bytes?.received ?? inner.bytesRead,
+      bytesSent: bytes?.sent ?? inner.bytesWritten,
       attempts: 0,
       logType: 'NotSet',
     },
