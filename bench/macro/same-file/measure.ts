@@ -7,6 +7,7 @@ import { cpuNs, freePort, residentMb, type Running as Process } from '../process
 import { formatTable, median } from '../statistics.ts'
 import type { Started } from '../subject.ts'
 import { contenders, startProxies } from './proxies.ts'
+import type { Got } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
 
 export interface Options {
@@ -15,15 +16,12 @@ export interface Options {
 }
 
 /** One contender's rounds. */
-export interface Result {
+export interface Result extends Latency {
   readonly name: string
   readonly version: string
   /** µs of CPU a request, or ms a GB; all proxies together. */
   readonly cpu: readonly number[]
   readonly unitsPerSecond: readonly number[]
-  /** µs at p50 and p99, where they were noted. */
-  readonly p50: readonly number[]
-  readonly p99: readonly number[]
   readonly residentMb: number
   readonly voided: number
 }
@@ -32,7 +30,15 @@ export interface ScenarioReport {
   readonly title: string
   readonly unit: Scenario['unit']
   readonly results: readonly Result[]
+  /** What the backend takes when it is asked by itself, µs of each round, where latency was noted. */
+  readonly direct: Latency
   readonly skipped: readonly string[]
+}
+
+/** µs of each round, where they were noted. */
+interface Latency {
+  readonly p50: number[]
+  readonly p99: number[]
 }
 
 interface Running {
@@ -42,9 +48,7 @@ interface Running {
   readonly result: { -readonly [K in keyof Pick<Result, 'voided' | 'residentMb'>]: Result[K] } & {
     readonly cpu: number[]
     readonly unitsPerSecond: number[]
-    readonly p50: number[]
-    readonly p99: number[]
-  }
+  } & Latency
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0)
@@ -58,6 +62,7 @@ interface Stage {
   readonly backendPort: number
   readonly backend: Process
   readonly running: Running[]
+  readonly direct: Latency
   readonly skipped: string[]
 }
 
@@ -81,14 +86,16 @@ export async function measureScenarios(
       await startContenders(stage)
     }
     for (let round = 1; round <= rounds; round++)
-      for (const { scenario, dir, running } of stages) {
+      for (const { scenario, dir, running, backendPort, direct } of stages) {
         if (round === 1) say(scenario.title)
+        if (scenario.paced) note(await scenario.load(backendPort, dir, seconds), direct)
         for (const one of running) await measure(one, scenario, { dir, seconds, round, say })
       }
-    return stages.map(({ scenario: { title, unit }, running, skipped }) => ({
+    return stages.map(({ scenario: { title, unit }, running, direct, skipped }) => ({
       title,
       unit,
       results: running.map(({ name, version, result }) => ({ name, version, ...result })),
+      direct,
       skipped,
     }))
   } finally {
@@ -104,7 +111,7 @@ async function openStage(scenario: Scenario): Promise<Stage> {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weft-bench-'))
   const backendPort = await freePort()
   const backend = await scenario.backend(path.join(dir, 'backend'), backendPort)
-  return { scenario, dir, backendPort, backend, running: [], skipped: [] }
+  return { scenario, dir, backendPort, backend, running: [], direct: { p50: [], p99: [] }, skipped: [] }
 }
 
 /** Starts every one that is installed, and warms it up. */
@@ -131,7 +138,8 @@ async function measure(
   const pids = started.proxies.flatMap((proxy) => proxy.pids)
   const before = sum(pids.map(cpuNs))
   const began = performance.now()
-  const { units, errors, latencyUs } = await load(started.port, dir, seconds)
+  const got = await load(started.port, dir, seconds)
+  const { units, errors } = got
   const tookSeconds = (performance.now() - began) / 1000
   const spentNs = sum(pids.map(cpuNs)) - before
   if (errors > 0 || units === 0) {
@@ -144,30 +152,43 @@ async function measure(
   result.cpu.push(cpu)
   result.unitsPerSecond.push(units / tookSeconds)
   result.residentMb = Math.max(result.residentMb, sum(pids.map(residentMb)))
-  if (latencyUs.length > 0) {
-    const sorted = latencyUs.toSorted((a, b) => a - b)
-    result.p50.push(quantile(sorted, 0.5))
-    result.p99.push(quantile(sorted, 0.99))
-  }
+  note(got, result)
   say(`  round ${round} ${name}: ${cpu.toFixed(1)} ${cpuUnit(unit)}`)
+}
+
+function note({ latencyUs }: Got, { p50, p99 }: Latency): void {
+  if (latencyUs.length === 0) return
+  const sorted = latencyUs.toSorted((a, b) => a - b)
+  p50.push(quantile(sorted, 0.5))
+  p99.push(quantile(sorted, 0.99))
 }
 
 const cpuUnit = (unit: Scenario['unit']): string => (unit === 'req' ? 'µs CPU/req' : 'ms CPU/GB')
 
 /** A table, and the first one's CPU beside each of the others'. */
-export function formatScenario({ title, unit, results, skipped }: ScenarioReport): string {
-  const withLatency = results.some(({ p50 }) => p50.length > 0)
+export function formatScenario({ title, unit, results, direct, skipped }: ScenarioReport): string {
+  const withLatency = direct.p50.length > 0
+  const ms = (all: readonly number[], without: readonly number[] = []): string =>
+    ((median(all) - (without.length === 0 ? 0 : median(without))) / 1000).toFixed(2)
   const per = unit === 'req' ? 'req/s' : 'MB/s'
   const rows = results.map(({ name, version, cpu, unitsPerSecond, p50, p99, residentMb: mb, voided }) => [
     `${name} ${version}`,
     median(cpu).toFixed(1),
     Math.min(...cpu).toFixed(1),
     (median(unitsPerSecond) / (unit === 'req' ? 1 : 1e6)).toFixed(0),
-    ...(withLatency ? [(median(p50) / 1000).toFixed(2), (median(p99) / 1000).toFixed(2)] : []),
+    ...(withLatency ? [ms(p50), ms(p99), ms(p50, direct.p50), ms(p99, direct.p99)] : []),
     mb.toFixed(0),
     `${cpu.length}${voided > 0 ? ` (${voided} void)` : ''}`,
   ])
-  const head = ['', cpuUnit(unit), 'min', per, ...(withLatency ? ['p50 ms', 'p99 ms'] : []), 'MB', 'rounds']
+  const head = [
+    '',
+    cpuUnit(unit),
+    'min',
+    per,
+    ...(withLatency ? ['p50 ms', 'p99 ms', 'added', 'added'] : []),
+    'MB',
+    'rounds',
+  ]
   const [first, ...others] = results
   const ratios = others.map(
     (other) => `${first?.name} / ${other.name}: ${(median(first?.cpu ?? []) / median(other.cpu)).toFixed(2)}`,
@@ -175,6 +196,7 @@ export function formatScenario({ title, unit, results, skipped }: ScenarioReport
   return [
     title,
     formatTable([head, ...rows]),
+    ...(withLatency ? [`the backend by itself: p50 ${ms(direct.p50)} ms, p99 ${ms(direct.p99)} ms`] : []),
     `ratio of medians: ${ratios.join(', ') || 'nothing to compare with'}`,
     ...skipped.map((line) => `  skipped ${line}`),
   ].join('\n')

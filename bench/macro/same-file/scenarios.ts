@@ -15,6 +15,8 @@ export interface Scenario {
   readonly unit: 'req' | 'GB'
   readonly backend: (dir: string, port: number) => Promise<Running>
   readonly load: (port: number, dir: string, seconds: number) => Promise<Got>
+  /** So many requests a second, whatever happens: latency is noted, that of the backend by itself as well. */
+  readonly paced?: boolean
   /** Comes before the first round; absent: the load itself. */
   readonly warmUp?: Scenario['load']
 }
@@ -81,6 +83,7 @@ const paced = (perSecond: number): Scenario => ({
   unit: 'req',
   backend: webServer,
   load: ask({ connections: 16, streams: 1, perSecond }, '/'),
+  paced: true,
   // Who runs for hours has compiled what it runs; at this pace that would take minutes.
   warmUp: ask({ connections: 16, streams: 4 }, '/'),
 })
