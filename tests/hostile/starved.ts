@@ -66,8 +66,9 @@ export async function starved(t: TestContext, seconds: number): Promise<void> {
   await world.apply(policy)
   await world.curlUntil(client, 'http://web/', 200)
   const figures = async (): Promise<string> => (await fetch(`${client.adminUrl}/metrics`)).text()
-  const passed = async (): Promise<number> =>
-    Number(/^weft_health_checks_total\{[^}]*result="passed"\} (\d+)/m.exec(await figures())?.[1] ?? 0)
+  const countOf = (result: 'passed' | 'failed', text: string): number =>
+    Number(new RegExp(`^weft_health_checks_total\\{[^}]*result="${result}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
+  const passed = async (): Promise<number> => countOf('passed', await figures())
   await until('every instance is checked', async () => (await passed()) >= 3)
 
   const group = tenthOfACore(t, sidecarOf(client))
@@ -95,9 +96,11 @@ export async function starved(t: TestContext, seconds: number): Promise<void> {
   assert.ok(group.throttled() > 0, 'the quota was never used up')
   const text = await figures()
   assert.deepEqual(load.failures(), [])
-  assert.doesNotMatch(text, /^weft_health_checks_total\{[^}]*result="failed"\}/m)
   assert.doesNotMatch(text, /^weft_outlier_ejections_total\{[^}]*\} [1-9]/m)
   const checks = (await passed()) - before
+  // A check that was late by our own doing is one of two that it takes; it must stay the exception.
+  const failed = countOf('failed', text)
+  assert.ok(failed * 20 <= checks, `${failed} checks failed`)
   assert.ok(checks >= seconds * 3, `${checks} checks of three instances in ${seconds} s, two a second each`)
   assert.doesNotMatch(
     `${client.child.err}${controlPlane.child.err}`,
