@@ -101,6 +101,30 @@ test('a source is a session: it keeps its endpoint, and others have theirs', asy
   )
 })
 
+test('a log in a format of its own tells of a session what there is to tell', async (t) => {
+  const kinds = ['cluster', 'upstream-host', 'bytes-received', 'bytes-sent', 'response-code', 'log-type'] as const
+  const fields = kinds.map((kind) => [kind, { kind: 'value', parts: [{ kind }] }] as const)
+  const { at } = await echo(t, 'a')
+  const { address, proxy, logged } = await start(t, [buildCluster('one', [at])], {
+    accessLog: [{ path: 'x', format: { kind: 'json', fields, omitEmpty: false } }],
+  })
+  await ask(await bound(t), address, 'hi')
+  await proxy.drain(10_000)
+  assert.deepEqual(
+    logged.map((line) => JSON.parse(line) as unknown),
+    [
+      {
+        cluster: 'one',
+        'upstream-host': `127.0.0.1:${at.port}`,
+        'bytes-received': 2,
+        'bytes-sent': 5,
+        'response-code': 0,
+        'log-type': 'UdpSessionEnd',
+      },
+    ],
+  )
+})
+
 test('by the source address, sessions of one host meet at one endpoint', async (t) => {
   const servers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => echo(t, name)))
   const cluster = buildCluster(

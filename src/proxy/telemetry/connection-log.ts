@@ -45,7 +45,8 @@ function knownOf({ peer, protocol, startedMs }: ConnectionStart, end: Connection
       flags: fault === undefined ? [] : connectionFlags(fault),
       bytesReceived: received,
       bytesSent: sent,
-      attempts,
+      // Envoy counts none for datagrams.
+      attempts: protocol === 'tcp' ? attempts : 0,
       detail: upstreamLocal && { upstreamLocal },
       logType: protocol === 'tcp' ? 'TcpConnectionEnd' : 'UdpSessionEnd',
     },

@@ -56,6 +56,7 @@ const ofAnyEnd: Readonly<Record<string, CommandAtEnd>> = {
   RESPONSE_FLAGS_LONG: 'long-flags',
   CONNECTION_TERMINATION_DETAILS: 'termination-details',
   UNIQUE_ID: 'unique-id',
+  ACCESS_LOG_TYPE: 'log-type',
 }
 
 /** Where an upstream was looked for. */
@@ -84,7 +85,15 @@ const ofCalls: Readonly<Record<string, PlainCommand>> = {
   RESPONSE_TX_DURATION: 'response-tx-duration',
 }
 
-const ofConnection = { ...ofPeer, ...ofTls, ...ofAnyEnd, ...ofUpstream, ...ofCalls, PROTOCOL: 'protocol' } as const
+const ofConnection = {
+  ...ofPeer,
+  ...ofTls,
+  ...ofAnyEnd,
+  ...ofUpstream,
+  ...ofCalls,
+  PROTOCOL: 'protocol',
+  STREAM_ID: 'stream-id',
+} as const
 
 /** The commands without an argument that are known in each place. Source: Envoy, "Access logging", "Command Operators". */
 export const plainCommands: Readonly<Record<ValuePlace, Readonly<Record<string, PlainCommand>>>> = {
@@ -94,15 +103,11 @@ export const plainCommands: Readonly<Record<ValuePlace, Readonly<Record<string, 
     ...ofConnection,
     ...ofUpstreamConnection,
     UPSTREAM_PROTOCOL: 'upstream-protocol',
-    STREAM_ID: 'stream-id',
-    ACCESS_LOG_TYPE: 'log-type',
   },
   connection: {
     ...ofConnection,
     ...ofUpstreamConnection,
     UPSTREAM_PROTOCOL: 'upstream-protocol',
-    STREAM_ID: 'stream-id',
-    ACCESS_LOG_TYPE: 'log-type',
   },
   session: ofConnection,
   // What became of a connection that a chain has taken stands in that chain's own log.
