@@ -137,7 +137,7 @@ const rooms: readonly Room[] = [
   },
   {
     room: 'proxy/http/service.ts',
-    sees: ['base', 'proxy/http/headers.ts', 'proxy/http/body.ts', 'proxy/http/fault.ts'],
+    sees: ['base', 'proxy/http/headers.ts', 'proxy/http/body.ts', 'proxy/http/fault.ts', 'proxy/config/tracing.ts'],
     packages: [],
     why: 'the Service waist is a type: no codec, no socket',
   },
@@ -160,6 +160,7 @@ const rooms: readonly Room[] = [
   stage('health', ['node:'], ['proxy/http/exchange.ts', 'proxy/balance/probe.ts']),
   stage('upstream', ['node:'], ['proxy/sidecar-messages.ts']),
   stage('telemetry', ['node:'], ['proxy/format']),
+  stage('tracing', [], ['proxy/format']),
   stage('dns', ['node:']),
   {
     room: 'proxy/xds',

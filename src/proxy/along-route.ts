@@ -31,6 +31,7 @@ import { clusterOfHash, pickCluster } from './route/split.ts'
 import { originalPlace } from './original-place.ts'
 import { grpcReply } from './refusal.ts'
 import type { Shared } from './shared.ts'
+import type { LateLayers } from './late-layers.ts'
 
 type Forward = RouteAction & { readonly kind: 'forward' }
 
@@ -40,14 +41,10 @@ export interface World {
   readonly balancerOf: (cluster: Cluster) => Balancer
 }
 
-/** What happens once the route is known. `filters`: those of its listener that need it. Built once per route and configuration, on first use. */
-export function alongRoute(
-  route: Route,
-  filters: readonly (Layer | undefined)[],
-  snapshot: World,
-  shared: Shared,
-): Service {
+/** What happens once the route is known. `late`: what its listener has to say there. Built once per route and configuration, on first use. */
+export function alongRoute(route: Route, late: LateLayers | undefined, snapshot: World, shared: Shared): Service {
   const { action } = route
+  const filters = late?.filters(route) ?? []
   const faults = injectFaults(route.faults, {
     concerned: compileCallTests(route.faults?.headers ?? [], []),
     random: shared.random,
@@ -61,7 +58,7 @@ export function alongRoute(
     )
   const targets = action.clusters.map((one) => ({
     ...one,
-    service: alongCluster(one, { ...route, action }, snapshot, shared),
+    service: alongCluster(one, { ...route, action, attempt: late?.attempt }, snapshot, shared),
     has: holds(one, snapshot),
   }))
   return stack(
@@ -98,7 +95,7 @@ export function holds(
 
 function alongCluster(
   { cluster: name, subset, authority, tellHost, requestEdits, responseEdits }: WeightedCluster,
-  { name: routeName, action }: Route & { readonly action: Forward },
+  { name: routeName, action, attempt }: Route & { readonly action: Forward; readonly attempt: Layer | undefined },
   world: World,
   shared: Shared,
 ): Service {
@@ -127,6 +124,7 @@ function alongCluster(
         hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget, limitBytes }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt
       action.tellAttempt && tellAttempt, // and which one it is
+      attempt, // its span; undefined where attempts have none
     ],
     isMadeUp(cluster)
       ? forward(cluster, deliver) // there is nothing to choose from

@@ -1,5 +1,5 @@
 import { grpcStatus } from '../base/grpc.ts'
-import { select } from './balance/select.ts'
+import { askCluster } from './ask-cluster.ts'
 import type { ExternalLimit, Route } from './config.ts'
 import {
   descriptorsOf,
@@ -8,8 +8,7 @@ import {
   type ExternalLimitParts,
   type LimiterVerdict,
 } from './filter/external-limit.ts'
-import { askOnce } from './health/ask-once.ts'
-import { faultSentence, type Fault } from './http/fault.ts'
+import { faultSentence } from './http/fault.ts'
 import { headerField, type HeaderField } from './http/headers.ts'
 import { readField, role } from './http/http1/field.ts'
 import type { Call } from './http/service.ts'
@@ -67,28 +66,21 @@ async function askLimiter(
   { cluster: name, authority = name, domain, timeoutMs }: ExternalLimit,
   call: Call,
   wanted: readonly DescriptorEntries[],
-  { config, balancerOf }: World,
-  { upstream, wheel, clock }: Shared,
+  world: World,
+  shared: Shared,
 ): Promise<LimiterVerdict | string> {
-  const cluster = config.clusters.get(name)
-  if (cluster === undefined) return `there is no cluster ${name}`
-  const send = select({
-    cluster: name,
-    balancer: balancerOf(cluster),
-    send: (one, { endpoint }) => upstream.send(cluster, endpoint, one),
-  })
-  let stop: ((fault: Fault) => void) | undefined
-  const late = wheel.after(timeoutMs, () =>
-    stop?.({ kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs }),
+  const answer = await askCluster(
+    {
+      cluster: name,
+      head: { method: 'POST', path: limiterPath, authority, headers: grpcHeaders, limitBytes },
+      body: encodeLimiterRequest(domain, wanted),
+      timeoutMs,
+      onStop: (stop) => call.onCancel(stop),
+    },
+    world,
+    shared,
   )
-  call.onCancel((fault) => stop?.(fault))
-  const answer = await askOnce(
-    { method: 'POST', path: limiterPath, authority, headers: grpcHeaders, limitBytes },
-    encodeLimiterRequest(domain, wanted),
-    { send, nowMs: () => clock.nowMs(), onStop: (heard) => (stop = heard) },
-  )
-  late.cancel()
-  stop = undefined
+  if (typeof answer === 'string') return answer
   if ('kind' in answer) return faultSentence(answer)
   if (answer.status !== 200 || answer.grpcStatus !== grpcStatus.ok)
     return `status ${answer.status}, grpc-status ${answer.grpcStatus ?? 'none'}`

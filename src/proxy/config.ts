@@ -19,6 +19,7 @@ export type * from './config/cluster.ts'
 export type * from './config/health-check.ts'
 export type * from './config/session.ts'
 export type * from './config/tls.ts'
+export type * from './config/tracing.ts'
 export type * from './config/udp.ts'
 
 /**

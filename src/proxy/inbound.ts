@@ -6,6 +6,7 @@ import { hearDeadline, hideDeadline } from './recovery/carry-deadline.ts'
 import { listenerStreamLimit } from './recovery/deadline.ts'
 import { requestHeaders } from './request-headers.ts'
 import { tellMissedRoute } from './tell-route.ts'
+import { traceTerminal } from './trace-terminal.ts'
 import { terminalFilters } from './terminal-filters.ts'
 
 /** The path of one inbound call, outermost layer first. Built once per filter chain, never per call. */
@@ -22,6 +23,7 @@ export function inbound(parts: HttpStackParts): Service {
       paths(terminal.paths), // policy and program must read the same path
       edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // before policy: what a caller says of itself is gone
+      traceTerminal(terminal, early, parts), // spans; undefined where nobody wants any
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),
       tellMissedRoute(terminal, early, parts), // for the log, where it asks

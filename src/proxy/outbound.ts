@@ -14,6 +14,7 @@ import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { accessLog } from './telemetry/access-log.ts'
 import { tellMissedRoute, tellRoute } from './tell-route.ts'
+import { tellSpan, traceTerminal } from './trace-terminal.ts'
 import { terminalFilters, type TerminalFilters } from './terminal-filters.ts'
 
 /** What the stacks of both directions are built from. */
@@ -48,6 +49,7 @@ export function outbound(parts: HttpStackParts): Service {
       paths(terminal.paths), // one form of the path for all that follows
       edgeHeaders(terminal), // what strangers may not say; undefined where none come
       requestHeaders(terminal, parts.ownId), // what a hop adds; below the log, which shows what the caller said
+      traceTerminal(terminal, early, parts), // spans; undefined where nobody wants any
       hearDeadline(terminal.respectDeadline, shared.clock), // how long the caller waits
       hideDeadline(terminal.hideDeadline),
       tellMissedRoute(terminal, early, parts), // for the log, where it asks
@@ -66,7 +68,7 @@ export function log(direction: 'inbound' | 'outbound', terminal: HttpTerminal, s
 /** Finds the route in the newest configuration, which the call keeps from then on. `late`: filters that the route has a word in. */
 export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Service {
   const { terminal, shared, current } = parts
-  const unrouted = stack(late?.(undefined) ?? [], (call) =>
+  const unrouted = stack(late?.filters(undefined) ?? [], (call) =>
     refuse({ kind: 'no-route', side: 'self', retry: 'never', authority: call.authority, path: call.path }),
   )
   const toRoute = (call: Call, table: RouteTable, snapshot: Snapshot): Promise<Reply | Fault> => {
@@ -74,7 +76,9 @@ export function route(parts: HttpStackParts, late?: TerminalFilters['late']): Se
     if (found === undefined) {
       return unrouted(call)
     }
-    if (call.trace.detail !== undefined) tellRoute(call.trace.detail, found, snapshot)
+    const { detail, span } = call.trace
+    if (detail !== undefined) tellRoute(detail, found, snapshot)
+    if (span !== undefined) tellSpan(span, call, found, snapshot)
     if (call.upgrade !== undefined || call.method === 'CONNECT') {
       const refused = upgradeRefused(call.upgrade ?? 'connect', terminal.upgrades, found.action)
       if (refused !== undefined) return refused

@@ -38,9 +38,11 @@ import { serveListener, type ListenerService, type ServeParts } from './serve.ts
 import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createHedgeState } from './hedge-state.ts'
+import { createSpanExporters } from './export-spans.ts'
 import { createSnapshots } from './snapshot.ts'
 import { retainCounts } from './retain-counts.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { createLimitMetrics } from './telemetry/record-limits.ts'
 import { recordEventLoop } from './telemetry/record-event-loop.ts'
 import { createHealthMetrics } from './telemetry/record-health.ts'
 import { createOutlierMetrics } from './telemetry/record-outliers.ts'
@@ -68,11 +70,15 @@ export interface ProxyParts extends CapturedParts {
     readonly namespace: string
     /** Its name, without the namespace. */
     readonly service: string
+    /** Where it is; absent: nobody has said so. */
+    readonly zone?: string | undefined
     /** Undefined: it is nobody in a mesh. */
     readonly spiffeId: string | undefined
   }
   /** Reaches the program where the network does not: it has a network namespace of its own. Absent: by loopback. */
   readonly connectInside?: (port: number, timeoutMs: number) => Promise<Dialed>
+  /** Of this program, where others are told of it. */
+  readonly version?: string
   /** Absent: the one that this process runs on. */
   readonly machine?: Machine
   readonly metrics: Metrics
@@ -116,6 +122,8 @@ export interface Proxy {
 
 /** Idle and header deadlines are looked at this often, ms. */
 const sweepMs = 250
+/** At the end the collector may take so long with what is left, ms. */
+const lastSpansMs = 2000
 /** Connections of a listener that was removed or moved may go on for so long, ms. */
 const removedListenerMs = 30_000
 
@@ -169,6 +177,8 @@ export function createProxy(parts: ProxyParts): Proxy {
   )
   const outliers = createOutlierMetrics(parts.metrics)
   const principal = self.spiffeId ?? self.workload
+  const wheel = createTimerWheel(clock)
+  const limits = createLimitMetrics(parts.metrics)
   const shared: Shared = {
     policyMatched: (action, rule) => policyMatches.of(action, rule?.name ?? '').add(1),
     upstream,
@@ -184,14 +194,8 @@ export function createProxy(parts: ProxyParts): Proxy {
     hedges: createHedgeState(clock, parts.metrics),
     rateCounts: createRateCounts(),
     quotas: createQuotas(() => clock.nowMs(), mostQuotaKeys),
-    gradients: createGradients(
-      random,
-      () => clock.nowMs(),
-      (listener, limit) => concurrencyLimit.of(listener).set(limit),
-    ),
-    shed: (listener) => shed.of(listener).add(1),
-    rateLimited: (limit) => rateLimited.of(limit).add(1),
-    limiterAsked: (domain, outcome) => limiterAsked.of(domain, outcome).add(1),
+    gradients: createGradients(random, () => clock.nowMs(), limits.concurrency),
+    ...limits,
     calls: createCallMetrics(parts.metrics, clock),
     tcp: createTcpMetrics(parts.metrics),
     udp: createUdpMetrics(parts.metrics),
@@ -205,9 +209,17 @@ export function createProxy(parts: ProxyParts): Proxy {
     refusedDatagrams: createUnregisteredLog(log, clock, { principal, sentence: datagramsSentence }),
     ownNamespace: self.namespace,
     logsOf: logsTo(parts.accessLog, parts.random),
+    spans: createSpanExporters({
+      ask: { upstream, wheel, clock },
+      current: () => snapshot,
+      metrics: parts.metrics,
+      log,
+      self,
+      version: parts.version ?? '',
+    }),
     clock,
     random,
-    wheel: createTimerWheel(clock),
+    wheel,
     sweeper,
     log,
   }
@@ -238,20 +250,6 @@ export function createProxy(parts: ProxyParts): Proxy {
     refused: (listener, reason) => refusals.of(listener, reason).add(1),
   }
 
-  const rateLimited = parts.metrics.counter('weft_rate_limited_total', 'Calls that a rate limit refused.', ['limit'])
-  const limiterAsked = parts.metrics.counter(
-    'weft_external_limits_total',
-    'Questions to external rate limiters: ok, over-limit, or failed.',
-    ['domain', 'outcome'],
-  )
-  const shed = parts.metrics.counter('weft_shed_total', 'Calls refused to keep the program from overload.', [
-    'listener',
-  ])
-  const concurrencyLimit = parts.metrics.gauge(
-    'weft_concurrency_limit',
-    'Calls that may wait for the program at once, as its latency tells.',
-    ['listener'],
-  )
   const open = new Map<string, Open>()
   const leaving = new Set<Promise<void>>()
   const stopping = new AbortController()
@@ -364,6 +362,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       else stop()
       for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs, patient))
       await Promise.all([...leaving, captured.drain(deadlineMs, patient)])
+      await shared.spans.flush(lastSpansMs)
       close()
     },
     drainInbound: () => drainInbound([...open.values()], { clock, signal: stopping.signal }),

@@ -66,6 +66,7 @@ export function startBareProxy(bootstrap: Bootstrap, parts: BareParts): BareProx
     config: flow.config,
     demand: (name) => flow.demand(name),
     identity: undefined,
+    version,
     async listen(address) {
       const server = await orRefuse(address, bind(address))
       addresses.push(boundTo(server) ?? address)
@@ -76,7 +77,7 @@ export function startBareProxy(bootstrap: Bootstrap, parts: BareParts): BareProx
       addresses.push(address)
       return socket
     },
-    self: { workload: node.id, namespace: '', service: node.cluster, spiffeId: undefined },
+    self: { workload: node.id, namespace: '', service: node.cluster, zone: node.locality?.zone, spiffeId: undefined },
     metrics,
     accessLog: (path) => files.to(path),
     clock,

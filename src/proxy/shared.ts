@@ -16,6 +16,7 @@ import type { Logs } from './telemetry/logs.ts'
 import type { TcpMetrics } from './telemetry/record-tcp.ts'
 import type { UdpMetrics } from './telemetry/record-udp.ts'
 import type { CallMetrics, Self } from './telemetry/record.ts'
+import type { SpanExporters } from './tracing/span-exporters.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What outlives every configuration: sockets, counts, what is known about endpoints. One per proxy. */
@@ -49,6 +50,7 @@ export interface Shared {
   readonly ownNamespace: string
   /** The logs of one place as the configuration has them. */
   readonly logsOf: (logs: readonly AccessLog[]) => Logs
+  readonly spans: SpanExporters
   readonly clock: Clock
   readonly random: Random
   readonly wheel: TimerWheel

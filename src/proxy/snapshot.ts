@@ -49,9 +49,9 @@ export function createSnapshots(shared: Shared): (config: ProxyConfig) => Snapsh
       instancesOf: known(instances, config.names, () => instanceFinder(config.names)),
       routerOf: (table) => known(routers, table, () => compileRoutes(table, shared.random)),
       serviceOf(route, late) {
-        if (late === undefined) return known(services, route, () => alongRoute(route, [], snapshot, shared))
+        if (late === undefined) return known(services, route, () => alongRoute(route, undefined, snapshot, shared))
         const ofListener = known(filtered, late, () => new Map<Route, Service>())
-        return known(ofListener, route, () => alongRoute(route, late(route), snapshot, shared))
+        return known(ofListener, route, () => alongRoute(route, late, snapshot, shared))
       },
       balancerOf: (cluster) =>
         cluster.members === undefined

@@ -1,14 +1,28 @@
 import type { HttpTerminal, Route } from './config.ts'
-import { isFault, type CallDetail, type Layer } from './http/service.ts'
+import { isFault, type Call, type CallDetail, type Layer } from './http/service.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Notes what is known of a call's way before a cluster is chosen. */
-export function tellRoute(detail: CallDetail, { name, unnamed, action }: Route, { config }: Snapshot): void {
-  if (unnamed !== true) detail.routeName = name
+export function tellRoute(detail: CallDetail, route: Route, snapshot: Snapshot): void {
+  if (route.unnamed !== true) detail.routeName = route.name
+  const only = leadsTo(route, snapshot)
+  if (only !== undefined) detail.routeCluster = only
+}
+
+/** The only cluster that a route leads to, if this proxy has it. */
+export function leadsTo({ action }: Route, { config }: Pick<Snapshot, 'config'>): string | undefined {
   const [first, ...more] = action.kind === 'forward' ? action.clusters : []
-  if (first !== undefined && more.length === 0 && config.clusters.has(first.cluster))
-    detail.routeCluster = first.cluster
+  return first !== undefined && more.length === 0 && config.clusters.has(first.cluster) ? first.cluster : undefined
+}
+
+/** The route that a call would have taken which was refused before one was looked for. */
+export function missedRoute(
+  { routes }: Pick<HttpTerminal, 'routes'>,
+  snapshot: Snapshot,
+): (call: Call) => Route | undefined {
+  const table = 'inline' in routes ? routes.inline : snapshot.config.routes.get(routes.named)
+  return (call) => table && snapshot.routerOf(table)(call)
 }
 
 /**
@@ -16,18 +30,18 @@ export function tellRoute(detail: CallDetail, { name, unnamed, action }: Route, 
  * it is known by then. Undefined: none asks, or nothing refuses so early.
  */
 export function tellMissedRoute(
-  { accessLog, routes }: Pick<HttpTerminal, 'accessLog' | 'routes'>,
+  terminal: Pick<HttpTerminal, 'accessLog' | 'routes'>,
   early: readonly Layer[],
   { shared, current }: { readonly shared: Shared; readonly current: () => Snapshot },
 ): Layer | undefined {
+  const { accessLog } = terminal
   if (early.length === 0 || accessLog === undefined || !shared.logsOf(accessLog).needs.detail) return undefined
   return (next) => (call) =>
     next(call).then((answer) => {
       const { detail, route } = call.trace
       if (detail === undefined || route !== undefined || !isFault(answer)) return answer
       const snapshot = current()
-      const table = 'inline' in routes ? routes.inline : snapshot.config.routes.get(routes.named)
-      const found = table && snapshot.routerOf(table)(call)
+      const found = missedRoute(terminal, snapshot)(call)
       if (found !== undefined) tellRoute(detail, found, snapshot)
       return answer
     })

@@ -8,14 +8,16 @@ import { rateLimit, type RateCounts } from './filter/rate-limit.ts'
 import { session } from './filter/session.ts'
 import { shedLoad } from './filter/shed-load.ts'
 import type { Layer } from './http/service.ts'
+import type { LateLayers } from './late-layers.ts'
 import type { World } from './along-route.ts'
 import type { Shared } from './shared.ts'
+import { traceAttempts } from './tracing/trace-attempts.ts'
 
 /** The filters of a terminal, in the order given. Routes have a word in limits and sessions: from the first one on, the route is known. */
 export interface TerminalFilters {
   readonly early: readonly Layer[]
-  /** For the calls of a route, or for those that no route is for; absent: there are none. */
-  readonly late?: (route: Route | undefined) => readonly (Layer | undefined)[]
+  /** Absent: there are none. */
+  readonly late?: LateLayers
 }
 
 /** What filters are built with. */
@@ -33,10 +35,12 @@ export function terminalFilters(terminal: HttpTerminal, { shared, current }: Fil
   )
   const build = (part: readonly HttpFilter[], route: Route | undefined): readonly Layer[] =>
     part.flatMap((filter) => layerOf(filter, route, terminal, { shared, current }) ?? [])
-  if (first < 0) return { early: build(filters, undefined) }
+  const attempt = terminal.tracing?.attempts === true ? { attempt: traceAttempts(shared.clock) } : undefined
+  if (first < 0)
+    return { early: build(filters, undefined), ...(attempt && { late: { filters: () => [], ...attempt } }) }
   return {
     early: build(filters.slice(0, first), undefined),
-    late: (route) => build(filters.slice(first), route),
+    late: { filters: (route) => build(filters.slice(first), route), ...attempt },
   }
 }
 

@@ -78,8 +78,10 @@ func main() {
 `
 }
 
-/** envoy/… lives in go-control-plane, udpa/… and xds/… in cncf/xds. */
+/** envoy/… lives in go-control-plane, opentelemetry/… in its own module, udpa/… and xds/… in cncf/xds. */
 function goPackage(folder) {
+  if (folder.startsWith('opentelemetry/proto/'))
+    return `go.opentelemetry.io/proto/otlp/${folder.slice('opentelemetry/proto/'.length)}`
   return folder.startsWith('envoy/')
     ? `github.com/envoyproxy/go-control-plane/${folder}`
     : `github.com/cncf/xds/go/${folder}`

@@ -8,6 +8,7 @@ import type { Origin } from './origin.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { SessionState } from './session.ts'
 import type { RouteTable, WeightedCluster } from './route.ts'
+import type { Tracing } from './tracing.ts'
 import type { UdpProxy } from './udp.ts'
 import type { DownstreamTls } from './tls.ts'
 
@@ -146,6 +147,8 @@ export interface HttpTerminal {
   readonly http2?: Http2Sizes
   /** Undefined: off. */
   readonly accessLog: readonly AccessLog[] | undefined
+  /** Absent: no spans. xDS: tracing. */
+  readonly tracing?: Tracing
 }
 
 /** Strangers connect here. xDS: use_remote_address. */

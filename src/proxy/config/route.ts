@@ -6,6 +6,7 @@ import type { HeaderMatch, StringMatch } from './matching.ts'
 import type { Origin, SettingOrigins } from './origin.ts'
 import type { SessionState } from './session.ts'
 import type { RateLimit } from './rate-limit.ts'
+import type { RouteSpans } from './tracing.ts'
 import type { ValuePart } from './value-format.ts'
 
 /** One RouteConfiguration. */
@@ -49,6 +50,8 @@ export interface Route {
   readonly limiters?: ReadonlyMap<string, RouteLimiter>
   /** What an external limiter is asked for its calls; absent: nothing. */
   readonly descriptors?: readonly Descriptor[]
+  /** Absent: nothing. xDS: tracing, decorator. */
+  readonly spans?: RouteSpans
   readonly origin: Origin | undefined
   /** Absent: no policy says anything of it. */
   readonly settings?: SettingOrigins

@@ -2,6 +2,7 @@ import type { Address } from '../../base/address.ts'
 import type { Timer } from '../../base/clock.ts'
 import { readGrpcStatus } from '../../base/grpc.ts'
 import type { Hash64 } from '../../base/xx-hash.ts'
+import type { RouteSpans } from '../config/tracing.ts'
 import type { Body, Tunnel } from './body.ts'
 import { faultGrpcStatus, flagOf, type Fault } from './fault.ts'
 import { headerValue, type Headers } from './headers.ts'
@@ -68,12 +69,32 @@ export interface Trace {
   askedAuthority?: string | undefined
   /** Absent: nobody wants to know. */
   detail?: CallDetail | undefined
+  /** Absent: the call's listener makes no spans. */
+  span?: CallSpan | undefined
   /** Attempts made; 1 without retries. */
   attempts: number
   /** Bytes of the reply's body written downstream so far, without framing; counted by the downstream codec. */
   bytesSent: number
   /** Bytes of the request's body read from downstream so far, without framing; counted by the downstream codec. */
   bytesReceived: number
+}
+
+/** A call as a tracer follows it. */
+export interface CallSpan {
+  /** The route is known: what it says of spans, and the only cluster that it leads to. Decides, and tells those behind. */
+  routed(call: Call, words: RouteSpans | undefined, routeCluster: string | undefined): void
+  /** An attempt begins; undefined: nobody follows it. */
+  attempt(call: Call): CallAttempt | undefined
+  /** The exchange that attempts were made in is over. */
+  attemptOver(call: Call, outcome: Outcome): void
+  /** The last attempt was none: there was nobody to ask. */
+  forget(call: Call): void
+}
+
+/** One try at one endpoint. */
+export interface CallAttempt {
+  /** By the monotonic clock, ms. */
+  answered: { readonly atMs: number; readonly answer: Reply | Fault } | undefined
 }
 
 /** What only some logs tell: filled in by those who know it, if an object to fill has been put there. Times by the monotonic clock. */

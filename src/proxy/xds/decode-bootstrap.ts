@@ -146,6 +146,12 @@ function checkNames({ given, ads }: Pick<Bootstrap, 'given' | 'ads'>, refused: R
     for (const name of needs.tables)
       if (ads === undefined) refused.add(path, `takes the routes ${name} from ads, and there is no ads_config`)
     if (ads?.clusters === true) continue
+    for (const chain of chains) {
+      const { terminal } = chain ?? {}
+      const collector = terminal?.kind === 'http' ? terminal.tracing?.exporter.cluster : undefined
+      if (collector !== undefined && !CDS.has(collector))
+        refused.add(path, `tracing names the cluster ${collector}, which is not there`)
+    }
     const missing = chains.flatMap((chain) => {
       const { terminal } = chain ?? {}
       if (terminal?.kind !== 'http' || !('inline' in terminal.routes)) return []

@@ -68,7 +68,7 @@ function decodeSizes(options: Http2ProtocolOptions | undefined, path: string, re
 }
 
 const extensionFields = fieldNames('typed_config')
-// Both are about traces, of which there are none: the id is a UUID, made at random or kept, in any case.
+// Both are about traces: see decode-tracing.ts.
 const uuidFields = fieldNames('pack_trace_reason use_request_id_for_trace_sampling')
 
 function checkRequestIds({ requestIdExtension }: HttpConnectionManager, path: string, refused: Refusals): void {

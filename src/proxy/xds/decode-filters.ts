@@ -1,6 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { typeUrlOf } from '../../xds/any.ts'
 import { HttpProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.ts'
+import type { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { Filter } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts'
 import { AdaptiveConcurrencySchema } from '../../xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.ts'
@@ -42,6 +43,7 @@ import { decodeRateLimit } from './decode-rate-limit.ts'
 import { decodeRouteTable } from './decode-rds.ts'
 import { decodeTcpProxy } from './decode-tcp-proxy.ts'
 import { decodeSession } from './decode-session.ts'
+import { decodeTracing } from './decode-tracing.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 type Origins = ReadonlyMap<string, PolicyOrigin>
@@ -66,7 +68,7 @@ const closed: TcpTerminal = {
 
 /** The filters of one chain: RBAC as often as wanted, then one that speaks with the client. */
 export function decodeFilters(
-  filters: readonly Filter[],
+  { filters, direction }: { readonly filters: readonly Filter[]; readonly direction: TrafficDirection },
   origins: Origins,
   path: string,
   refused: Refusals,
@@ -79,7 +81,10 @@ export function decodeFilters(
     const any = configType.case === 'typedConfig' ? configType.value : undefined
     if (any?.typeUrl === httpManager) {
       const manager = open(any, HttpConnectionManagerSchema, at, refused)
-      terminal = manager && decodeHttp(manager, origins, at, refused)
+      terminal = manager && {
+        ...decodeHttp(manager, origins, at, refused),
+        ...decodeTracing(manager, direction, join(at, 'tracing'), refused),
+      }
     } else if (any?.typeUrl === tcpProxy) {
       const proxy = open(any, TcpProxySchema, at, refused)
       terminal = proxy && decodeTcpProxy(proxy, at, refused)
@@ -103,7 +108,7 @@ const httpFields = fieldNames(`codec_type stat_prefix rds route_config http_filt
   http2_protocol_options stream_idle_timeout request_headers_timeout access_log forward_client_cert_details
   set_current_client_cert_details upgrade_configs normalize_path merge_slashes generate_request_id
   use_remote_address xff_num_trusted_hops internal_address_config preserve_external_request_id request_id_extension
-  path_with_escaped_slashes_action server_header_transformation server_name request_timeout http_protocol_options`)
+  path_with_escaped_slashes_action server_header_transformation server_name request_timeout http_protocol_options tracing`)
 const httpOptionFields = fieldNames(
   'idle_timeout max_connection_duration max_connection_duration_jitter max_stream_duration headers_with_underscores_action',
 )

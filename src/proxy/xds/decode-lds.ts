@@ -41,8 +41,13 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
   }
   knowOnly(ListenerSchema, listener, listenerFields, '', refused)
   const origins = policyOrigins(weft)
+  const around = (fallbackName: string): AroundChain => ({
+    fallbackName,
+    origins,
+    direction: listener.trafficDirection,
+  })
   const chains = listener.filterChains.map((chain, index) =>
-    decodeChain(chain, `chain-${index}`, origins, `filter_chains[${index}]`, refused),
+    decodeChain(chain, around(`chain-${index}`), `filter_chains[${index}]`, refused),
   )
   if (chains.length === 0 && listener.defaultFilterChain === undefined)
     refused.add('filter_chains', 'expected at least one')
@@ -61,7 +66,7 @@ export function decodeLds(bytes: Uint8Array, refused: Refusals): Listener {
     filterChains: chains,
     defaultFilterChain:
       listener.defaultFilterChain &&
-      decodeChain(listener.defaultFilterChain, 'default', origins, 'default_filter_chain', refused),
+      decodeChain(listener.defaultFilterChain, around('default'), 'default_filter_chain', refused),
     routeByName: stringIn(weft, 'routing') === 'names',
     ...(stringIn(weft, 'destination') === 'original' ? { originalDestination: true } : {}),
     ...(stringIn(weft, 'datagrams') === 'allow' ? { carriesDatagrams: true } : {}),
@@ -83,15 +88,25 @@ function directionOf(direction: TrafficDirection): Listener['direction'] {
 
 const chainFields = fieldNames('filter_chain_match filters metadata transport_socket name')
 
+interface AroundChain {
+  readonly fallbackName: string
+  readonly origins: ReadonlyMap<string, Origin>
+  readonly direction: TrafficDirection
+}
+
 function decodeChain(
   chain: XdsFilterChain,
-  fallbackName: string,
-  origins: ReadonlyMap<string, Origin>,
+  { fallbackName, origins, direction }: AroundChain,
   path: string,
   refused: Refusals,
 ): FilterChain {
   knowOnly(FilterChainSchema, chain, chainFields, path, refused)
-  const { networkFilters, terminal } = decodeFilters(chain.filters, origins, join(path, 'filters'), refused)
+  const { networkFilters, terminal } = decodeFilters(
+    { filters: chain.filters, direction },
+    origins,
+    join(path, 'filters'),
+    refused,
+  )
   const origin = originOf(chain.metadata)
   return {
     name: chain.name || fallbackName,

@@ -49,6 +49,7 @@ import {
 } from './decode-parts.ts'
 import { decodeRetryPolicy } from './decode-retry.ts'
 import { inlineText } from './decode-source.ts'
+import { decodeRouteSpans } from './decode-tracing.ts'
 import { decodeRouteUpgrades } from './decode-upgrades.ts'
 import { decodePrefixRewrite, decodeRedirect, decodeRegexRewrite, sound } from './decode-url-change.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
@@ -136,7 +137,7 @@ function requiredTls({ requireTls }: XdsVirtualHost, path: string, refused: Refu
 }
 
 const routeFields = fieldNames(
-  `name match route redirect direct_response metadata decorator stat_prefix typed_per_filter_config request_body_buffer_limit
+  `name match route redirect direct_response metadata decorator tracing stat_prefix typed_per_filter_config request_body_buffer_limit
     per_request_buffer_limit_bytes ${headerEditFields}`,
 )
 
@@ -181,6 +182,7 @@ function decodeRoute(route: XdsRoute, context: Around, index: number, path: stri
     ...narrowed(context.filters, decodeFilterConfigs(own, path, refused)),
     ...(responseEdits && { responseEdits }),
     ...descriptorsOf(route, host, path, refused),
+    ...decodeRouteSpans(route, path, refused),
     origin: originOf(route.metadata),
     ...settingsOf(route.metadata),
   }

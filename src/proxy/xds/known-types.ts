@@ -1,4 +1,5 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf'
+import { OpenTelemetryConfigSchema } from '../../xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import {
   StderrAccessLogSchema,
@@ -77,6 +78,7 @@ export const knownTypes: Registry = createRegistry(
   RateLimitPerRouteSchema,
   AdaptiveConcurrencySchema,
   GrpcWebSchema,
+  OpenTelemetryConfigSchema,
   FileAccessLogSchema,
   StdoutAccessLogSchema,
   StderrAccessLogSchema,

@@ -30,8 +30,10 @@ export function needsOfListener({ filterChains, defaultFilterChain, udp }: Liste
     ? filterChains
     : [...filterChains, defaultFilterChain]) {
     for (const secret of secretsOfTls(tls)) secrets.add(secret)
-    if (terminal.kind === 'http')
+    if (terminal.kind === 'http') {
       for (const filter of terminal.filters) if (filter.kind === 'external-limit') clusters.add(filter.limit.cluster)
+      if (terminal.tracing !== undefined) clusters.add(terminal.tracing.exporter.cluster)
+    }
     if (terminal.kind === 'tcp') for (const { cluster } of terminal.clusters) clusters.add(cluster)
     else if ('named' in terminal.routes) tables.add(terminal.routes.named)
     else for (const cluster of clustersOfTable(terminal.routes.inline)) clusters.add(cluster)

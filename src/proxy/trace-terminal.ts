@@ -1,0 +1,43 @@
+import { internalHeader } from './client-address.ts'
+import type { HttpTerminal, Route } from './config.ts'
+import { headerValue } from './http/headers.ts'
+import type { Call, CallSpan, Layer } from './http/service.ts'
+import type { Shared } from './shared.ts'
+import type { Snapshot } from './snapshot.ts'
+import { leadsTo, missedRoute } from './tell-route.ts'
+import { tagReader } from './tracing/span-tags.ts'
+import { traceCalls } from './tracing/trace-calls.ts'
+
+/** Spans of a listener's calls, where it makes some. `early`: what may refuse a call before a route is looked for. */
+export function traceTerminal(
+  terminal: Pick<HttpTerminal, 'tracing' | 'edge' | 'routes'>,
+  early: readonly Layer[],
+  { shared, current }: { readonly shared: Shared; readonly current: () => Snapshot },
+): Layer | undefined {
+  const { tracing, edge } = terminal
+  if (tracing === undefined) return undefined
+  const { clock, random, spans } = shared
+  return traceCalls({
+    tracing,
+    edge: edge !== undefined,
+    isInternal: ({ headers }) => headerValue(headers, internalHeader) === 'true',
+    random,
+    self: spans.self,
+    tags: tagReader(tracing.tags),
+    wallMs: () => clock.wallMs(),
+    nowMs: () => clock.nowMs(),
+    ended: spans.of(tracing.exporter),
+    ...(early.length > 0 && {
+      missed(call, span) {
+        if (call.trace.route !== undefined) return
+        const snapshot = current()
+        const route = missedRoute(terminal, snapshot)(call)
+        if (route !== undefined) tellSpan(span, call, route, snapshot)
+      },
+    }),
+  })
+}
+
+/** What a route says of spans. */
+export const tellSpan = (span: CallSpan, call: Call, route: Route, snapshot: Snapshot): void =>
+  span.routed(call, route.spans, leadsTo(route, snapshot))

@@ -1,0 +1,165 @@
+// Our data plane and a collector that is slow, refuses, or is gone: it costs spans, and no call.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import http from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { startBare } from '../../src/proxy/testing/start-bare.ts'
+import { freePort } from '../world/free-port.ts'
+import { startCollector } from '../world/programs/collector.ts'
+import { until } from '../world/until.ts'
+
+const types = 'type.googleapis.com/envoy'
+const cluster = (name: string, port: number, more: object = {}): object => ({
+  name,
+  load_assignment: {
+    cluster_name: name,
+    endpoints: [
+      {
+        lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } }],
+      },
+    ],
+  },
+  ...more,
+})
+const http2 = {
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': `${types}.extensions.upstreams.http.v3.HttpProtocolOptions`,
+      explicit_http_config: { http2_protocol_options: {} },
+    },
+  },
+}
+
+async function start(t: TestContext, collector: number, more: object = {}) {
+  const program = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+  await once(program, 'listening')
+  t.after(() => {
+    program.close()
+    program.closeAllConnections()
+  })
+  const at = program.address()
+  assert.ok(typeof at === 'object' && at !== null)
+  const port = await freePort()
+  const proxy = startBare(t, {
+    node: { id: 'me', cluster: 'callers' },
+    static_resources: {
+      clusters: [cluster('program', at.port), cluster('collector', collector, http2)],
+      listeners: [
+        {
+          name: 'l',
+          address: { socket_address: { address: '127.0.0.1', port_value: port } },
+          filter_chains: [
+            {
+              filters: [
+                {
+                  name: 'http',
+                  typed_config: {
+                    '@type': `${types}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+                    stat_prefix: 's',
+                    http_filters: [
+                      {
+                        name: 'router',
+                        typed_config: { '@type': `${types}.extensions.filters.http.router.v3.Router` },
+                      },
+                    ],
+                    route_config: {
+                      virtual_hosts: [
+                        {
+                          name: 'v',
+                          domains: ['*'],
+                          routes: [{ match: { prefix: '/' }, route: { cluster: 'program' } }],
+                        },
+                      ],
+                    },
+                    tracing: {
+                      provider: {
+                        name: 'envoy.tracers.opentelemetry',
+                        typed_config: {
+                          '@type': `${types}.config.trace.v3.OpenTelemetryConfig`,
+                          grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '0.5s' },
+                          ...more,
+                        },
+                      },
+                    },
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
+  })
+  const started = await proxy.started
+  assert.ok('admin' in started && started.admin !== undefined)
+  const { admin } = started
+  const spans = async (): Promise<Record<string, number>> => {
+    const text = await (await fetch(`http://${admin.host}:${admin.port}/metrics`)).text()
+    const found = text.matchAll(/^weft_spans_total\{.*outcome="(\w+)".*\} (\d+)$/gm)
+    return Object.fromEntries(Array.from(found, ([, outcome = '', count]) => [outcome, Number(count)]))
+  }
+  const calls = async (count: number): Promise<void> => {
+    for (let left = count; left > 0; left--) {
+      const response = await fetch(`http://127.0.0.1:${port}/`)
+      assert.equal(response.status, 200)
+      assert.equal(await response.text(), 'hello')
+    }
+  }
+  return { proxy, spans, calls }
+}
+
+test('a collector that is not there: calls go on, spans are counted as lost, and later ones arrive', async (t) => {
+  const port = await freePort()
+  const { spans, calls } = await start(t, port)
+  await calls(10)
+  await until('the loss is counted', async () => ((await spans())['failed'] ?? 0) === 10)
+  const collector = await startCollector(port)
+  t.after(() => collector.stop())
+  await until('spans arrive', async () => {
+    await calls(1)
+    return collector.spans.length > 0
+  })
+})
+
+test('a collector that refuses, and one that never answers: each export is given up', async (t) => {
+  const collector = await startCollector()
+  t.after(() => collector.stop())
+  const { spans, calls } = await start(t, collector.port)
+  collector.behave({ refuse: true })
+  await calls(3)
+  await until('refused', async () => (await spans())['failed'] === 3)
+  collector.behave({ delayMs: 60_000 })
+  await calls(2)
+  await until('given up', async () => (await spans())['failed'] === 5)
+  collector.behave({})
+  await calls(4)
+  await until('taken', async () => (await spans())['exported'] === 4)
+})
+
+test('what finds no room is dropped', async (t) => {
+  const collector = await startCollector()
+  t.after(() => collector.stop())
+  collector.behave({ delayMs: 60_000 })
+  const { spans, calls } = await start(t, collector.port, { max_cache_size: 5 })
+  await calls(12)
+  await until('dropped', async () => ((await spans())['dropped'] ?? 0) === 7)
+})
+
+test('what waits is sent when the proxy drains, and a collector that is gone holds that up for a moment only', async (t) => {
+  const collector = await startCollector()
+  t.after(() => collector.stop())
+  const { proxy, calls } = await start(t, collector.port)
+  await calls(7)
+  await proxy.drain(1000)
+  assert.equal(collector.spans.length, 7)
+  const slow = await startCollector()
+  t.after(() => slow.stop())
+  slow.behave({ delayMs: 60_000 })
+  const other = await start(t, slow.port, {
+    grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '60s' },
+  })
+  await other.calls(3)
+  const beganMs = performance.now()
+  await other.proxy.drain(1000)
+  assert.ok(performance.now() - beganMs < 4000)
+})
