@@ -1,7 +1,9 @@
 // One bootstrap, two proxies, one collector: the same calls make the same spans with Envoy and with ours.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import http from 'node:http'
+import http, { type IncomingHttpHeaders } from 'node:http'
+import http2Module from 'node:http2'
+import type { Server } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
@@ -56,6 +58,7 @@ const routes = [
   { match: { path: '/elsewhere' }, redirect: { host_redirect: 'elsewhere.example' } },
   { match: { path: '/missing-cluster' }, route: { cluster: 'missing' } },
   to('/some'),
+  to('/grpc', {}, { cluster: 'grpc' }),
 ]
 
 interface Ports {
@@ -63,6 +66,7 @@ interface Ports {
   readonly httpCollector: number
   readonly nobody: number
   readonly program: number
+  readonly grpc: number
   readonly listeners: Readonly<Record<string, number>>
 }
 
@@ -164,6 +168,7 @@ const bootstrap = (ports: Ports): object => ({
   static_resources: {
     clusters: [
       cluster('program', ports.program),
+      cluster('grpc', ports.grpc, http2),
       cluster('nowhere', ports.nobody),
       { name: 'empty', load_assignment: { cluster_name: 'empty' } },
       cluster('collector', ports.collector, http2),
@@ -200,6 +205,8 @@ interface Asked {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Over HTTP/2. */
+  readonly h2?: true
   /** What is answered; that no span comes of it. */
   readonly status?: number
   readonly untraced?: boolean
@@ -270,6 +277,10 @@ const requests: readonly Asked[] = [
   { to: 'every-id', path: '/some', headers: { 'x-request-id': 'f000002c-0000-4000-8000-000000000000' } },
   { to: 'kept-id', path: '/some' },
   { path: '/some/grpc/13' },
+  ...['inbound', 'upstream'].flatMap((to) => [
+    { to, path: '/grpc/0', method: 'POST', h2: true as const, headers: { 'content-type': 'application/grpc' } },
+    { to, path: '/grpc/13', method: 'POST', h2: true as const, headers: { 'content-type': 'application/grpc+proto' } },
+  ]),
   { to: 'upstream', path: '/some/reset', status: 503 },
   { to: 'upstream', path: '/slow', status: 504 },
   { to: 'upstream', path: '/tried/slow', status: 504 },
@@ -290,6 +301,28 @@ const requests: readonly Asked[] = [
     })),
   ).flat(),
 ]
+
+const askHttp2 = (port: number, { path, method = 'GET', headers = {}, body = '' }: Asked, id: string) =>
+  new Promise<{ status: number; told: unknown }>((resolve, reject) => {
+    const session = http2Module.connect(`http://127.0.0.1:${port}`)
+    session.on('error', reject)
+    const stream = session.request({
+      ':method': method,
+      ':path': path,
+      ':authority': 'shop.example',
+      te: 'trailers',
+      ...headers,
+      'x-id': id,
+    })
+    stream.on('response', (head) => {
+      stream.resume()
+      stream.on('end', () => {
+        session.close()
+        resolve({ status: head[':status'] ?? 0, told: head['x-envoy-decorator-operation'] })
+      })
+    })
+    stream.on('error', reject).end(body)
+  })
 
 const ask = (port: number, { path, method = 'GET', headers = {}, body = '' }: Asked, id: string) =>
   new Promise<{ status: number; told: unknown }>((resolve, reject) => {
@@ -319,9 +352,19 @@ interface Seen {
   readonly others: unknown
 }
 
-async function startProgram(): Promise<{ port: number; take: (id: string) => Seen[]; stop: () => void }> {
+function portOf(server: Pick<Server, 'address'>): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function startProgram(): Promise<{
+  port: number
+  grpcPort: number
+  take: (id: string) => Seen[]
+  stop: () => void
+}> {
   const seen = new Map<string, Seen[]>()
-  const server = http.createServer(({ url = '', headers }, response) => {
+  const note = (headers: IncomingHttpHeaders): void => {
     const { traceparent } = headers
     const names = ['x-envoy-decorator-operation', 'x-client-trace-id', 'x-envoy-force-trace']
     const one = {
@@ -331,6 +374,9 @@ async function startProgram(): Promise<{ port: number; take: (id: string) => See
     }
     const id = String(headers['x-id'])
     seen.set(id, [...(seen.get(id) ?? []), one])
+  }
+  const server = http.createServer(({ url = '', headers }, response) => {
+    note(headers)
     if (url.endsWith('/decorates')) response.setHeader('x-envoy-decorator-operation', 'of-the-program')
     if (url.endsWith('/reset')) return void response.socket?.resetAndDestroy()
     if (url.endsWith('/slow')) return
@@ -339,11 +385,21 @@ async function startProgram(): Promise<{ port: number; take: (id: string) => See
     const status = Number(/[0-9]{3}$/.exec(url)?.[0] ?? 200)
     response.writeHead(status).end('hello')
   })
+  const grpc = http2Module.createServer((request, response) => {
+    const status = /[0-9]+$/.exec(request.url)?.[0] ?? '0'
+    note(request.headers)
+    response.writeHead(200, { 'content-type': 'application/grpc' })
+    response.write('hello')
+    response.addTrailers({ 'grpc-status': status, 'grpc-message': 'behind it' })
+    response.end()
+  })
+  grpc.listen(0, '127.0.0.1')
+  await once(grpc, 'listening')
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port: portOf(server),
+    grpcPort: portOf(grpc),
     take(id) {
       const list = seen.get(id) ?? []
       seen.delete(id)
@@ -352,6 +408,7 @@ async function startProgram(): Promise<{ port: number; take: (id: string) => See
     stop() {
       server.close()
       server.closeAllConnections()
+      grpc.close()
     },
   }
 }
@@ -428,7 +485,11 @@ async function outcomes(
     const number = index.toString(16).padStart(8, '0')
     const id = asked.headers?.['x-request-id'] ?? `${number}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
     const headers = { 'x-request-id': id, ...asked.headers }
-    const answer = await ask(listeners[asked.to ?? 'inbound'] ?? 0, { ...asked, headers }, `${who}-${index}`)
+    const answer = await (asked.h2 === true ? askHttp2 : ask)(
+      listeners[asked.to ?? 'inbound'] ?? 0,
+      { ...asked, headers },
+      `${who}-${index}`,
+    )
     passed.push({ id, asked, answer, seen: program.take(`${who}-${index}`) })
   }
   await sleep(exportMs)
@@ -453,6 +514,7 @@ test('spans: the same calls make the same ones as with Envoy', { skip }, async (
         httpCollector: collector.httpPort,
         nobody: 1,
         program: program.port,
+        grpc: program.grpcPort,
         listeners,
       }
       for (const name of Object.keys(managers(ports))) listeners[name] = await freePort()
