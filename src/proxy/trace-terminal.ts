@@ -23,6 +23,7 @@ export function traceTerminal(
     isInternal: ({ headers }) => headerValue(headers, internalHeader) === 'true',
     random,
     self: spans.self,
+    observedAs: (name) => current().config.clusters.get(name)?.observedAs ?? name,
     tags: tagReader(tracing.tags),
     wallMs: () => clock.wallMs(),
     nowMs: () => clock.nowMs(),

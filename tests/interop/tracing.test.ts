@@ -168,7 +168,7 @@ const bootstrap = (ports: Ports): object => ({
   static_resources: {
     clusters: [
       cluster('program', ports.program),
-      cluster('grpc', ports.grpc, http2),
+      cluster('grpc', ports.grpc, { ...http2, alt_stat_name: 'greeter' }),
       cluster('nowhere', ports.nobody),
       { name: 'empty', load_assignment: { cluster_name: 'empty' } },
       cluster('collector', ports.collector, http2),

@@ -6,6 +6,8 @@ import type { UpstreamTls } from './tls.ts'
 
 export interface Cluster {
   readonly name: string
+  /** What spans call it besides; absent: its name. xDS: alt_stat_name. */
+  readonly observedAs?: string
   readonly connectTimeoutMs: number
   readonly loadBalancing: LoadBalancing
   readonly discovery: 'eds' | 'static' | 'dns' | 'dynamic-forward' | 'original-destination' | 'aggregate'

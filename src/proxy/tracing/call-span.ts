@@ -2,7 +2,7 @@ import type { Random } from '../../base/random.ts'
 import type { RouteSpans, Tracing } from '../config.ts'
 import { headerField, headerValue, type HeaderField } from '../http/headers.ts'
 import type { Call, CallSpan, Outcome } from '../http/service.ts'
-import { attemptTags, callTags, tagReader, type Attempt, type TagReader } from './span-tags.ts'
+import { attemptTags, callTags, tagReader, type Attempt, type SpanCluster, type TagReader } from './span-tags.ts'
 import type { SpanAttribute, EndedSpan } from './encode-span.ts'
 import { packReason, traceReason } from './sampling.ts'
 import { parentHeader, readContext, stateHeader, writeParent } from './trace-context.ts'
@@ -17,6 +17,8 @@ export interface SpanParts {
   readonly random: Random
   /** `node_id` and `zone`. */
   readonly self: readonly SpanAttribute[]
+  /** What a cluster is called besides. */
+  readonly observedAs: (cluster: string) => string
   /** The listener's own tags. */
   readonly tags: TagReader
   /** The wall's time and the monotonic one, ms. */
@@ -175,14 +177,15 @@ export class TracedCall implements CallSpan {
   #attemptEnded(call: Call, attempt: Attempt, outcome: Outcome | undefined): void {
     if (!this.#sampled) return
     const { answered } = attempt
+    const cluster = this.#named(call.trace.cluster)
     this.#send(call, {
       spanId: attempt.spanId,
       parentId: this.#spanId,
-      name: `router ${call.trace.cluster ?? ''} egress`,
+      name: `router ${cluster?.observedAs ?? ''} egress`,
       kind: 'client',
       beganMs: attempt.beganMs,
       endedMs: outcome === undefined && answered !== undefined ? answered.atMs : this.#parts.nowMs(),
-      ...attemptTags(call, attempt, outcome),
+      ...attemptTags(call, attempt, { outcome, cluster }),
     })
   }
 
@@ -194,7 +197,7 @@ export class TracedCall implements CallSpan {
     const { tracing, self, edge, isInternal, nowMs } = this.#parts
     const believed = !edge || isInternal(call)
     const kind = tracing.egress && !tracing.attempts ? 'client' : 'server'
-    const cluster = call.trace.cluster ?? this.#routeCluster
+    const cluster = this.#named(call.trace.cluster ?? this.#routeCluster)
     const { attributes, failed } = callTags(call, outcome, { tracing, kind, cluster, believed })
     this.#send(call, {
       spanId: this.#spanId,
@@ -206,6 +209,10 @@ export class TracedCall implements CallSpan {
       attributes: [...self, ...attributes],
       failed,
     })
+  }
+
+  #named(name: string | undefined): SpanCluster | undefined {
+    return name === undefined ? undefined : { name, observedAs: this.#parts.observedAs(name) }
   }
 
   #send(call: Call, span: Omit<EndedSpan, 'traceId' | 'state' | 'parentIsRemote'>): void {

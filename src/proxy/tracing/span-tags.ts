@@ -35,11 +35,17 @@ export function tagReader(tags: readonly SpanTag[]): TagReader {
     })
 }
 
+/** A cluster by both its names. */
+export interface SpanCluster {
+  readonly name: string
+  readonly observedAs: string
+}
+
 /** What they depend on besides. `believed`: what the caller says of itself is. */
 export interface CallTagsParts {
   readonly tracing: Tracing
   readonly kind: EndedSpan['kind']
-  readonly cluster: string | undefined
+  readonly cluster: SpanCluster | undefined
   readonly believed: boolean
 }
 
@@ -72,7 +78,11 @@ export function callTags(
 }
 
 /** The tags of one attempt. No outcome: another one took its place. Source: Envoy, `HttpTracerUtility::finalizeUpstreamSpan`. */
-export function attemptTags({ trace }: Call, { count, answered }: Attempt, outcome: Outcome | undefined): SpanTags {
+export function attemptTags(
+  { trace }: Call,
+  { count, answered }: Attempt,
+  { outcome, cluster }: { readonly outcome: Outcome | undefined; readonly cluster: SpanCluster | undefined },
+): SpanTags {
   const answer = answered?.answer
   const failure = answer && isFault(answer) ? answer : undefined
   const cut = failure !== undefined && isCut(failure)
@@ -87,19 +97,20 @@ export function attemptTags({ trace }: Call, { count, answered }: Attempt, outco
   const address = trace.endpoint && formatAddress(trace.endpoint)
   if (address !== undefined) attributes.push(['upstream_address', address], ['peer.address', address])
   const status = reply?.status ?? 0
-  pushCommon(attributes, trace.cluster, status, envoyFlags(fault, {}))
+  pushCommon(attributes, cluster, status, envoyFlags(fault, {}))
   const grpc = pushGrpcReply(attributes, [outcome?.trailers, reply?.headers])
   return { attributes, failed: hasFailed('client', status, grpc) }
 }
 
 function pushCommon(
   attributes: SpanAttribute[],
-  cluster: string | undefined,
+  cluster: SpanCluster | undefined,
   status: number,
   flags: readonly string[],
 ): void {
   attributes.push(['component', 'proxy'])
-  if (cluster !== undefined) attributes.push(['upstream_cluster', cluster], ['upstream_cluster.name', cluster])
+  if (cluster !== undefined)
+    attributes.push(['upstream_cluster', cluster.name], ['upstream_cluster.name', cluster.observedAs])
   attributes.push(['http.status_code', String(status)], ['response_flags', flags.join() || '-'])
   if (status === 0 || status >= 500) attributes.push(['error', 'true'])
 }

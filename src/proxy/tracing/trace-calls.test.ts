@@ -57,6 +57,7 @@ function build({
     isInternal: () => false,
     random: seeded(1),
     self: [['node_id', 'me']],
+    observedAs: (name) => `${name} by another name`,
     tags: tagReader(said.tags),
     wallMs: () => clock.wallMs(),
     nowMs: () => clock.nowMs(),
@@ -98,6 +99,7 @@ test('a call continues the trace of its caller, and the upstream that of this pr
   assert.equal(attributes['guid:x-request-id'], '0000002a-0000-9000-8000-000000000000')
   assert.equal(attributes['http.url'], 'http://web.test/')
   assert.equal(attributes['node_id'], 'me')
+  assert.equal(attributes['upstream_cluster.name'], 'program by another name')
 })
 
 test('what is not sampled is no span, and the upstream hears so; what makes no sense is left alone', async () => {
@@ -138,7 +140,10 @@ test('attempts are spans below the call, and the upstream is told of theirs', as
   await ask(makeCall({ headers: { 'x-request-id': requestId } }))
   const [attempt, call] = spans
   assert.ok(attempt && call)
-  assert.deepEqual([attempt.name, attempt.kind, attempt.parentId], ['router program egress', 'client', call.spanId])
+  assert.deepEqual(
+    [attempt.name, attempt.kind, attempt.parentId],
+    ['router program by another name egress', 'client', call.spanId],
+  )
   assert.deepEqual([call.name, call.kind, call.failed, attempt.failed], ['egress web.test', 'server', true, true])
   assert.deepEqual(told, [`00-${call.traceId}-${attempt.spanId}-01`])
 })

@@ -60,6 +60,7 @@ export function decodeCds(bytes: Uint8Array, refused: Refusals): ClusterShape {
   const healthCheck = decodeHealthCheck(cluster.healthChecks, refused)
   return {
     name: cluster.name,
+    ...(cluster.altStatName !== '' && { observedAs: cluster.altStatName }),
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5_000, 'connect_timeout', refused),
     ...decodeBalancing(cluster, discovery, refused),
     discovery,
