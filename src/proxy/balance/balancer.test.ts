@@ -157,6 +157,18 @@ test('a retry goes elsewhere if it can', () => {
   }
 })
 
+test('a retry goes to the one that is left, however busy it is and however idle the others look', () => {
+  const policies = [leastRequest, { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 }] as const
+  for (const loadBalancing of policies) {
+    const balancer = build(cluster(endpoints(3), { loadBalancing }))
+    const [alive, ...dead] = balancer.all
+    assert.ok(alive !== undefined)
+    alive.activeCalls = 20
+    const tried = dead.map(({ address }) => address)
+    for (let count = 0; count < 50; count++) assert.equal(balancer.pick(tried, 5)?.address, alive.address)
+  }
+})
+
 test('a retry that all of its priority have failed goes to the next one, over all of its endpoints', () => {
   const far = [endpoint(2, { priority: 1 }), endpoint(3, { priority: 1 }), endpoint(4, { priority: 2 })]
   const balancer = build(cluster([endpoint(1), ...far]))

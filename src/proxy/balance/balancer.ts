@@ -23,8 +23,8 @@ export interface Balancer {
   /** Notes that somebody of it was picked elsewhere. */
   touch(): void
   /**
-   * An endpoint that may take a new call, if possible none in `tried` (at most `furtherPicks` more tries for that, then one of the next
-   * priority); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides. `avoidEvery`: see `levelsToAvoid`.
+   * An endpoint that may take a new call, none in `tried` while there is another (`furtherPicks` more picks for that, then the least busy one,
+   * then one of the next priority; 0: whoever is picked); undefined: there is none. O(1), with unequal weights or a ring O(log n). `hash`: what the call is known by, where that decides. `avoidEvery`: see `levelsToAvoid`.
    */
   pick(tried: Trace['tried'], furtherPicks?: number, hash?: Hash64, avoidEvery?: number): EndpointState | undefined
   /** Those of `all` that a pick may give now, and whether panic has made it so: what `pick` itself goes by. */

@@ -16,7 +16,7 @@ export interface PickParts {
   readonly priorityOf: (address: string) => number | undefined
 }
 
-/** An endpoint of the table for a further attempt, if possible none that was tried: else one of the next priority. Undefined: there is none. */
+/** An endpoint of the table for a further attempt, none that was tried while there is another: else one of the next priority. Undefined: there is none. */
 export function pickFrom(table: EndpointTable, parts: PickParts): EndpointState | undefined {
   const { tried, furtherPicks, hash } = parts
   const pick = afterTried(table, parts)
@@ -25,8 +25,21 @@ export function pickFrom(table: EndpointTable, parts: PickParts): EndpointState 
   for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
     chosen = pick?.(hash, attempt) ?? chosen
   if (furtherPicks === 0 || !tried.includes(chosen.address)) return chosen
+  const untried = parts.avoidEvery === undefined ? leastBusy(table.candidates, tried) : undefined
+  if (untried !== undefined) return untried
   const further = table.reserve()?.(hash, 0)
   return further === undefined || tried.includes(further.address) ? chosen : further
+}
+
+/**
+ * The one with the fewest calls that was not tried. Policies prefer whoever seems idle, and the dead always do: beside a busy endpoint that is
+ * alive two dead ones are picked over and over. O(n), for a call that has failed at all that picking gave.
+ */
+function leastBusy(candidates: readonly EndpointState[], tried: Trace['tried']): EndpointState | undefined {
+  let best: EndpointState | undefined
+  for (const one of candidates)
+    if ((best === undefined || one.activeCalls < best.activeCalls) && !tried.includes(one.address)) best = one
+  return best
 }
 
 function afterTried(table: EndpointTable, { tried, avoidEvery: every, priorityOf }: PickParts): Picker | undefined {
