@@ -16,13 +16,15 @@ export function leadsTo({ action }: Route, { config }: Pick<Snapshot, 'config'>)
   return first !== undefined && more.length === 0 && config.clusters.has(first.cluster) ? first.cluster : undefined
 }
 
-/** The route that a call would have taken which was refused before one was looked for. */
+/** The route that a call would have taken which was refused before one was looked for; undefined: it has one, or there is none. */
 export function missedRoute(
+  call: Call,
   { routes }: Pick<HttpTerminal, 'routes'>,
   snapshot: Snapshot,
-): (call: Call) => Route | undefined {
+): Route | undefined {
+  if (call.trace.route !== undefined) return undefined
   const table = 'inline' in routes ? routes.inline : snapshot.config.routes.get(routes.named)
-  return (call) => table && snapshot.routerOf(table)(call)
+  return table && snapshot.routerOf(table)(call)
 }
 
 /**
@@ -38,10 +40,10 @@ export function tellMissedRoute(
   if (early.length === 0 || accessLog === undefined || !shared.logsOf(accessLog).needs.detail) return undefined
   return (next) => (call) =>
     next(call).then((answer) => {
-      const { detail, route } = call.trace
-      if (detail === undefined || route !== undefined || !isFault(answer)) return answer
+      const { detail } = call.trace
+      if (detail === undefined || !isFault(answer)) return answer
       const snapshot = current()
-      const found = missedRoute(terminal, snapshot)(call)
+      const found = missedRoute(call, terminal, snapshot)
       if (found !== undefined) tellRoute(detail, found, snapshot)
       return answer
     })

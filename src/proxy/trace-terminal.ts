@@ -30,9 +30,8 @@ export function traceTerminal(
     ended: spans.of(tracing.exporter),
     ...(early.length > 0 && {
       missed(call, span) {
-        if (call.trace.route !== undefined) return
         const snapshot = current()
-        const route = missedRoute(terminal, snapshot)(call)
+        const route = missedRoute(call, terminal, snapshot)
         if (route !== undefined) tellSpan(span, call, route, snapshot)
       },
     }),

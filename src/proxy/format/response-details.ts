@@ -24,23 +24,18 @@ function detailsOf(fault: Fault): string {
       return 'no_healthy_upstream'
     case 'denied':
       return deniedDetails(fault)
-    case 'overflow':
-      return beforeReply('overflow')
     case 'dropped':
       return 'drop_overload'
     case 'overload':
       return 'overload'
+    case 'overflow':
     case 'connect-timeout':
-      return beforeReply('connection_timeout')
     case 'connect-failed':
     case 'tls-failed':
-      return beforeReply(`remote_connection_failure|${transportFailure(fault)}`)
     case 'not-processed':
-      return beforeReply('remote_refused_stream_reset')
     case 'reset':
-      return beforeReply(fault.withConnection === false ? 'remote_reset' : 'connection_termination')
     case 'bad-reply':
-      return beforeReply('protocol_error')
+      return beforeReply(fault)
     case 'timeout':
       if (fault.ofAttempt === true) return 'upstream_per_try_timeout'
       return { request: 'response_timeout', idle: 'stream_idle_timeout', stream: 'max_duration_timeout' }[fault.what]
@@ -74,7 +69,32 @@ const badRequests: Readonly<Record<number, string>> = {
   431: 'request_headers_too_large',
 }
 
-const beforeReply = (why: string): string => `upstream_reset_before_response_started{${why}}`
+/** Why an attempt came to nothing; undefined: not by a reset. */
+export function resetReason(fault: Fault): string | undefined {
+  switch (fault.kind) {
+    case 'connect-failed':
+    case 'tls-failed':
+      return 'remote connection failure'
+    case 'connect-timeout':
+      return 'connection timeout'
+    case 'not-processed':
+      return 'remote refused stream reset'
+    case 'reset':
+      return fault.withConnection === false ? 'remote reset' : 'connection termination'
+    case 'bad-reply':
+      return 'protocol error'
+    case 'overflow':
+      return 'overflow'
+    default:
+      return undefined
+  }
+}
+
+function beforeReply(fault: Fault): string {
+  const why = [resetReason(fault), transportFailure(fault)].filter((one) => one !== undefined)
+  return `upstream_reset_before_response_started{${words(why.join('|'))}}`
+}
+
 const words = (text: string): string => text.replaceAll(/\s+/g, '_')
 
 /** Which policy it was. */

@@ -6,6 +6,7 @@ import { asWireText, readWireText } from '../../base/string-match.ts'
 import type { PlainCommand, ValueCommand, ValuePart } from '../config.ts'
 import { headerValue } from '../http/headers.ts'
 import { clientOf, type Call, type Peer } from '../http/service.ts'
+import { namesGrpc, protocolName } from './call-words.ts'
 import type { Known } from './known.ts'
 import { peerValidity, peerValue } from './peer-values.ts'
 import { deniedDetails, longFlags, responseDetails, transportFailure } from './response-details.ts'
@@ -99,7 +100,7 @@ function plain(kind: PlainCommand, wire: boolean): ValueOf {
     case 'connection-id':
       return ({ peer }) => connectionId(peer)
     case 'protocol':
-      return ({ call }) => call && (call.protocol === 'h2' ? 'HTTP/2' : call.protocol.toUpperCase())
+      return ({ call }) => call && protocolName(call)
     case 'route':
       return ({ end }) => end?.detail?.routeName
     case 'cluster':
@@ -192,7 +193,7 @@ function timeOf(
 function grpcValue(as: 'camel' | 'snake' | 'number'): ValueOf {
   return (known) => {
     const { call, end } = known
-    if (call === undefined || end === undefined || !isGrpcRequest(call)) return undefined
+    if (call === undefined || end === undefined || !namesGrpc(call)) return undefined
     const status = repliedGrpcStatus(known)
     if (status === undefined) return undefined
     if (as === 'number') return status
@@ -200,9 +201,6 @@ function grpcValue(as: 'camel' | 'snake' | 'number'): ValueOf {
     return as === 'snake' ? name : (camelNames[name] ?? camel(name))
   }
 }
-
-const isGrpcRequest = ({ headers }: Call): boolean =>
-  /^application\/grpc(?:\+|$)/.test(headerValue(headers, 'content-type') ?? '')
 
 /** What a reply says of a call of gRPC, in its trailers or its head, else by its HTTP status; undefined: nothing. */
 export function repliedGrpcStatus({ reply, end }: Known): number | undefined {

@@ -27,7 +27,8 @@ export interface SpanParts {
   readonly ended: (span: EndedSpan) => void
 }
 
-const operationHeader = 'x-envoy-decorator-operation'
+/** What a route calls what its calls do: said to the next proxy, and back to the caller. */
+export const operationHeader = 'x-envoy-decorator-operation'
 const forceHeader = 'x-envoy-force-trace'
 const callerHeader = 'x-envoy-downstream-service-cluster'
 const requestIdHeader = 'x-request-id'
@@ -140,7 +141,7 @@ export class TracedCall implements CallSpan {
   attempt(call: Call): Attempt | undefined {
     const { tracing, random, nowMs } = this.#parts
     if (this.#off) return undefined
-    this.#close(call, undefined)
+    this.attemptOver(call, undefined)
     const attempt: Attempt = {
       spanId: randomId(random, 2),
       beganMs: nowMs(),
@@ -155,17 +156,12 @@ export class TracedCall implements CallSpan {
     return attempt
   }
 
-  /** The attempt of an exchange is over, with the exchange; no outcome: another attempt takes its place. */
-  #close(call: Call, outcome: Outcome | undefined): void {
+  /** The attempt of an exchange is over: the call itself, or the one of its own that a hedge is. No outcome: another attempt takes its place. */
+  attemptOver(call: Call, outcome: Outcome | undefined): void {
     const attempt = this.#open?.get(call.trace)
     if (attempt === undefined) return
     this.#open?.delete(call.trace)
     this.#attemptEnded(call, attempt, outcome)
-  }
-
-  /** For the exchange of its own that a hedge is, or the call itself. */
-  attemptOver(call: Call, outcome: Outcome): void {
-    this.#close(call, outcome)
   }
 
   /** Nobody was asked: it was no attempt. */
@@ -192,7 +188,7 @@ export class TracedCall implements CallSpan {
   /** The call is over. */
   end(call: Call, outcome: Outcome): void {
     this.routed(call, undefined, undefined)
-    this.#close(call, outcome)
+    this.attemptOver(call, outcome)
     if (!this.#sampled) return
     const { tracing, self, edge, isInternal, nowMs } = this.#parts
     const believed = !edge || isInternal(call)

@@ -2,7 +2,8 @@ import { formatAddress, unmapped } from '../../base/address.ts'
 import { grpcStatus, readGrpcStatus } from '../../base/grpc.ts'
 import { readWireText } from '../../base/string-match.ts'
 import type { SpanTag, Tracing } from '../config.ts'
-import { envoyFlags } from '../format/response-details.ts'
+import { namesGrpc, protocolName } from '../format/call-words.ts'
+import { envoyFlags, resetReason } from '../format/response-details.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, type Call, type CallAttempt, type Outcome } from '../http/service.ts'
@@ -64,15 +65,14 @@ export function callTags(
     ['http.method', call.method],
     ['downstream_cluster', believed ? wordOf(call, 'x-envoy-downstream-service-cluster', '-') : '-'],
     ['user_agent', wordOf(call, 'user-agent', '-')],
-    ['http.protocol', call.protocol === 'h2' ? 'HTTP/2' : call.protocol.toUpperCase()],
+    ['http.protocol', protocolName(call)],
     ['peer.address', unmapped((peer.direct ?? peer.remote).host)],
   )
   const clientId = wordOf(call, 'x-client-trace-id', '')
   if (clientId !== '') attributes.push(['guid:x-client-trace-id', clientId])
   attributes.push(['request_size', String(trace.bytesReceived)], ['response_size', String(trace.bytesSent)])
-  const isGrpc = /^application\/grpc(?:\+|$)/.test(headerValue(call.headers, 'content-type') ?? '')
   pushCommon(attributes, cluster, status, envoyFlags(fault, trace))
-  if (isGrpc) pushGrpcRequest(attributes, call)
+  if (namesGrpc(call)) pushGrpcRequest(attributes, call)
   const grpc = pushGrpcReply(attributes, [trailers, reply?.headers])
   return { attributes, failed: hasFailed(kind, status, grpc) }
 }
@@ -153,27 +153,6 @@ function hasFailed(kind: EndedSpan['kind'], status: number, grpc: number | undef
 
 /** We broke the attempt off, whyever. */
 const isCut = ({ kind }: Fault): boolean => kind === 'client-gone' || kind === 'outrun' || kind === 'timeout'
-
-/** As Envoy says why an attempt came to nothing; undefined: not by a reset. */
-function resetReason(fault: Fault): string | undefined {
-  switch (fault.kind) {
-    case 'connect-failed':
-    case 'tls-failed':
-      return 'remote connection failure'
-    case 'connect-timeout':
-      return 'connection timeout'
-    case 'not-processed':
-      return 'remote refused stream reset'
-    case 'reset':
-      return fault.withConnection === false ? 'remote reset' : 'connection termination'
-    case 'bad-reply':
-      return 'protocol error'
-    case 'overflow':
-      return 'overflow'
-    default:
-      return undefined
-  }
-}
 
 /** With the path that was asked for, so much of it. */
 function urlOf(call: Call, longest: number): string {

@@ -1,14 +1,12 @@
 import { headerValue, withHeader, withoutHeader } from '../http/headers.ts'
 import { isFault, type Call, type Layer } from '../http/service.ts'
-import { TracedCall, type SpanParts } from './call-span.ts'
+import { operationHeader, TracedCall, type SpanParts } from './call-span.ts'
 
 /** What else the layer needs. */
 export interface TraceCallsParts extends SpanParts {
   /** Finds the route of a call that was refused before one was looked for; absent: nothing refuses so early. */
   readonly missed?: ((call: Call, span: TracedCall) => void) | undefined
 }
-
-const operationHeader = 'x-envoy-decorator-operation'
 
 /** Makes a span of every call that is sampled, and tells those behind of it. The route has a word in it: it comes with `call.trace.span`. */
 export function traceCalls(parts: TraceCallsParts): Layer {
