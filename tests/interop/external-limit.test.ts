@@ -8,25 +8,10 @@ import { freePort } from '../world/free-port.ts'
 import { startLimiter } from '../world/programs/limiter.ts'
 import { startEnvoy } from './bare-envoy.ts'
 import { startOurs } from './bare-proxy.ts'
+import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
 
 const { skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy.extensions'
-const endpointAt = (port: number) => ({
-  endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
-})
-const cluster = (name: string, port: number, more: object = {}): object => ({
-  name,
-  load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [endpointAt(port)] }] },
-  ...more,
-})
-const http2 = {
-  typed_extension_protocol_options: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-      '@type': `${types}.upstreams.http.v3.HttpProtocolOptions`,
-      explicit_http_config: { http2_protocol_options: {} },
-    },
-  },
-}
 const limitFilter = (name: string, limiter: string, more: object): object => ({
   name,
   typed_config: {
@@ -59,10 +44,10 @@ const bootstrap = ({ proxy, limiter, nobody, program }: Record<string, number>):
   node: { id: 'me', cluster: 'callers' },
   static_resources: {
     clusters: [
-      cluster('program', program ?? 0),
-      cluster('limiter', limiter ?? 0, http2),
-      cluster('nobody', nobody ?? 0, http2),
-      cluster('nowhere', nobody ?? 0),
+      clusterAt('program', program ?? 0),
+      clusterAt('limiter', limiter ?? 0, http2Upstream),
+      clusterAt('nobody', nobody ?? 0, http2Upstream),
+      clusterAt('nowhere', nobody ?? 0),
     ],
     listeners: [
       {

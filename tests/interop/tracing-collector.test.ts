@@ -7,29 +7,9 @@ import { startBare } from '../../src/proxy/testing/start-bare.ts'
 import { freePort } from '../world/free-port.ts'
 import { startCollector } from '../world/programs/collector.ts'
 import { until } from '../world/until.ts'
+import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
 
 const types = 'type.googleapis.com/envoy'
-const cluster = (name: string, port: number, more: object = {}): object => ({
-  name,
-  load_assignment: {
-    cluster_name: name,
-    endpoints: [
-      {
-        lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } }],
-      },
-    ],
-  },
-  ...more,
-})
-const http2 = {
-  typed_extension_protocol_options: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-      '@type': `${types}.extensions.upstreams.http.v3.HttpProtocolOptions`,
-      explicit_http_config: { http2_protocol_options: {} },
-    },
-  },
-}
-
 async function start(t: TestContext, collector: number, more: object = {}) {
   const program = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
   await once(program, 'listening')
@@ -43,7 +23,7 @@ async function start(t: TestContext, collector: number, more: object = {}) {
   const proxy = startBare(t, {
     node: { id: 'me', cluster: 'callers' },
     static_resources: {
-      clusters: [cluster('program', at.port), cluster('collector', collector, http2)],
+      clusters: [clusterAt('program', at.port), clusterAt('collector', collector, http2Upstream)],
       listeners: [
         {
           name: 'l',

@@ -11,25 +11,10 @@ import { freePort } from '../world/free-port.ts'
 import { startCollector, type CollectedSpan, type Collector } from '../world/programs/collector.ts'
 import { startEnvoy } from './bare-envoy.ts'
 import { startOurs } from './bare-proxy.ts'
+import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
 
 const { skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy'
-const endpointAt = (port: number) => ({
-  endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
-})
-const cluster = (name: string, port: number, more: object = {}): object => ({
-  name,
-  load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [endpointAt(port)] }] },
-  ...more,
-})
-const http2 = {
-  typed_extension_protocol_options: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-      '@type': `${types}.extensions.upstreams.http.v3.HttpProtocolOptions`,
-      explicit_http_config: { http2_protocol_options: {} },
-    },
-  },
-}
 const to = (prefix: string, more: object = {}, action: object = {}): object => ({
   match: { prefix },
   route: { cluster: 'program', ...action },
@@ -167,12 +152,12 @@ const bootstrap = (ports: Ports): object => ({
   node: { id: 'me', cluster: 'callers', locality: { zone: 'zone-a' } },
   static_resources: {
     clusters: [
-      cluster('program', ports.program),
-      cluster('grpc', ports.grpc, { ...http2, alt_stat_name: 'greeter' }),
-      cluster('nowhere', ports.nobody),
+      clusterAt('program', ports.program),
+      clusterAt('grpc', ports.grpc, { ...http2Upstream, alt_stat_name: 'greeter' }),
+      clusterAt('nowhere', ports.nobody),
       { name: 'empty', load_assignment: { cluster_name: 'empty' } },
-      cluster('collector', ports.collector, http2),
-      cluster('collector-http', ports.httpCollector),
+      clusterAt('collector', ports.collector, http2Upstream),
+      clusterAt('collector-http', ports.httpCollector),
     ],
     listeners: Object.entries(managers(ports)).map(([name, [direction, tracing, more = {}]]) => ({
       name,
