@@ -33,6 +33,18 @@ const unary = (method, message = Buffer.alloc(0), options = {}, begun = () => {}
   })
 const text = (message) => message?.toString()
 
+/** How many calls of Slow the server has seen cancelled, and how many it has begun. */
+const slowCalls = async () => text((await unary('Cancelled')).reply).split(' of ').map(Number)
+
+/** Whether it holds within ten seconds. */
+async function soon(holds) {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await holds()) return true
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return false
+}
+
 async function all() {
   const results = {}
   const one = await unary('Unary', Buffer.from('hello'))
@@ -70,14 +82,18 @@ async function all() {
   results.fail = [failed.code, failed.details]
   results.unknown = (await unary('Nothing')).code
   results.deadline = (await unary('Slow', undefined, { deadline: Date.now() + 300 })).code
-  results.cancel = (await unary('Slow', undefined, {}, (call) => setTimeout(() => call.cancel(), 300))).code
-  // The server hears of both, in its own time.
-  let cancelled = 0
-  for (let tries = 0; tries < 200 && cancelled < 2; tries++) {
-    cancelled = Number(text((await unary('Cancelled')).reply))
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  results.cancelled = cancelled
+  const [, before] = await slowCalls()
+  results.cancel = (
+    await unary('Slow', undefined, {}, async (call) => {
+      await soon(async () => (await slowCalls())[1] > before)
+      call.cancel()
+    })
+  ).code
+  // The server hears of each that had reached it, in its own time.
+  results.cancelled = await soon(async () => {
+    const [cancelled, begun] = await slowCalls()
+    return cancelled === begun
+  })
   return results
 }
 

@@ -1,6 +1,6 @@
 """Calls a server by grpcio in every way there is, and prints what came of it, as client.mjs does. Knows nothing of Weft.
     python3 client.py TARGET    prints one JSON object"""
-import json, queue, sys, threading, time
+import json, queue, sys, time
 import grpc
 
 channel = grpc.insecure_channel(
@@ -23,6 +23,11 @@ def code(method, **options):
         return 0
     except grpc.RpcError as error:
         return error.code().value[0]
+
+
+def slow_calls():
+    """How many calls of Slow the server has seen cancelled, and how many it has begun."""
+    return [int(one) for one in call("Cancelled")[0].split(b" of ")]
 
 
 results = {}
@@ -55,16 +60,23 @@ except grpc.RpcError as error:
     results["fail"] = [error.code().value[0], error.details()]
 results["unknown"] = code("Nothing")
 results["deadline"] = code("Slow", timeout=0.3)
+_, begun_before = slow_calls()
 slow = channel.unary_unary("/weft.Interop/Slow").future(b"", metadata=META)
-threading.Timer(0.3, slow.cancel).start()
+for _ in range(500):
+    _, begun = slow_calls()
+    if begun > begun_before:
+        break
+    time.sleep(0.02)
+slow.cancel()
 try:
     slow.result()
 except grpc.FutureCancelledError:
     results["cancel"] = slow.code().value[0]
-# The server hears of both, in its own time.
-for _ in range(200):
-    results["cancelled"] = int(call("Cancelled")[0])
-    if results["cancelled"] >= 2:
+# The server hears of each that had reached it, in its own time.
+for _ in range(500):
+    cancelled, begun = slow_calls()
+    results["cancelled"] = cancelled == begun
+    if results["cancelled"]:
         break
     time.sleep(0.02)
 print(json.dumps(results))

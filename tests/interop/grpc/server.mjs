@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import grpc from '@grpc/grpc-js'
 
 const [name, port, report] = process.argv.slice(2)
+let begun = 0
 let cancelled = 0
 
 const bytes = { serialize: (value) => value, deserialize: (value) => value }
@@ -59,13 +60,14 @@ server.addService(service, {
   },
   Fail: (_call, done) => done({ code: grpc.status.FAILED_PRECONDITION, details: 'öre 100 %' }),
   Slow(call, done) {
+    begun++
     const timer = setTimeout(() => done(null, text('late')), 60_000)
     call.on('cancelled', () => {
       cancelled++
       clearTimeout(timer)
     })
   },
-  Cancelled: (_call, done) => done(null, text(cancelled)),
+  Cancelled: (_call, done) => done(null, text(`${cancelled} of ${begun}`)),
 })
 server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error) => {
   if (error) throw error

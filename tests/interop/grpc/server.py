@@ -5,7 +5,7 @@ from concurrent import futures
 import grpc
 
 name, port, report = sys.argv[1:]
-cancelled = 0
+begun = cancelled = 0
 lock = threading.Lock()
 TRAILING = (("x-trailing-bin", b"\x00\xff"),)
 
@@ -40,17 +40,21 @@ def fail(request, context):
 
 
 def slow(request, context):
+    global begun, cancelled
+    with lock:
+        begun += 1
     ended = threading.Event()
-    context.add_callback(ended.set)
-    ended.wait(60)
-    global cancelled
+    # False: the call was over before this began.
+    if context.add_callback(ended.set):
+        ended.wait(60)
     with lock:
         cancelled += 1
     return b"late"
 
 
 def how_many(request, context):
-    return str(cancelled).encode()
+    with lock:
+        return f"{cancelled} of {begun}".encode()
 
 
 class Interop(grpc.GenericRpcHandler):
