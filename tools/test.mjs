@@ -38,6 +38,8 @@ if (named.length === 0) {
   await step('format', bin('oxfmt'), ['--check'])
 }
 await step('tests', process.execPath, [
+  '--import',
+  path.join(import.meta.dirname, 'cache-compiled.mjs'),
   '--test',
   '--test-concurrency=2',
   `--test-timeout=${long ? 3_600_000 : 180_000}`,
