@@ -21,6 +21,13 @@ process.on('exit', () => {
     }
   }
 })
+// By default these end a process without its handlers of `exit`.
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(signal, () => process.exit(status))
 
 /** Starts a command as the leader of its own process group, with nothing on its standard input. */
 export function start(
