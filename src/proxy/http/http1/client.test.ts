@@ -111,6 +111,25 @@ test('a reply until the end of the connection, also when it is read late', async
   }
 })
 
+test('a server that closes behind a whole reply takes nothing from who reads it late', async (t) => {
+  for (const [bytes, expected] of [
+    [`${ok}Content-Length: 5\r\n\r\nhello`, { text: 'hello' }],
+    [`${ok}Content-Length: 5\r\nConnection: close\r\n\r\nhello`, { text: 'hello' }],
+    [`${ok}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, { text: 'hello' }],
+  ] as const) {
+    const { answer, usable } = await against(t, bytes, { end: true })
+    assert.ok(!isFault(answer))
+    await new Promise<void>((resolve) => setTimeout(resolve, 20))
+    assert.deepEqual(await collect(answer.body), expected)
+    assert.equal(usable(), false)
+  }
+  const { answer } = await against(t, `${ok}Content-Length: 9\r\n\r\nhello`, { end: true })
+  assert.ok(!isFault(answer))
+  await new Promise<void>((resolve) => setTimeout(resolve, 20))
+  const { text, fault } = await collect(answer.body)
+  assert.deepEqual([text, fault?.kind], ['hello', 'truncated'])
+})
+
 test('a reply cut off is truncated, before the head a reset', async (t) => {
   for (const framing of ['Content-Length: 9', 'Transfer-Encoding: chunked']) {
     const { answer } = await against(t, `${ok}${framing}\r\n\r\n3\r\nabc\r\n`, { end: true })

@@ -127,11 +127,14 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
   }
 
   #work(): void {
+    let hasJustBegun = false
     while (this.#inbox.length > 0 && !this.#gone) {
       if (this.#resolve !== undefined) {
         if (!this.#readHead()) return
+        hasJustBegun = true
       } else if (this.#incoming !== undefined) {
-        if (!this.#incoming.flowing) return this.#pause()
+        // Who gets a head asks for the body at once: to stop the socket for that moment cost a twentieth of a small reply.
+        if (!this.#incoming.flowing) return hasJustBegun ? undefined : this.#pause()
         this.#feed(this.#incoming)
       } else return
     }
@@ -250,7 +253,8 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
     this.#call = undefined
     this.#unpause()
     // Anything after the end is an answer that nobody asked for: it must not meet the next request.
-    if (!this.#reusable || this.#inbox.length > 0 || !this.#socket.writable) this.#lost(undefined)
+    const isOver = this.#peerEnded || this.#inbox.length > 0 || !this.#socket.writable
+    if (!this.#reusable || isOver) this.#lost(undefined)
     else this.#parts.idle(this)
   }
 
@@ -262,8 +266,9 @@ class ClientConnection implements Http1ClientConnection, BodyOwner, OutgoingOwne
   /** The peer's end is the end of a reply without other framing, and of one direction of a tunnel; else it is a loss. */
   #finishIfEnded(): void {
     const incoming = this.#incoming
+    // What has come may be all that was to come: it is read first.
+    if (incoming !== undefined && this.#inbox.length > 0) return
     if (incoming === undefined || !this.#endsWithConnection) return this.#lost(undefined)
-    if (this.#inbox.length > 0) return
     incoming.finish()
     if (!this.#tunnel) this.#replyDone()
     else if (this.#requestDone) this.#end()

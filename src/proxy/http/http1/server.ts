@@ -134,12 +134,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
 
   /** Reads on as far as the state allows. */
   #work(): void {
-    while (this.#inbox.length > 0) {
+    for (let hasJustBegun = false; this.#inbox.length > 0;) {
       if (this.#state === 'idle' || this.#state === 'head') {
         if (!this.#readHead()) return
+        hasJustBegun = true
       } else if (this.#request !== undefined && !this.#request.done) {
         if (this.#request.dropped) return this.#inbox.clear()
-        if (!this.#request.flowing) return this.#flow(false)
+        // As in the client: the body is usually asked for within this turn.
+        if (!this.#request.flowing) return hasJustBegun ? undefined : this.#flow(false)
         this.#feed(this.#request)
       } else {
         if (this.#inbox.length > limits.pipelinedBytes) this.#flow(false)
@@ -180,13 +182,11 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#keepAlive = head.keepAlive
     this.#status = 0
     this.#fault = undefined
-    let answer: Promise<Reply | Fault>
     try {
-      answer = this.#parts.service(exchange)
+      this.#parts.service(exchange).then(this.#answered, this.#threw)
     } catch (error) {
-      return this.#threw(error)
+      this.#threw(error)
     }
-    answer.then(this.#answered, this.#threw)
   }
 
   readonly #onInformational = (status: number, headers: Headers): void => {
