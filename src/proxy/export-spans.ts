@@ -1,5 +1,6 @@
 import { grpcStatus } from '../base/grpc.ts'
 import type { Log } from '../base/log.ts'
+import { ownAddress } from '../base/own-address.ts'
 import { askCluster } from './ask-cluster.ts'
 import type { World } from './along-route.ts'
 import type { SpanExporter } from './config.ts'
@@ -7,7 +8,9 @@ import { faultSentence } from './http/fault.ts'
 import { headerField, type Headers } from './http/headers.ts'
 import type { Shared } from './shared.ts'
 import type { Metrics } from './telemetry/metrics.ts'
-import { encodeExport, encodeSpan, type SpanAttribute, type SpanOrigin } from './tracing/encode-span.ts'
+import { otlpFormat } from './tracing/otlp-format.ts'
+import type { SpanFormat } from './tracing/span-format.ts'
+import { zipkinFormat } from './tracing/zipkin-format.ts'
 import type { SpanExporters } from './tracing/span-exporters.ts'
 import { createSpanQueue, type SpanOutcome, type SpanQueue } from './tracing/span-queue.ts'
 import { frameExport } from './xds/frame-export.ts'
@@ -19,7 +22,7 @@ export interface SpanExportersParts {
   readonly current: () => World
   readonly metrics: Metrics
   readonly log: Log
-  readonly self: { readonly workload: string; readonly zone?: string | undefined }
+  readonly self: { readonly workload: string; readonly service: string; readonly zone?: string | undefined }
   /** Of this program; "": nobody has said so. */
   readonly version: string
 }
@@ -36,9 +39,12 @@ export function createSpanExporters({ ask, current, metrics, log, self, version 
     ['collector', 'outcome'],
   )
   const queues = new Map<string, SpanQueue>()
-  const queueOf = (exporter: SpanExporter): SpanQueue => {
+  const formatOf = ({ format }: SpanExporter): SpanFormat =>
+    format.kind === 'otlp'
+      ? otlpFormat(format, version)
+      : zipkinFormat(format, { service: self.service, address: ownAddress() })
+  const queueOf = (exporter: SpanExporter, format: SpanFormat): SpanQueue => {
     const { cluster } = exporter
-    const origin = originOf(exporter, version)
     let wasWell = true
     /** Told once when it changes, not for each export. */
     const tell = (problem: string | undefined): boolean => {
@@ -48,9 +54,11 @@ export function createSpanExporters({ ask, current, metrics, log, self, version 
       return isWell
     }
     const send = (spans: readonly Buffer[]): Promise<boolean> =>
-      exportOnce(exporter, encodeExport(origin, spans), current(), ask).then(tell, (bug: unknown) => tell(String(bug)))
+      exportOnce(exporter, format, format.join(spans), { world: current(), ask }).then(tell, (bug: unknown) =>
+        tell(String(bug)),
+      )
     const counted = (outcome: SpanOutcome, spans: number): void => total.of(cluster, outcome).add(spans)
-    return createSpanQueue({ send, clock, mostWaiting: exporter.mostWaiting, counted })
+    return createSpanQueue({ send, clock, batch: format, mostWaiting: exporter.mostWaiting, counted })
   }
   return {
     self: [
@@ -59,10 +67,11 @@ export function createSpanExporters({ ask, current, metrics, log, self, version 
     ],
     of(exporter) {
       const key = JSON.stringify(exporter)
+      const format = formatOf(exporter)
       let queue = queues.get(key)
-      if (queue === undefined) queues.set(key, (queue = queueOf(exporter)))
+      if (queue === undefined) queues.set(key, (queue = queueOf(exporter, format)))
       const to = queue
-      return (span) => to.add(encodeSpan(span))
+      return (span) => to.add(format.encode(span))
     },
     async flush(boundMs) {
       if (queues.size === 0) return
@@ -77,42 +86,30 @@ export function createSpanExporters({ ask, current, metrics, log, self, version 
 /** Undefined: it was taken. A sentence: why not. */
 async function exportOnce(
   exporter: SpanExporter,
+  { contentType }: SpanFormat,
   message: Buffer,
-  world: World,
-  parts: SpanExportersParts['ask'],
+  { world, ask }: { readonly world: World; readonly ask: SpanExportersParts['ask'] },
 ): Promise<string | undefined> {
   const { cluster, protocol, path, authority, timeoutMs } = exporter
   const isGrpc = protocol === 'grpc'
-  const head = { method: 'POST', path, authority, headers: headersOf(exporter), limitBytes }
+  const head = { method: 'POST', path, authority, headers: headersOf(exporter, contentType), limitBytes }
   const answer = await askCluster(
     { cluster, head, body: isGrpc ? frameExport(message) : message, timeoutMs },
     world,
-    parts,
+    ask,
   )
   if (typeof answer === 'string') return answer
   if ('kind' in answer) return faultSentence(answer)
-  if (!isGrpc) return answer.status === 200 ? undefined : `status ${answer.status}`
+  if (!isGrpc) return answer.status >= 200 && answer.status < 300 ? undefined : `status ${answer.status}`
   return answer.status === 200 && answer.grpcStatus === grpcStatus.ok
     ? undefined
     : `status ${answer.status}, grpc-status ${answer.grpcStatus ?? 'none'}`
 }
 
-const headersOf = ({ protocol, headers }: SpanExporter): Headers => [
+const headersOf = ({ protocol, headers }: SpanExporter, contentType: string): Headers => [
   ...(protocol === 'grpc'
     ? [headerField('te', 'trailers'), headerField('content-type', 'application/grpc')]
-    : [headerField('content-type', 'application/x-protobuf')]),
+    : [headerField('content-type', contentType)]),
   headerField('user-agent', 'weft'),
   ...headers.map(([name, value]) => headerField(name, value)),
 ]
-
-/** What all spans of an exporter have in common. Source: OpenTelemetry semantic conventions, "Resource". */
-function originOf({ service, tellsSdk, tellsScope }: SpanExporter, version: string): SpanOrigin {
-  const resource: SpanAttribute[] = service === undefined ? [] : [['service.name', service]]
-  if (tellsSdk)
-    resource.push(
-      ['telemetry.sdk.language', 'nodejs'],
-      ['telemetry.sdk.name', 'weft'],
-      ['telemetry.sdk.version', version],
-    )
-  return { resource, scope: tellsScope ? { name: 'weft', version } : undefined }
-}

@@ -1,12 +1,16 @@
 import { internalHeader } from './client-address.ts'
-import type { HttpTerminal, Route } from './config.ts'
+import type { HttpTerminal, Route, Tracing } from './config.ts'
+import type { Random } from '../base/random.ts'
 import { headerValue } from './http/headers.ts'
 import type { Call, CallSpan, Layer } from './http/service.ts'
 import type { Shared } from './shared.ts'
 import type { Snapshot } from './snapshot.ts'
 import { leadsTo, missedRoute } from './tell-route.ts'
 import { tagReader } from './tracing/span-tags.ts'
+import { openTelemetryTracer } from './tracing/opentelemetry-tracer.ts'
 import { traceCalls } from './tracing/trace-calls.ts'
+import type { Tracer } from './tracing/tracer.ts'
+import { zipkinTracer } from './tracing/zipkin-tracer.ts'
 
 /** Spans of a listener's calls, where it makes some. `early`: what may refuse a call before a route is looked for. */
 export function traceTerminal(
@@ -19,6 +23,7 @@ export function traceTerminal(
   const { clock, random, spans } = shared
   return traceCalls({
     tracing,
+    tracer: tracerOf(tracing, random),
     edge: edge !== undefined,
     isInternal: ({ headers }) => headerValue(headers, internalHeader) === 'true',
     random,
@@ -36,6 +41,11 @@ export function traceTerminal(
       },
     }),
   })
+}
+
+function tracerOf(tracing: Tracing, random: Random): Tracer {
+  const { tracer } = tracing
+  return tracer.kind === 'zipkin' ? zipkinTracer(tracing, tracer, random) : openTelemetryTracer(tracing, random)
 }
 
 /** What a route says of spans. */

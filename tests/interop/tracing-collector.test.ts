@@ -6,11 +6,42 @@ import { test, type TestContext } from 'node:test'
 import { startBare } from '../../src/proxy/testing/start-bare.ts'
 import { freePort } from '../world/free-port.ts'
 import { startCollector } from '../world/programs/collector.ts'
+import { startZipkinCollector } from '../world/programs/zipkin-collector.ts'
 import { until } from '../world/until.ts'
 import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
 
 const types = 'type.googleapis.com/envoy'
-async function start(t: TestContext, collector: number, more: object = {}) {
+const openTelemetry = (more: object = {}): Way => ({
+  provider: {
+    name: 'envoy.tracers.opentelemetry',
+    typed_config: {
+      '@type': `${types}.config.trace.v3.OpenTelemetryConfig`,
+      grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '0.5s' },
+      ...more,
+    },
+  },
+  cluster: http2Upstream,
+})
+const zipkin: Way = {
+  provider: {
+    name: 'envoy.tracers.zipkin',
+    typed_config: {
+      '@type': `${types}.config.trace.v3.ZipkinConfig`,
+      collector_cluster: 'collector',
+      collector_endpoint: '/api/v2/spans',
+      collector_endpoint_version: 'HTTP_JSON',
+    },
+  },
+  cluster: {},
+}
+
+interface Way {
+  readonly provider: object
+  /** What else the collector's cluster says. */
+  readonly cluster: object
+}
+
+async function start(t: TestContext, collector: number, { provider, cluster }: Way = openTelemetry()) {
   const program = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
   await once(program, 'listening')
   t.after(() => {
@@ -23,7 +54,7 @@ async function start(t: TestContext, collector: number, more: object = {}) {
   const proxy = startBare(t, {
     node: { id: 'me', cluster: 'callers' },
     static_resources: {
-      clusters: [clusterAt('program', at.port), clusterAt('collector', collector, http2Upstream)],
+      clusters: [clusterAt('program', at.port), clusterAt('collector', collector, cluster)],
       listeners: [
         {
           name: 'l',
@@ -51,16 +82,7 @@ async function start(t: TestContext, collector: number, more: object = {}) {
                         },
                       ],
                     },
-                    tracing: {
-                      provider: {
-                        name: 'envoy.tracers.opentelemetry',
-                        typed_config: {
-                          '@type': `${types}.config.trace.v3.OpenTelemetryConfig`,
-                          grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '0.5s' },
-                          ...more,
-                        },
-                      },
-                    },
+                    tracing: { provider },
                   },
                 },
               ],
@@ -116,11 +138,26 @@ test('a collector that refuses, and one that never answers: each export is given
   await until('taken', async () => (await spans())['exported'] === 4)
 })
 
+test('a Zipkin collector: five at once, the rest in the end; one that refuses costs spans', async (t) => {
+  const collector = await startZipkinCollector()
+  t.after(() => collector.stop())
+  const { proxy, spans, calls } = await start(t, collector.port, zipkin)
+  collector.answer(500)
+  await calls(5)
+  await until('refused', async () => (await spans())['failed'] === 5)
+  collector.answer(202)
+  await calls(7)
+  await until('taken', async () => (await spans())['exported'] === 5)
+  assert.equal(collector.spans.length, 5)
+  await proxy.drain(1000)
+  assert.equal(collector.spans.length, 7)
+})
+
 test('what finds no room is dropped', async (t) => {
   const collector = await startCollector()
   t.after(() => collector.stop())
   collector.behave({ delayMs: 60_000 })
-  const { spans, calls } = await start(t, collector.port, { max_cache_size: 5 })
+  const { spans, calls } = await start(t, collector.port, openTelemetry({ max_cache_size: 5 }))
   await calls(12)
   await until('dropped', async () => ((await spans())['dropped'] ?? 0) === 7)
 })
@@ -135,9 +172,11 @@ test('what waits is sent when the proxy drains, and a collector that is gone hol
   const slow = await startCollector()
   t.after(() => slow.stop())
   slow.behave({ delayMs: 60_000 })
-  const other = await start(t, slow.port, {
-    grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '60s' },
-  })
+  const other = await start(
+    t,
+    slow.port,
+    openTelemetry({ grpc_service: { envoy_grpc: { cluster_name: 'collector' }, timeout: '60s' } }),
+  )
   await other.calls(3)
   const beganMs = performance.now()
   await other.proxy.drain(1000)

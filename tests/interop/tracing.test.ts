@@ -1,9 +1,6 @@
 // One bootstrap, two proxies, one collector: the same calls make the same spans with Envoy and with ours.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import http, { type IncomingHttpHeaders } from 'node:http'
-import http2Module from 'node:http2'
-import type { Server } from 'node:net'
+import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
@@ -12,6 +9,7 @@ import { startCollector, type CollectedSpan, type Collector } from '../world/pro
 import { startEnvoy } from './bare-envoy.ts'
 import { startOurs } from './bare-proxy.ts'
 import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
+import { askTraced, startProgram, type Asked, type TracedProgram } from './traced-program.ts'
 
 const { skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy'
@@ -184,18 +182,6 @@ const bootstrap = (ports: Ports): object => ({
   },
 })
 
-interface Asked {
-  readonly to?: string
-  readonly path: string
-  readonly method?: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
-  /** Over HTTP/2. */
-  readonly h2?: true
-  /** What is answered; that no span comes of it. */
-  readonly status?: number
-  readonly untraced?: boolean
-}
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331'
 const requests: readonly Asked[] = [
   { path: '/some?q=1', headers: { 'user-agent': 'tester', 'x-envoy-downstream-service-cluster': 'front' } },
@@ -287,116 +273,7 @@ const requests: readonly Asked[] = [
   ).flat(),
 ]
 
-const askHttp2 = (port: number, { path, method = 'GET', headers = {}, body = '' }: Asked, id: string) =>
-  new Promise<{ status: number; told: unknown }>((resolve, reject) => {
-    const session = http2Module.connect(`http://127.0.0.1:${port}`)
-    session.on('error', reject)
-    const stream = session.request({
-      ':method': method,
-      ':path': path,
-      ':authority': 'shop.example',
-      te: 'trailers',
-      ...headers,
-      'x-id': id,
-    })
-    stream.on('response', (head) => {
-      stream.resume()
-      stream.on('end', () => {
-        session.close()
-        resolve({ status: head[':status'] ?? 0, told: head['x-envoy-decorator-operation'] })
-      })
-    })
-    stream.on('error', reject).end(body)
-  })
-
-const ask = (port: number, { path, method = 'GET', headers = {}, body = '' }: Asked, id: string) =>
-  new Promise<{ status: number; told: unknown }>((resolve, reject) => {
-    http
-      .request(
-        {
-          port,
-          host: '127.0.0.1',
-          path,
-          method,
-          headers: { ...headers, host: 'shop.example', 'x-id': id },
-          agent: false,
-        },
-        (response) => {
-          response.resume()
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, told: response.headers['x-envoy-decorator-operation'] }),
-          )
-        },
-      )
-      .on('error', reject)
-      .end(body)
-  })
-
-interface Seen {
-  readonly traceparent: string | undefined
-  readonly others: unknown
-}
-
-function portOf(server: Pick<Server, 'address'>): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-async function startProgram(): Promise<{
-  port: number
-  grpcPort: number
-  take: (id: string) => Seen[]
-  stop: () => void
-}> {
-  const seen = new Map<string, Seen[]>()
-  const note = (headers: IncomingHttpHeaders): void => {
-    const { traceparent } = headers
-    const names = ['x-envoy-decorator-operation', 'x-client-trace-id', 'x-envoy-force-trace']
-    const one = {
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-      // Envoy writes an empty one where there is none.
-      others: [headers['tracestate'] || undefined, headers['x-request-id'], ...names.map((name) => headers[name])],
-    }
-    const id = String(headers['x-id'])
-    seen.set(id, [...(seen.get(id) ?? []), one])
-  }
-  const server = http.createServer(({ url = '', headers }, response) => {
-    note(headers)
-    if (url.endsWith('/decorates')) response.setHeader('x-envoy-decorator-operation', 'of-the-program')
-    if (url.endsWith('/reset')) return void response.socket?.resetAndDestroy()
-    if (url.endsWith('/slow')) return
-    const grpc = /grpc\/([0-9]+)$/.exec(url)?.[1]
-    if (grpc !== undefined) response.setHeader('grpc-status', grpc).setHeader('grpc-message', 'said so')
-    const status = Number(/[0-9]{3}$/.exec(url)?.[0] ?? 200)
-    response.writeHead(status).end('hello')
-  })
-  const grpc = http2Module.createServer((request, response) => {
-    const status = /[0-9]+$/.exec(request.url)?.[0] ?? '0'
-    note(request.headers)
-    response.writeHead(200, { 'content-type': 'application/grpc' })
-    response.write('hello')
-    response.addTrailers({ 'grpc-status': status, 'grpc-message': 'behind it' })
-    response.end()
-  })
-  grpc.listen(0, '127.0.0.1')
-  await once(grpc, 'listening')
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: portOf(server),
-    grpcPort: portOf(grpc),
-    take(id) {
-      const list = seen.get(id) ?? []
-      seen.delete(id)
-      return list
-    },
-    stop() {
-      server.close()
-      server.closeAllConnections()
-      grpc.close()
-    },
-  }
-}
+const otherFields = ['x-request-id', 'x-envoy-decorator-operation', 'x-client-trace-id', 'x-envoy-force-trace']
 
 /** What is to be alike: of ids what they are to each other, of times their order. */
 function comparable({ asked, answer, seen, spans }: Outcome): unknown {
@@ -410,8 +287,9 @@ function comparable({ asked, answer, seen, spans }: Outcome): unknown {
   return {
     asked,
     answer,
-    seen: seen.map(({ traceparent, others }) => {
-      const [, traceId, spanId, flags] = traceparent?.split('-') ?? []
+    seen: seen.map((headers) => {
+      const { traceparent } = headers
+      const [, traceId, spanId, flags] = typeof traceparent === 'string' ? traceparent.split('-') : []
       return {
         trace:
           traceId === own?.traceId
@@ -421,7 +299,8 @@ function comparable({ asked, answer, seen, spans }: Outcome): unknown {
               : (traceId?.length ?? traceparent),
         parent: own === undefined ? spanId?.length : named(spanId),
         flags,
-        others,
+        // Envoy writes an empty state where there is none.
+        others: [headers['tracestate'] || undefined, ...otherFields.map((name) => headers[name])],
       }
     }),
     spans: spans.map(({ name, kind, flags, state, status, startNs, endNs, attributes, ...span }) => ({
@@ -451,7 +330,7 @@ function comparable({ asked, answer, seen, spans }: Outcome): unknown {
 interface Outcome {
   readonly asked: Asked
   readonly answer: unknown
-  readonly seen: readonly Seen[]
+  readonly seen: readonly IncomingHttpHeaders[]
   /** The call's, and those below it in the order in which they began. */
   readonly spans: readonly CollectedSpan[]
 }
@@ -462,7 +341,7 @@ const exportMs = 6000
 async function outcomes(
   who: string,
   listeners: Readonly<Record<string, number>>,
-  program: Awaited<ReturnType<typeof startProgram>>,
+  program: TracedProgram,
   collector: Collector,
 ): Promise<readonly Outcome[]> {
   const passed: (Omit<Outcome, 'spans'> & { readonly id: string })[] = []
@@ -470,11 +349,7 @@ async function outcomes(
     const number = index.toString(16).padStart(8, '0')
     const id = asked.headers?.['x-request-id'] ?? `${number}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
     const headers = { 'x-request-id': id, ...asked.headers }
-    const answer = await (asked.h2 === true ? askHttp2 : ask)(
-      listeners[asked.to ?? 'inbound'] ?? 0,
-      { ...asked, headers },
-      `${who}-${index}`,
-    )
+    const answer = await askTraced(listeners[asked.to ?? 'inbound'] ?? 0, { ...asked, headers }, `${who}-${index}`)
     passed.push({ id, asked, answer, seen: program.take(`${who}-${index}`) })
   }
   await sleep(exportMs)
@@ -503,7 +378,7 @@ test('spans: the same calls make the same ones as with Envoy', { skip }, async (
         listeners,
       }
       for (const name of Object.keys(managers(ports))) listeners[name] = await freePort()
-      await start(t, bootstrap(ports), () => ask(listeners['never'] ?? 0, { path: '/some' }, 'ready'))
+      await start(t, bootstrap(ports), () => askTraced(listeners['never'] ?? 0, { path: '/some' }, 'ready'))
       return { outcomes: await outcomes(start.name, listeners, program, collector), exports: collector.exports }
     }),
   )

@@ -1,5 +1,6 @@
 /** Which calls of a listener become spans, and where those go. xDS: HttpConnectionManager.tracing. */
 export interface Tracing {
+  readonly tracer: TracerKind
   readonly exporter: SpanExporter
   readonly sampling: Sampling
   /** A route has the last word on one of the same name. What a call lacks is left out. */
@@ -24,7 +25,24 @@ export interface RequestIds {
   readonly decide: boolean
 }
 
-/** Where spans go. xDS: OpenTelemetryConfig. */
+/** How a trace is carried from call to call, and how its spans are called. xDS: tracing.provider. */
+export type TracerKind =
+  /** W3C Trace Context. */
+  | { readonly kind: 'opentelemetry' }
+  /** B3. */
+  | {
+      readonly kind: 'zipkin'
+      /** Traces that begin here have ids of 128 bits, not 64. xDS: trace_id_128bit. */
+      readonly wideIds: boolean
+      /** A server's span is that of its client. xDS: shared_span_context. */
+      readonly sharesSpans: boolean
+      /** This proxy is a server also where it is in front of a client. xDS: split_spans_for_request. */
+      readonly alwaysServer: boolean
+      /** W3C Trace Context is read where there is no B3, and written besides. xDS: trace_context_option. */
+      readonly alsoW3c: boolean
+    }
+
+/** Where spans go, and how they are written. xDS: OpenTelemetryConfig, ZipkinConfig. */
 export interface SpanExporter {
   readonly cluster: string
   readonly protocol: 'grpc' | 'http'
@@ -34,13 +52,27 @@ export interface SpanExporter {
   readonly timeoutMs: number
   /** Besides those of the protocol; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly format: OtlpFormat | ZipkinFormat
+  /** Spans that wait at most. xDS: max_cache_size. */
+  readonly mostWaiting: number
+}
+
+/** What OTLP says besides spans. */
+export interface OtlpFormat {
+  readonly kind: 'otlp'
   /** `service.name`; undefined: it is not said. */
   readonly service: string | undefined
   /** `telemetry.sdk.*` are said. */
   readonly tellsSdk: boolean
   readonly tellsScope: boolean
-  /** Spans that wait at most. xDS: max_cache_size. */
-  readonly mostWaiting: number
+}
+
+/** Zipkin's second API. xDS: collector_endpoint_version. */
+export interface ZipkinFormat {
+  readonly kind: 'zipkin'
+  readonly encoding: 'json' | 'protobuf'
+  /** Spans of servers are told as half of their client's. xDS: shared_span_context. */
+  readonly sharesSpans: boolean
 }
 
 /** Shares of calls; the first two are of those that ask for it, and of the others. xDS: client_sampling, random_sampling, overall_sampling. */

@@ -3,13 +3,15 @@ import type { RouteSpans, Tracing } from '../config.ts'
 import { headerField, headerValue, type HeaderField } from '../http/headers.ts'
 import type { Call, CallSpan, Outcome } from '../http/service.ts'
 import { attemptTags, callTags, tagReader, type Attempt, type SpanCluster, type TagReader } from './span-tags.ts'
-import type { SpanAttribute, EndedSpan } from './encode-span.ts'
-import { packReason, traceReason } from './sampling.ts'
-import { parentHeader, readContext, stateHeader, writeParent } from './trace-context.ts'
+import type { SpanAttribute, EndedSpan } from './ended-span.ts'
+import { packReason, traceReason, type TraceReason } from './sampling.ts'
+import { randomId } from './random-id.ts'
+import type { SpanPlace, Tracer } from './tracer.ts'
 
 /** What the spans of a listener are made with. */
 export interface SpanParts {
   readonly tracing: Tracing
+  readonly tracer: Tracer
   /** A stranger's words about other programs are not believed. */
   readonly edge: boolean
   /** The call comes from within, as the configuration draws that line. */
@@ -37,13 +39,8 @@ const requestIdHeader = 'x-request-id'
 export class TracedCall implements CallSpan {
   readonly #parts: SpanParts
   #began = false
-  /** What the caller said made no sense: its trace is left alone. */
-  #off = false
-  #sampled = false
-  #traceId = ''
-  #spanId = ''
-  #parentId = ''
-  #state = ''
+  /** Undefined: what the caller said made no sense, and its trace is left alone. */
+  #place: SpanPlace | undefined
   #name = ''
   #routeCluster: string | undefined
   #tags: TagReader | undefined
@@ -62,7 +59,7 @@ export class TracedCall implements CallSpan {
     if (this.#began) return
     this.#began = true
     this.#routeCluster = routeCluster
-    const { tracing, edge, isInternal, random } = this.#parts
+    const { tracing, tracer, edge, isInternal, random } = this.#parts
     const { headers } = call
     const internal = isInternal(call)
     const requestId = headerValue(headers, requestIdHeader)
@@ -76,50 +73,38 @@ export class TracedCall implements CallSpan {
       tracing.requestIds,
       random,
     )
-    const context = readContext(headers)
-    if (context === 'bad') this.#off = true
-    else {
-      this.#sampled = reason !== undefined && context?.sampled !== false
-      this.#traceId = context?.traceId ?? randomId(random, 4)
-      this.#parentId = context?.spanId ?? ''
-      this.#state = context?.state ?? ''
-      this.#spanId = randomId(random, 2)
-    }
+    this.#place = tracer.join(headers, reason !== undefined)
+    const tells = tracing.silent ? undefined : this.#place
     const told = edge && !internal ? undefined : headerValue(headers, operationHeader)
     this.#nameBy(call, words, told)
     if (words?.tags !== undefined) this.#tags = tagReader(words.tags)
-    call.headers = headers.flatMap((field): readonly HeaderField[] => {
+    const fields: HeaderField[] = []
+    for (const field of headers)
       switch (field.name) {
-        case requestIdHeader: {
-          if (!tracing.requestIds.packed || !tracing.requestIds.decide) return [field]
-          const packed = packReason(field.value, reason)
-          return [packed === field.value ? field : headerField(requestIdHeader, packed)]
-        }
+        case requestIdHeader:
+          fields.push(tracing.requestIds.packed && tracing.requestIds.decide ? withReason(field, reason) : field)
+          break
         case forceHeader:
-          return internal ? [field] : []
+          if (internal) fields.push(field)
+          break
         case callerHeader:
-          return edge && !internal ? [] : [field]
+          if (!edge || internal) fields.push(field)
+          break
         case operationHeader:
-          return []
-        case stateHeader:
-          return context === undefined && !tracing.silent ? [] : [field]
-        case parentHeader:
-          return this.#off || tracing.silent ? [field] : []
+          break
         default:
-          return [field]
+          if (tells === undefined || !tracer.replaces(field.name, tells)) fields.push(field)
       }
-    })
-    const added: HeaderField[] = []
     if (tracing.egress && words?.operation !== undefined && words.tellsOperation === true)
-      added.push(headerField(operationHeader, words.operation))
-    if (!this.#off && !tracing.silent) added.push(this.#parent(this.#spanId))
-    if (added.length > 0) call.headers = [...call.headers, ...added]
+      fields.push(headerField(operationHeader, words.operation))
+    if (tells !== undefined) fields.push(...tracer.tell(tells))
+    call.headers = fields
   }
 
   #nameBy(call: Call, words: RouteSpans | undefined, told: string | undefined): void {
-    const { egress } = this.#parts.tracing
-    this.#name = words?.operation ?? (egress ? `egress ${call.authority}` : 'ingress')
-    if (egress) return
+    const { tracing, tracer } = this.#parts
+    this.#name = words?.operation ?? tracer.nameOf(call)
+    if (tracing.egress) return
     if (told !== undefined && told !== '') this.#name = told
     else if (words?.operation !== undefined && words.tellsOperation === true) this.#tells = words.operation
   }
@@ -133,14 +118,11 @@ export class TracedCall implements CallSpan {
     return this.#tells === undefined ? undefined : headerField(operationHeader, this.#tells)
   }
 
-  #parent(spanId: string): HeaderField {
-    return headerField(parentHeader, writeParent({ traceId: this.#traceId, spanId, sampled: this.#sampled }))
-  }
-
   /** An attempt begins: the upstream is told of its span. Undefined: the call has none. */
   attempt(call: Call): Attempt | undefined {
-    const { tracing, random, nowMs } = this.#parts
-    if (this.#off) return undefined
+    const { tracing, tracer, random, nowMs } = this.#parts
+    const own = this.#place
+    if (own === undefined) return undefined
     this.attemptOver(call, undefined)
     const attempt: Attempt = {
       spanId: randomId(random, 2),
@@ -149,8 +131,9 @@ export class TracedCall implements CallSpan {
       answered: undefined,
     }
     if (!tracing.silent) {
-      const parent = this.#parent(attempt.spanId)
-      call.headers = [...call.headers.filter(({ name }) => name !== parentHeader), parent]
+      const { traceId, sampled, state, inOne } = own
+      const place = { traceId, spanId: attempt.spanId, parentId: own.spanId, sampled, state, inOne }
+      call.headers = [...call.headers.filter(({ name }) => !tracer.replaces(name, place)), ...tracer.tell(place)]
     }
     ;(this.#open ??= new Map()).set(call.trace, attempt)
     return attempt
@@ -171,12 +154,13 @@ export class TracedCall implements CallSpan {
   }
 
   #attemptEnded(call: Call, attempt: Attempt, outcome: Outcome | undefined): void {
-    if (!this.#sampled) return
+    const own = this.#place
+    if (own?.sampled !== true) return
     const { answered } = attempt
     const cluster = this.#named(call.trace.cluster)
-    this.#send(call, {
+    this.#send(call, own, {
       spanId: attempt.spanId,
-      parentId: this.#spanId,
+      parentId: own.spanId,
       name: `router ${cluster?.observedAs ?? ''} egress`,
       kind: 'client',
       beganMs: attempt.beganMs,
@@ -189,15 +173,16 @@ export class TracedCall implements CallSpan {
   end(call: Call, outcome: Outcome): void {
     this.routed(call, undefined, undefined)
     this.attemptOver(call, outcome)
-    if (!this.#sampled) return
-    const { tracing, self, edge, isInternal, nowMs } = this.#parts
+    const place = this.#place
+    if (place?.sampled !== true) return
+    const { tracing, tracer, self, edge, isInternal, nowMs } = this.#parts
+    const { kind } = tracer
     const believed = !edge || isInternal(call)
-    const kind = tracing.egress && !tracing.attempts ? 'client' : 'server'
     const cluster = this.#named(call.trace.cluster ?? this.#routeCluster)
     const { attributes, failed } = callTags(call, outcome, { tracing, kind, cluster, believed })
-    this.#send(call, {
-      spanId: this.#spanId,
-      parentId: this.#parentId,
+    this.#send(call, place, {
+      spanId: place.spanId,
+      parentId: place.parentId,
       name: this.#name,
       kind,
       beganMs: call.startedMs,
@@ -211,15 +196,15 @@ export class TracedCall implements CallSpan {
     return name === undefined ? undefined : { name, observedAs: this.#parts.observedAs(name) }
   }
 
-  #send(call: Call, span: Omit<EndedSpan, 'traceId' | 'state' | 'parentIsRemote'>): void {
+  #send(call: Call, place: SpanPlace, span: Omit<EndedSpan, 'traceId' | 'state' | 'parentIsRemote'>): void {
     const { tags, wallMs, nowMs, ended } = this.#parts
     const since = wallMs() - nowMs()
     const own = this.#tags === undefined ? tags(call) : joined(tags(call), this.#tags(call))
     ended({
       ...span,
-      traceId: this.#traceId,
-      state: this.#state,
-      parentIsRemote: span.parentId !== '' && span.parentId === this.#parentId,
+      traceId: place.traceId,
+      state: place.state,
+      parentIsRemote: span.parentId !== '' && span.parentId === place.parentId,
       beganMs: span.beganMs + since,
       endedMs: span.endedMs + since,
       attributes: joined(span.attributes, own),
@@ -227,20 +212,14 @@ export class TracedCall implements CallSpan {
   }
 }
 
+function withReason(requestId: HeaderField, reason: TraceReason): HeaderField {
+  const packed = packReason(requestId.value, reason)
+  return packed === requestId.value ? requestId : headerField(requestIdHeader, packed)
+}
+
 /** The last word on a name counts. */
 function joined(first: readonly SpanAttribute[], second: readonly SpanAttribute[]): readonly SpanAttribute[] {
   if (second.length === 0) return first
   const names = new Set(second.map(([name]) => name))
   return [...first.filter(([name]) => !names.has(name)), ...second]
-}
-
-/** So many times 32 bits, in hex; never all zeros. */
-function randomId(random: Random, words: number): string {
-  let id = ''
-  for (let left = words; left > 0; left--)
-    id += random
-      .index(2 ** 32)
-      .toString(16)
-      .padStart(8, '0')
-  return /[^0]/.test(id) ? id : `${id.slice(1)}1`
 }

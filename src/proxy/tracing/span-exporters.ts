@@ -1,5 +1,5 @@
 import type { SpanExporter } from '../config.ts'
-import type { EndedSpan, SpanAttribute } from './encode-span.ts'
+import type { EndedSpan, SpanAttribute } from './ended-span.ts'
 
 /** Where spans go, by exporter; outlives configurations. */
 export interface SpanExporters {

@@ -6,7 +6,7 @@ import { createSpanQueue, type SpanOutcome } from './span-queue.ts'
 
 const span = Buffer.from('span')
 
-function build(mostWaiting = 1024) {
+function build(mostWaiting = 1024, batch = { batchSpans: 256, batchMs: 1000 }) {
   const clock = manualClock()
   const batches: number[] = []
   const counts: Record<SpanOutcome, number> = { exported: 0, failed: 0, dropped: 0 }
@@ -17,6 +17,7 @@ function build(mostWaiting = 1024) {
       return new Promise((resolve) => answers.push(resolve))
     },
     clock,
+    batch,
     mostWaiting,
     counted: (outcome, spans) => void (counts[outcome] += spans),
   })
@@ -56,6 +57,25 @@ test('one export at a time; what comes meanwhile waits, and what finds no room i
   await answer(true)
   clock.advance(1000)
   assert.deepEqual(batches, [256, 256, 44])
+})
+
+test('an export may begin with a few; what has come meanwhile goes together, or waits', async () => {
+  const { clock, batches, add, answer } = build(1024, { batchSpans: 5, batchMs: 5000 })
+  add(4)
+  assert.deepEqual(batches, [])
+  add(1)
+  assert.deepEqual(batches, [5])
+  add(300)
+  await answer(true)
+  assert.deepEqual(batches, [5, 256])
+  await answer(true)
+  assert.deepEqual(batches, [5, 256, 44])
+  add(4)
+  await answer(true)
+  clock.advance(4999)
+  assert.equal(batches.length, 3)
+  clock.advance(1)
+  assert.deepEqual(batches, [5, 256, 44, 4])
 })
 
 test('spans that are large by what callers say are bounded by their bytes', () => {

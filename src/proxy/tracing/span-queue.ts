@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { SpanFormat } from './span-format.ts'
 
 /** What became of spans. */
 export type SpanOutcome = 'exported' | 'failed' | 'dropped'
@@ -8,6 +9,8 @@ export interface SpanQueueParts {
   /** One export; false: the collector did not take it. Never rejects. */
   readonly send: (spans: readonly Buffer[]) => Promise<boolean>
   readonly clock: Clock
+  /** When an export begins. */
+  readonly batch: Pick<SpanFormat, 'batchSpans' | 'batchMs'>
   /** More that wait are dropped. */
   readonly mostWaiting: number
   readonly counted: (outcome: SpanOutcome, spans: number) => void
@@ -21,16 +24,17 @@ export interface SpanQueue {
   flush(): Promise<void>
 }
 
-const batchSpans = 256
-const batchMs = 1000
+/** Of one export. */
+const mostSpans = 256
 /** Whatever the number: a span may be large by what callers say. */
 const mostBytes = 4 * 1024 * 1024
 
 /**
- * Collects spans and exports them a batch at a time: when there are enough, and otherwise once a second. One export is under way at a time;
+ * Collects spans and exports them a batch at a time: when there are enough, and otherwise after a while. One export is under way at a time;
  * what comes meanwhile waits, and what finds no room is dropped, so that a collector which is slow or gone costs spans and nothing else.
  */
-export function createSpanQueue({ send, clock, mostWaiting, counted }: SpanQueueParts): SpanQueue {
+export function createSpanQueue({ send, clock, batch, mostWaiting, counted }: SpanQueueParts): SpanQueue {
+  const { batchSpans, batchMs } = batch
   let waiting: Buffer[] = []
   let bytes = 0
   let timer: Timer | undefined
@@ -41,10 +45,10 @@ export function createSpanQueue({ send, clock, mostWaiting, counted }: SpanQueue
     timer?.cancel()
     timer = undefined
     do {
-      const batch = waiting.slice(0, batchSpans)
-      waiting = waiting.slice(batchSpans)
-      for (const span of batch) bytes -= span.length
-      counted((await send(batch)) ? 'exported' : 'failed', batch.length)
+      const spans = waiting.slice(0, mostSpans)
+      waiting = waiting.slice(mostSpans)
+      for (const span of spans) bytes -= span.length
+      counted((await send(spans)) ? 'exported' : 'failed', spans.length)
     } while (waiting.length >= batchSpans || (flushing && waiting.length > 0))
   }
   const start = (): void => {

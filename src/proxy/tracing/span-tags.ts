@@ -7,7 +7,7 @@ import { envoyFlags, resetReason } from '../format/response-details.ts'
 import type { Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import { isFault, type Call, type CallAttempt, type Outcome } from '../http/service.ts'
-import type { EndedSpan, SpanAttribute } from './encode-span.ts'
+import type { EndedSpan, SpanAttribute } from './ended-span.ts'
 
 /** One try at one endpoint. Times by the monotonic clock. */
 export interface Attempt extends CallAttempt {

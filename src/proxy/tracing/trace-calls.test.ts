@@ -6,7 +6,8 @@ import type { RouteSpans, Tracing } from '../config.ts'
 import { headerValue } from '../http/headers.ts'
 import type { Reply, Service } from '../http/service.ts'
 import { makeCall, makeReply, type HandmadeCall } from '../http/testing/fake-call.ts'
-import type { EndedSpan } from './encode-span.ts'
+import type { EndedSpan } from './ended-span.ts'
+import { openTelemetryTracer } from './opentelemetry-tracer.ts'
 import { tagReader } from './span-tags.ts'
 import { traceAttempts } from './trace-attempts.ts'
 import { traceCalls } from './trace-calls.ts'
@@ -20,11 +21,10 @@ const tracing: Tracing = {
     path: '',
     timeoutMs: 0,
     headers: [],
-    service: 'shop',
-    tellsSdk: true,
-    tellsScope: true,
+    format: { kind: 'otlp', service: 'shop', tellsSdk: true, tellsScope: true },
     mostWaiting: 1,
   },
+  tracer: { kind: 'opentelemetry' },
   sampling: { client: all, random: all, overall: all },
   tags: [],
   maxPathLength: 256,
@@ -53,6 +53,7 @@ function build({
   const said = { ...tracing, ...more }
   const layer = traceCalls({
     tracing: said,
+    tracer: openTelemetryTracer(said, seeded(1)),
     edge: false,
     isInternal: () => false,
     random: seeded(1),

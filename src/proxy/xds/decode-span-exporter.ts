@@ -4,11 +4,9 @@ import {
   GrpcService_EnvoyGrpcSchema,
   type GrpcService,
 } from '../../xds/gen/envoy/config/core/v3/grpc_service_pb.ts'
-import { HttpServiceSchema, type HttpService } from '../../xds/gen/envoy/config/core/v3/http_service_pb.ts'
-import { HttpUriSchema } from '../../xds/gen/envoy/config/core/v3/http_uri_pb.ts'
-import { HeaderValueOptionSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { OpenTelemetryConfigSchema } from '../../xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import type { SpanExporter } from '../config.ts'
+import { decodeHttpCollector, type CollectorWay } from './decode-http-collector.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
@@ -16,9 +14,6 @@ const known = fieldNames(`grpc_service http_service service_name max_cache_size 
   set_service_name_resource_attribute set_instrumentation_scope`)
 const grpcFields = fieldNames('envoy_grpc timeout')
 const envoyGrpcFields = fieldNames('cluster_name authority')
-const httpFields = fieldNames('http_uri request_headers_to_add')
-const uriFields = fieldNames('uri cluster timeout')
-const optionFields = fieldNames('header')
 
 /** Path of `TraceService/Export`. */
 const exportPath = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
@@ -26,10 +21,9 @@ const exportPath = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 const exportMs = 10_000
 const waiting = 1024
 
-type Way = Pick<SpanExporter, 'cluster' | 'protocol' | 'authority' | 'path' | 'timeoutMs' | 'headers'>
-const nowhere: Way = { cluster: '', protocol: 'grpc', authority: '', path: '', timeoutMs: 0, headers: [] }
+const nowhere: CollectorWay = { cluster: '', protocol: 'grpc', authority: '', path: '', timeoutMs: 0, headers: [] }
 
-/** Where spans go. Source: envoy.config.trace.v3.OpenTelemetryConfig. */
+/** Where spans go by OTLP. Source: envoy.config.trace.v3.OpenTelemetryConfig. */
 export function decodeSpanExporter(any: Any, path: string, refused: Refusals): SpanExporter | undefined {
   const message = open(any, OpenTelemetryConfigSchema, path, refused)
   if (message === undefined) return undefined
@@ -40,18 +34,21 @@ export function decodeSpanExporter(any: Any, path: string, refused: Refusals): S
   if (grpcService === undefined && httpService === undefined)
     refused.add(path, 'expected grpc_service or http_service: spans would go nowhere')
   const way = httpService
-    ? byHttp(httpService, join(path, 'http_service'), refused)
+    ? decodeHttpCollector(httpService, join(path, 'http_service'), { defaultMs: exportMs, mayBePath: false }, refused)
     : grpcService && byGrpc(grpcService, join(path, 'grpc_service'), refused)
   return {
     ...(way ?? nowhere),
-    service: (message.setServiceNameResourceAttribute ?? true) ? serviceName || 'unknown_service:weft' : undefined,
-    tellsSdk: message.setTelemetrySdkResourceAttributes ?? true,
-    tellsScope: message.setInstrumentationScope ?? true,
+    format: {
+      kind: 'otlp',
+      service: (message.setServiceNameResourceAttribute ?? true) ? serviceName || 'unknown_service:weft' : undefined,
+      tellsSdk: message.setTelemetrySdkResourceAttributes ?? true,
+      tellsScope: message.setInstrumentationScope ?? true,
+    },
     mostWaiting: maxCacheSize === 0 ? waiting : maxCacheSize,
   }
 }
 
-function byGrpc(service: GrpcService, path: string, refused: Refusals): Way {
+function byGrpc(service: GrpcService, path: string, refused: Refusals): CollectorWay {
   knowOnly(GrpcServiceSchema, service, grpcFields, path, refused)
   const target = service.targetSpecifier
   if (target.case !== 'envoyGrpc' || target.value.clusterName === '') {
@@ -62,28 +59,4 @@ function byGrpc(service: GrpcService, path: string, refused: Refusals): Way {
   const { clusterName: cluster, authority } = target.value
   const timeoutMs = durationMs(service.timeout, exportMs, join(path, 'timeout'), refused)
   return { cluster, protocol: 'grpc', authority: authority || cluster, path: exportPath, timeoutMs, headers: [] }
-}
-
-function byHttp(service: HttpService, path: string, refused: Refusals): Way {
-  knowOnly(HttpServiceSchema, service, httpFields, path, refused)
-  const { httpUri } = service
-  const at = join(path, 'http_uri')
-  if (httpUri !== undefined) knowOnly(HttpUriSchema, httpUri, uriFields, at, refused)
-  const cluster = httpUri?.httpUpstreamType.value ?? ''
-  if (cluster === '') refused.add(join(at, 'cluster'), 'is missing')
-  const url = URL.canParse(httpUri?.uri ?? '') ? new URL(httpUri?.uri ?? '') : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol))
-    refused.add(join(at, 'uri'), 'expected an http or https URI')
-  const headers = service.requestHeadersToAdd.flatMap((option, index): [string, string][] => {
-    const place = join(path, `request_headers_to_add[${index}]`)
-    knowOnly(HeaderValueOptionSchema, option, optionFields, place, refused)
-    const { key = '', value = '' } = option.header ?? {}
-    if (!/^[A-Za-z0-9!#$&'*+\-.^_`|~]+$/.test(key)) refused.add(join(place, 'header.key'), 'is no header name')
-    if (/[^\x20-\x7e\t]/.test(value) || value.includes('%'))
-      refused.add(join(place, 'header.value'), 'expected a text of ASCII without commands')
-    return [[key.toLowerCase(), value]]
-  })
-  const timeoutMs = durationMs(httpUri?.timeout, exportMs, join(at, 'timeout'), refused)
-  const target = `${url?.pathname ?? '/'}${url?.search ?? ''}`
-  return { cluster, protocol: 'http', authority: url?.host ?? '', path: target, timeoutMs, headers }
 }

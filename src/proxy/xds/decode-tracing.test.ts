@@ -78,11 +78,10 @@ test('tracing: what is not said is as Envoy has it', () => {
       path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
       timeoutMs: 10_000,
       headers: [],
-      service: 'unknown_service:weft',
-      tellsSdk: true,
-      tellsScope: true,
+      format: { kind: 'otlp', service: 'unknown_service:weft', tellsSdk: true, tellsScope: true },
       mostWaiting: 1024,
     },
+    tracer: { kind: 'opentelemetry' },
     sampling: { client: shareOf(100, 100), random: shareOf(10_000), overall: shareOf(10_000) },
     tags: [],
     maxPathLength: 256,
@@ -135,11 +134,10 @@ test('tracing: what is said', () => {
       path: '/v1/traces?a=b',
       timeoutMs: 2000,
       headers: [['x-tenant', 'one']],
-      service: 'shop',
-      tellsSdk: true,
-      tellsScope: false,
+      format: { kind: 'otlp', service: 'shop', tellsSdk: true, tellsScope: false },
       mostWaiting: 10,
     },
+    tracer: { kind: 'opentelemetry' },
     sampling: { client: shareOf(50, 100), random: shareOf(13), overall: shareOf(9999) },
     tags: [
       { tag: 'plan', kind: 'constant', value: 'gold' },
@@ -171,6 +169,81 @@ test('a route has a word in spans', () => {
     operation: 'checkout',
     tellsOperation: false,
   })
+})
+
+const zipkinOf = (config: object): object => ({
+  name: 'envoy.tracers.zipkin',
+  typed_config: { '@type': `${types}.config.trace.v3.ZipkinConfig`, ...config },
+})
+const zipkin = {
+  collector_cluster: 'collector',
+  collector_endpoint: '/api/v2/spans',
+  collector_endpoint_version: 'HTTP_JSON',
+}
+
+test('zipkin: what is not said is as Envoy has it', () => {
+  const { tracing } = taken({ provider: zipkinOf(zipkin) })
+  assert.deepEqual(tracing?.tracer, {
+    kind: 'zipkin',
+    wideIds: false,
+    sharesSpans: true,
+    alwaysServer: false,
+    alsoW3c: false,
+  })
+  assert.deepEqual(tracing?.exporter, {
+    cluster: 'collector',
+    protocol: 'http',
+    authority: 'collector',
+    path: '/api/v2/spans',
+    timeoutMs: 5000,
+    headers: [],
+    format: { kind: 'zipkin', encoding: 'json', sharesSpans: true },
+    mostWaiting: 1024,
+  })
+})
+
+test('zipkin: what is said', () => {
+  const { tracing } = taken({
+    provider: zipkinOf({
+      ...zipkin,
+      collector_hostname: 'zipkin.example:9411',
+      collector_endpoint_version: 'HTTP_PROTO',
+      trace_id_128bit: true,
+      shared_span_context: false,
+      split_spans_for_request: true,
+      trace_context_option: 'USE_B3_WITH_W3C_PROPAGATION',
+    }),
+  })
+  assert.deepEqual(tracing?.tracer, {
+    kind: 'zipkin',
+    wideIds: true,
+    sharesSpans: false,
+    alwaysServer: true,
+    alsoW3c: true,
+  })
+  assert.equal(tracing?.exporter.authority, 'zipkin.example:9411')
+  assert.deepEqual(tracing?.exporter.format, { kind: 'zipkin', encoding: 'protobuf', sharesSpans: false })
+})
+
+test('zipkin: a service counts before the older fields, and its URI may be a path alone', () => {
+  const exporterOf = (uri: string) =>
+    taken({
+      provider: zipkinOf({
+        ...zipkin,
+        collector_cluster: 'a',
+        collector_service: {
+          http_uri: { uri, cluster: 'collector', timeout: '2s' },
+          request_headers_to_add: [{ header: { key: 'X-Tenant', value: 'one' } }],
+        },
+      }),
+    }).tracing?.exporter
+  const { cluster, authority, path, timeoutMs, headers } = exporterOf('https://zipkin.example/api?a=b') ?? {}
+  assert.deepEqual(
+    [cluster, authority, path, timeoutMs, headers],
+    ['collector', 'zipkin.example', '/api?a=b', 2000, [['x-tenant', 'one']]],
+  )
+  const alone = exporterOf('/api/v2/spans')
+  assert.deepEqual([alone?.authority, alone?.path], ['collector', '/api/v2/spans'])
 })
 
 const refused: readonly (readonly [path: string, tracing: object, route?: object])[] = [
@@ -210,6 +283,39 @@ const refused: readonly (readonly [path: string, tracing: object, route?: object
     'tracing.provider.typed_config.http_service.http_uri.uri: expected',
     {
       provider: providerOf({ http_service: { http_uri: { uri: 'nowhere', cluster: 'collector', timeout: '1s' } } }),
+    },
+  ],
+  [
+    'tracing.provider.typed_config: expected collector_cluster',
+    { provider: zipkinOf({ ...zipkin, collector_cluster: '' }) },
+  ],
+  [
+    'tracing.provider.typed_config.collector_endpoint: expected a path',
+    { provider: zipkinOf({ ...zipkin, collector_endpoint: '' }) },
+  ],
+  [
+    'tracing.provider.typed_config.collector_hostname: is no host name',
+    { provider: zipkinOf({ ...zipkin, collector_hostname: 'a b' }) },
+  ],
+  [
+    'tracing.provider.typed_config.collector_endpoint_version: expected HTTP_JSON or HTTP_PROTO',
+    { provider: zipkinOf({ ...zipkin, collector_endpoint_version: 'GRPC' }) },
+  ],
+  [
+    'tracing.provider.typed_config.collector_endpoint_version: expected HTTP_JSON or HTTP_PROTO',
+    { provider: zipkinOf({ collector_cluster: 'collector', collector_endpoint: '/' }) },
+  ],
+  [
+    'tracing.provider.typed_config.trace_context_option: expected USE_B3',
+    { provider: zipkinOf({ ...zipkin, trace_context_option: 7 }) },
+  ],
+  [
+    'tracing.provider.typed_config.collector_service.http_uri.uri: expected an http or https URI, or a path',
+    {
+      provider: zipkinOf({
+        collector_service: { http_uri: { uri: 'spans', cluster: 'collector', timeout: '1s' } },
+        collector_endpoint_version: 'HTTP_JSON',
+      }),
     },
   ],
   [

@@ -1,3 +1,5 @@
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { typeUrlOf } from '../../xds/any.ts'
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import {
   DecoratorSchema,
@@ -5,6 +7,8 @@ import {
   type Route as XdsRoute,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import { Tracing_HttpSchema } from '../../xds/gen/envoy/config/trace/v3/http_tracer_pb.ts'
+import { OpenTelemetryConfigSchema } from '../../xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
+import { ZipkinConfigSchema } from '../../xds/gen/envoy/config/trace/v3/zipkin_pb.ts'
 import {
   HttpConnectionManager_TracingSchema as ManagerTracingSchema,
   type HttpConnectionManager,
@@ -21,6 +25,7 @@ import type { FractionalPercent, Percent } from '../../xds/gen/envoy/type/v3/per
 import type { RequestIds, RouteSpans, SampleShare, Sampling, SpanTag, Tracing } from '../config.ts'
 import { fractionOf } from './decode-parts.ts'
 import { decodeSpanExporter } from './decode-span-exporter.ts'
+import { decodeZipkin } from './decode-zipkin.ts'
 import { fieldNames, join, knowOnly, open, refusals, type Refusals } from './refusals.ts'
 
 const managerFields = fieldNames(`client_sampling random_sampling overall_sampling max_path_tag_length
@@ -46,11 +51,11 @@ export function decodeTracing(
   knowOnly(Tracing_HttpSchema, provider, providerFields, at, refused)
   const any = provider.configType.value
   if (any === undefined) refused.add(join(at, 'typed_config'), 'is missing')
-  const exporter = any && decodeSpanExporter(any, join(at, 'typed_config'), refused)
-  if (exporter === undefined) return {}
+  const decoded = any && decodeProvider(any, join(at, 'typed_config'), refused)
+  if (decoded === undefined) return {}
   return {
     tracing: {
-      exporter,
+      ...decoded,
       sampling: {
         client: shareOf(tracing.clientSampling, 100),
         random: shareOf(tracing.randomSampling, 10_000),
@@ -63,6 +68,23 @@ export function decodeTracing(
       egress: direction === TrafficDirection.OUTBOUND,
       requestIds: requestIdsOf(manager),
     },
+  }
+}
+
+function decodeProvider(any: Any, path: string, refused: Refusals): Pick<Tracing, 'tracer' | 'exporter'> | undefined {
+  switch (any.typeUrl) {
+    case typeUrlOf(OpenTelemetryConfigSchema): {
+      const exporter = decodeSpanExporter(any, path, refused)
+      return exporter && { tracer: { kind: 'opentelemetry' }, exporter }
+    }
+    case typeUrlOf(ZipkinConfigSchema):
+      return decodeZipkin(any, path, refused)
+    default:
+      refused.add(
+        path,
+        `${any.typeUrl || 'a nameless type'} is not supported: expected OpenTelemetryConfig or ZipkinConfig`,
+      )
+      return undefined
   }
 }
 

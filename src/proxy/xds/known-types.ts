@@ -1,5 +1,6 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf'
 import { OpenTelemetryConfigSchema } from '../../xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
+import { ZipkinConfigSchema } from '../../xds/gen/envoy/config/trace/v3/zipkin_pb.ts'
 import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import {
   StderrAccessLogSchema,
@@ -79,6 +80,7 @@ export const knownTypes: Registry = createRegistry(
   AdaptiveConcurrencySchema,
   GrpcWebSchema,
   OpenTelemetryConfigSchema,
+  ZipkinConfigSchema,
   FileAccessLogSchema,
   StdoutAccessLogSchema,
   StderrAccessLogSchema,

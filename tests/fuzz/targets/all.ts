@@ -9,6 +9,7 @@ import { http2Server } from './http2-server.ts'
 import { httpOpening } from './http-opening.ts'
 import { loadReport } from './load-report.ts'
 import { proxyHeader } from './proxy-header.ts'
+import { traceContext } from './trace-context.ts'
 import { xds } from './xds.ts'
 
 /** Everything that reads what strangers send. */
@@ -23,5 +24,6 @@ export const targets: readonly Target[] = [
   proxyHeader,
   dnsQuery,
   loadReport,
+  traceContext,
   ...xds,
 ]

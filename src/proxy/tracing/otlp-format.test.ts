@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromBinary } from '@bufbuild/protobuf'
 import { ExportTraceServiceRequestSchema } from '../../xds/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts'
-import { encodeExport, encodeSpan, type EndedSpan } from './encode-span.ts'
+import type { EndedSpan } from './ended-span.ts'
+import { otlpFormat } from './otlp-format.ts'
 
 const span: EndedSpan = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
@@ -23,11 +24,14 @@ const span: EndedSpan = {
   ],
 }
 const resource = [['service.name', 'shop']] as const
-const read = (spans: readonly Buffer[], scope?: { name: string; version: string }) =>
-  fromBinary(ExportTraceServiceRequestSchema, encodeExport({ resource, scope }, spans)).resourceSpans
+const read = (spans: readonly EndedSpan[], tellsScope = false) => {
+  const format = otlpFormat({ kind: 'otlp', service: 'shop', tellsSdk: false, tellsScope }, '1.2.3')
+  return fromBinary(ExportTraceServiceRequestSchema, format.join(spans.map((span) => format.encode(span))))
+    .resourceSpans
+}
 
 test('what is written is read by the schemas that OpenTelemetry publishes', () => {
-  const [one, ...more] = read([encodeSpan(span)], { name: 'weft', version: '1.2.3' })
+  const [one, ...more] = read([span], true)
   assert.deepEqual(more, [])
   assert.deepEqual(
     one?.resource?.attributes.map(({ key, value }) => [key, value?.value.value]),
@@ -63,7 +67,7 @@ test('a span of a client without a parent, and several in one export', () => {
     failed: false,
     attributes: [],
   }
-  const [one] = read([encodeSpan(root), encodeSpan(span), encodeSpan(root)])
+  const [one] = read([root, span, root])
   const [scoped] = one?.scopeSpans ?? []
   assert.equal(scoped?.scope, undefined)
   assert.equal(scoped?.spans.length, 3)
