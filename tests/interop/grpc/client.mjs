@@ -34,7 +34,10 @@ const unary = (method, message = Buffer.alloc(0), options = {}, begun = () => {}
 const text = (message) => message?.toString()
 
 /** How many calls of Slow the server has seen cancelled, and how many it has begun. */
-const slowCalls = async () => text((await unary('Cancelled')).reply).split(' of ').map(Number)
+const slowCalls = async () =>
+  text((await unary('Cancelled')).reply)
+    .split(' of ')
+    .map(Number)
 
 /** Whether it holds within ten seconds. */
 async function soon(holds) {
