@@ -60,19 +60,23 @@ interface Outcome {
   readonly shares: ReadonlyMap<number, number>
 }
 
-/** One call a millisecond for three seconds, of which the second one finds `sick` of four endpoints ill. The first two are the near ones. */
-async function simulate(ill: Ill, sick: readonly number[], outlierDetection = rules): Promise<Outcome> {
+/** One call a millisecond for three seconds, of which the second one finds `sick` of the endpoints ill. The first half of them are the near ones. */
+async function simulate(
+  ill: Ill,
+  sick: readonly number[],
+  { outlierDetection = rules, endpoints = 4 } = {},
+): Promise<Outcome> {
   const clock = manualClock(1)
   const random = seeded(11)
   const wheel = createTimerWheel(clock, 1)
   const plain = buildCluster(
     'web',
-    [1, 2, 3, 4].map((port) => ({ host: '10.0.0.1', port })),
+    Array.from({ length: endpoints }, (_, index) => ({ host: '10.0.0.1', port: index + 1 })),
     { outlierDetection, loadBalancing: { kind: 'peak-ewma', defaultRttMs: 30, decayMs: 10_000 } },
   )
   const cluster = {
     ...plain,
-    endpoints: plain.endpoints.map((one) => ({ ...one, priority: one.address.port <= 2 ? 0 : 1 })),
+    endpoints: plain.endpoints.map((one) => ({ ...one, priority: one.address.port <= endpoints / 2 ? 0 : 1 })),
   }
   const balancer = createBalancer(cluster, createEndpointStates(), random, clock)
   const budget = createRetryBudget({ retryBudgetPercent: 20, minRetryConcurrency: 10 })
@@ -154,7 +158,7 @@ for (const [name, ill] of Object.entries(ills) as [keyof typeof ills, Ill][]) {
 
 test('simulation: half of the near zone is dead: 70 % of the calls stay, the rest goes to the next, and none fails', async () => {
   const atOnce = { ...rules, consecutive5xx: { limit: 1, enforcingPercent: 100 } }
-  const { failed, shares } = await simulate(ills.killed, [1], atOnce)
+  const { failed, shares } = await simulate(ills.killed, [1], { outlierDetection: atOnce })
   assert.equal(failed, 0)
   const near = (shares.get(2) ?? 0) / [...shares.values()].reduce((sum, one) => sum + one, 0)
   assert.ok(near > 0.62 && near < 0.78, `${near}`)
@@ -166,3 +170,13 @@ test('simulation: all are ill at once: the budget bounds what retries add', asyn
   // Without it each of the thousand would be sent three times.
   assert.ok(extra < 700, `${extra} more`)
 })
+
+for (const [what, sick] of [
+  ['most', [1, 2, 3, 4, 5, 6, 7]],
+  ['all', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+] as const)
+  test(`simulation: ${what} of the near zone is killed at once: none fails, although each call has three attempts only`, async () => {
+    const { failed, extra } = await simulate(ills.killed, sick, { endpoints: 20 })
+    assert.equal(failed, 0)
+    assert.ok(extra < 150, `${extra} more`)
+  })

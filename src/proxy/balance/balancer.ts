@@ -65,6 +65,7 @@ export function createBalancer(
     all: own,
     nowMs,
     report(state, verdict) {
+      state.isCut = verdict === 'local-failure'
       if (outliers !== undefined) noteAnswer(outliers, state, verdict)
     },
     timed:

@@ -15,6 +15,8 @@ export interface EndpointState {
   probe: Probe | undefined
   /** Calls sent there whose answer has not ended. */
   activeCalls: number
+  /** The last that was sent there met nobody, or was cut off: a repeat goes elsewhere while it can. */
+  isCut: boolean
   /** Peak EWMA of the time to a reply's head, ms, as of `latencyAtMs` by the monotonic clock; 0 there: none is known yet. */
   latencyMs: number
   latencyAtMs: number
@@ -157,6 +159,7 @@ export function createEndpointStates(observer: EjectionObserver = nobody): Endpo
 export function welcomeBack(state: EndpointState): void {
   state.ejected = false
   state.ejectedFor = undefined
+  state.isCut = false
   state.consecutive5xx = state.consecutiveGatewayFailures = state.consecutiveLocalFailures = 0
 }
 
@@ -204,6 +207,7 @@ function fresh(endpoint: Endpoint, address: string, nowMs: number): EndpointStat
     healthySinceMs: nowMs,
     probe: undefined,
     activeCalls: 0,
+    isCut: false,
     latencyMs: 0,
     latencyAtMs: 0,
     hasAnswered: false,

@@ -20,6 +20,7 @@ const state = (port: number): EndpointState => ({
   healthySinceMs: 0,
   probe: undefined,
   activeCalls: 0,
+  isCut: false,
   latencyMs: 0,
   latencyAtMs: 0,
   hasAnswered: false,

@@ -16,31 +16,43 @@ export interface PickParts {
   readonly priorityOf: (address: string) => number | undefined
 }
 
-/** An endpoint of the table for a further attempt, none that was tried while there is another: else one of the next priority. Undefined: there is none. */
+/**
+ * An endpoint of the table for a further attempt, none that was tried while there is another: else one of the next priority. Of those that
+ * were not tried, one that has cut off somebody else's last call is taken only when there is no other, here or in the next priority: an
+ * attempt is too dear to learn that many died together. Undefined: there is none.
+ */
 export function pickFrom(table: EndpointTable, parts: PickParts): EndpointState | undefined {
   const { tried, furtherPicks, hash } = parts
   const pick = afterTried(table, parts)
   let chosen = pick?.(hash, 0)
   if (chosen === undefined) return undefined
-  for (let attempt = 1; attempt <= furtherPicks && tried.includes(chosen.address); attempt++)
+  for (let attempt = 1; attempt <= furtherPicks && (chosen.isCut || tried.includes(chosen.address)); attempt++)
     chosen = pick?.(hash, attempt) ?? chosen
-  if (furtherPicks === 0 || !tried.includes(chosen.address)) return chosen
-  const untried = parts.avoidEvery === undefined ? leastBusy(table.candidates, tried) : undefined
-  if (untried !== undefined) return untried
-  const further = table.reserve()?.(hash, 0)
-  return further === undefined || tried.includes(further.address) ? chosen : further
+  if (furtherPicks === 0 || !(chosen.isCut || tried.includes(chosen.address))) return chosen
+  // Who avoids whole priorities has said where to go.
+  const untried = parts.avoidEvery === undefined ? bestUntried(table.candidates, tried) : untriedOnly(chosen, tried)
+  if (untried !== undefined && (!untried.isCut || parts.avoidEvery !== undefined)) return untried
+  const further = untriedOnly(table.reserve()?.(hash, 0), tried)
+  return further !== undefined && (untried === undefined || !further.isCut) ? further : (untried ?? chosen)
 }
 
+const untriedOnly = (one: EndpointState | undefined, tried: Trace['tried']): EndpointState | undefined =>
+  one === undefined || tried.includes(one.address) ? undefined : one
+
 /**
- * The one with the fewest calls that was not tried. Policies prefer whoever seems idle, and the dead always do: beside a busy endpoint that is
- * alive two dead ones are picked over and over. O(n), for a call that has failed at all that picking gave.
+ * Of those that were not tried the one with the fewest calls, one that is cut off last. Policies prefer whoever seems idle, and the dead
+ * always do: beside a busy endpoint that is alive two dead ones are picked over and over. O(n), for a call that has failed at all that
+ * picking gave.
  */
-function leastBusy(candidates: readonly EndpointState[], tried: Trace['tried']): EndpointState | undefined {
+function bestUntried(candidates: readonly EndpointState[], tried: Trace['tried']): EndpointState | undefined {
   let best: EndpointState | undefined
   for (const one of candidates)
-    if ((best === undefined || one.activeCalls < best.activeCalls) && !tried.includes(one.address)) best = one
+    if ((best === undefined || isBetter(one, best)) && !tried.includes(one.address)) best = one
   return best
 }
+
+const isBetter = (one: EndpointState, than: EndpointState): boolean =>
+  one.isCut === than.isCut ? one.activeCalls < than.activeCalls : than.isCut
 
 function afterTried(table: EndpointTable, { tried, avoidEvery: every, priorityOf }: PickParts): Picker | undefined {
   if (every === undefined) return table.pick
