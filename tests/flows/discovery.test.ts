@@ -50,6 +50,23 @@ test('discovery: a new instance takes its share, a killed one goes within second
   assert.deepEqual(load.failures, [])
 })
 
+test('discovery: a service whose only instance is away says so at once, and answers when it is back', async (t) => {
+  if (!requires(t, 'curl')) return
+  const world = createWorld(t)
+  await world.up()
+  const client = await world.run('client', { port: 0 })
+  const first = await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+  first.child.signal('SIGTERM')
+  await until('its Workload is gone', async () => !(await world.weft(['get', 'workloads'])).out.includes(first.name))
+  await world.curlUntil(client, 'http://web/', 503)
+  const away = await world.curl(client, 'http://web/')
+  assert.match(away.body, /default\/web\/80 has no healthy endpoint/)
+  assert.match((await world.weft(['get', 'services'])).out, /web .*0\/0/)
+  await world.run('web')
+  await world.curlUntil(client, 'http://web/', 200)
+})
+
 test('discovery: a workload whose port does not answer is not ready and gets no request', async (t) => {
   if (!requires(t, 'curl')) return
   const world = createWorld(t)

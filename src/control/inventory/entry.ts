@@ -23,9 +23,11 @@ export const keyOfResource = ({ kind, metadata }: Resource): ResourceKey => ({
   name: metadata.name,
 })
 
-/** Annotation of a Service that nobody wrote. */
+/** Annotation of a Service that nobody wrote: `true`, or `remembered` when its last workload has gone. */
 export const inferredAnnotation = 'weft.dev/inferred'
 /** Annotation of a VirtualIP that nobody wrote: it goes some time after its Service. */
 export const givenAnnotation = 'weft.dev/given'
+/** Annotation of such a VirtualIP: the ports of its Service if that is inferred, as JSON, for when its last workload has gone. */
+export const portsAnnotation = 'weft.dev/ports'
 /** Annotation of a Workload that stands for a running agent; without it nobody tells its health. */
 export const leaseAnnotation = 'weft.dev/instance'

@@ -3,7 +3,8 @@ import type { Log } from '../../base/log.ts'
 import type { Watchable } from '../../base/watchable.ts'
 import type { Change, Store } from '../collect/store.ts'
 import type { Resource } from '../decode/resource-types.ts'
-import { givenAnnotation, type Entry } from './entry.ts'
+import { givenAnnotation, portsAnnotation, type Entry } from './entry.ts'
+import { isRemembered, portsToRemember } from './remembered-services.ts'
 import { resourcesOf, type InventorySnapshot } from './snapshot.ts'
 import { hasVirtualIp } from './virtual-ips.ts'
 
@@ -13,7 +14,7 @@ const sweeps = 24
 
 /**
  * Writes every virtual IP down when it is first given, so that it stays the same for as long as its Service lives, and a day more, in
- * case it comes back. What people wrote stays.
+ * case it comes back; beside it the ports of one that is inferred, by which it is remembered so long. What people wrote stays.
  */
 export interface VirtualIpKeeper {
   /** What was to be written so far has been, or was refused. */
@@ -51,12 +52,18 @@ export function keepVirtualIps({
     const missing = [...virtualIps].filter(
       ([service]) => !underWay.has(service) && !entries.has(`VirtualIP/${service}`) && isWanted(service, entries),
     )
+    for (const change of renewed(entries, underWay)) {
+      const { namespace, name } = change.put.metadata
+      const service = `${namespace}/${name}`
+      underWay.add(service)
+      last = write([service], [change])
+    }
     if (missing.length === 0) return
     const services = missing.map(([service]) => service)
     for (const service of services) underWay.add(service)
     last = write(
       services,
-      missing.map(([service, address]) => ({ put: document(service, address), expected: '' })),
+      missing.map(([service, address]) => ({ put: document(service, address, entries), expected: '' })),
     )
   }
   /** Since when nobody has wanted an address, by the monotonic clock. */
@@ -93,15 +100,34 @@ export function keepVirtualIps({
 const isWanted = (service: string, entries: ReadonlyMap<string, Entry>): boolean =>
   [`Service/${service}`, `ExternalService/${service}`].some((key) => {
     const resource: Resource | undefined = entries.get(key)?.resource
-    return resource !== undefined && hasVirtualIp(resource)
+    return resource !== undefined && hasVirtualIp(resource) && !isRemembered(resource)
   })
 
-function document(service: string, address: string): Extract<Change, { put: unknown }>['put'] {
+type Put = Extract<Change, { put: unknown }>
+
+/** Those that were given, and whose Services have other ports by now. */
+function renewed(entries: ReadonlyMap<string, Entry>, underWay: ReadonlySet<string>): readonly Put[] {
+  const changes: Put[] = []
+  for (const { resource } of entries.values()) {
+    if (resource.kind !== 'VirtualIP' || resource.metadata.annotations[givenAnnotation] === undefined) continue
+    const { namespace, name, annotations, resourceVersion } = resource.metadata
+    const service = `${namespace}/${name}`
+    const of = entries.get(`Service/${service}`)
+    if (of === undefined || underWay.has(service) || portsToRemember(of) === annotations[portsAnnotation]) continue
+    changes.push({ put: document(service, resource.spec.address, entries), expected: resourceVersion })
+  }
+  return changes
+}
+
+function document(service: string, address: string, entries: ReadonlyMap<string, Entry>): Put['put'] {
   const [namespace = '', name = ''] = service.split('/')
+  const of = entries.get(`Service/${service}`)
+  const ports = of && portsToRemember(of)
+  const annotations = { [givenAnnotation]: 'true', ...(ports !== undefined && { [portsAnnotation]: ports }) }
   return {
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'VirtualIP',
-    metadata: { namespace, name, annotations: { [givenAnnotation]: 'true' } },
+    metadata: { namespace, name, annotations },
     spec: { address },
   }
 }

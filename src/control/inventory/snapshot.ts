@@ -5,6 +5,7 @@ import type { Kind, Resource, ResourceOf } from '../decode/resource-types.ts'
 import { keyOfResource, leaseAnnotation, type Entry } from './entry.ts'
 import { withInfrastructure } from './gateway-infrastructure.ts'
 import { inferServices } from './infer-services.ts'
+import { rememberedServices } from './remembered-services.ts'
 import { virtualIps } from './virtual-ips.ts'
 
 /** Whether clients may be sent to a workload now. */
@@ -51,7 +52,7 @@ export function stateOf({ metadata }: ResourceOf<'Workload'>, { health }: Invent
 
 /**
  * Puts the sources together: the first of two resources of one key stays, the other is a problem. Services that nobody wrote are
- * inferred from the workloads; those of gateways have the labels that their Gateway wishes.
+ * inferred from the workloads, and remembered for a while; those of gateways have the labels that their Gateway wishes.
  */
 export function buildSnapshot(
   sources: readonly Entry[],
@@ -71,6 +72,7 @@ export function buildSnapshot(
   }
   for (const entry of withInfrastructure(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
   for (const entry of inferServices(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
+  for (const entry of rememberedServices(entries)) entries.set(keyText(keyOfResource(entry.resource)), entry)
   const { addresses, problems: claimed } = virtualIps(entries)
   return {
     snapshot: { revision, storeRevision, entries, health, virtualIps: addresses },

@@ -10,6 +10,7 @@ import { createInventory } from './inventory.ts'
 import { keepVirtualIps, virtualIpGraceMs } from './keep-virtual-ips.ts'
 import { keyText } from '../decode/resource.ts'
 import { keyOfResource, type Entry } from './entry.ts'
+import { resourcesOf } from './snapshot.ts'
 import { virtualIps } from './virtual-ips.ts'
 
 const service = (name: string): object => ({
@@ -144,4 +145,74 @@ test('an address goes a day after its service, unless that comes back or somebod
   await turns()
   await hours(2)
   assert.deepEqual(await kept(), ['back', 'here', 'mine'])
+})
+
+test('an inferred Service is remembered with its ports as long as its address, a written one not', async (t) => {
+  const clock = manualClock()
+  const store = memoryStore({ clock: systemClock })
+  const inventory = await createInventory({ store, log: silentLog })
+  const keeping = keepVirtualIps({ store, current: inventory.current, clock, log: silentLog })
+  t.after(async () => {
+    keeping.close()
+    inventory.close()
+    await store.close()
+  })
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await keeping.settled()
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const workload = (servicePort: number): never =>
+    ({
+      apiVersion: 'weft.dev/v1alpha1',
+      kind: 'Workload',
+      metadata: { name: 'web-1', namespace: 'default', annotations: { 'weft.dev/instance': 'web-1' } },
+      spec: {
+        service: 'web',
+        address: '127.0.0.1',
+        ports: [{ name: 'x', servicePort, targetPort: 4000, protocol: 'grpc' }],
+      },
+    }) as never
+  const services = (): readonly unknown[] =>
+    resourcesOf(inventory.current.value, 'Service').map(({ metadata, spec }) => [
+      metadata.name,
+      metadata.annotations['weft.dev/inferred'],
+      spec.ports.map(({ port, protocol, targetPort }) => [port, protocol, targetPort]),
+    ])
+  const gone = { delete: { kind: 'Workload', namespace: 'default', name: 'web-1' } } as const
+
+  await store.write([{ put: workload(50051) }])
+  await turns()
+  const address = inventory.current.value.virtualIps.get('default/web')
+  assert.deepEqual(services(), [['web', 'true', [[50051, 'grpc', 50051]]]])
+  // Other ports by now: these are what is remembered.
+  await store.write([{ put: workload(50052) }])
+  await turns()
+  await store.write([gone])
+  await turns()
+  assert.deepEqual(services(), [['web', 'remembered', [[50052, 'grpc', 50052]]]])
+  assert.equal(inventory.current.value.virtualIps.get('default/web'), address)
+
+  // It comes back, and then somebody writes it: what they delete is deleted.
+  await store.write([{ put: workload(50052) }])
+  await turns()
+  assert.deepEqual(services(), [['web', 'true', [[50052, 'grpc', 50052]]]])
+  await store.write([gone, { put: service('web') as never }])
+  await turns()
+  assert.deepEqual(services(), [['web', undefined, [[80, 'http', 80]]]])
+  await store.write([{ delete: { kind: 'Service', namespace: 'default', name: 'web' } }])
+  await turns()
+  assert.deepEqual(services(), [])
+
+  await store.write([{ put: workload(80) }])
+  await turns()
+  await store.write([gone])
+  await turns()
+  assert.equal(services().length, 1)
+  for (let hour = 0; hour < 26; hour++) {
+    clock.advance(virtualIpGraceMs / 24)
+    await turns()
+  }
+  assert.deepEqual(services(), [])
+  assert.deepEqual((await store.list({ kind: 'VirtualIP' })).items, [])
 })

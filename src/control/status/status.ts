@@ -90,7 +90,7 @@ function serviceStatus({ metadata }: ResourceOf<'Service'>, { services }: Model)
   const ready = endpoints.filter((one) => one.health === 'healthy')
   return {
     endpoints: { ready: instances(ready), total: instances(endpoints) },
-    inferred: metadata.annotations[inferredAnnotation] === 'true',
+    inferred: metadata.annotations[inferredAnnotation] !== undefined,
   }
 }
 const instances = (endpoints: readonly Endpoint[]): number =>
