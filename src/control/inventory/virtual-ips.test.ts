@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { formatProblem } from '../../base/problem.ts'
 import { memoryStore } from '../collect/memory-store.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -103,7 +103,8 @@ test('addresses are written to the store once, and found again after a restart',
   second.stop()
 })
 
-test('an address goes a day after its service, unless that comes back or somebody wrote it', async (t) => {
+/** Addresses that are kept in a store of their own, over manual time; `turns`: until the inventory has followed the store. */
+async function createKeeping(t: TestContext) {
   const clock = manualClock()
   const store = memoryStore({ clock: systemClock })
   const inventory = await createInventory({ store, log: silentLog })
@@ -113,12 +114,11 @@ test('an address goes a day after its service, unless that comes back or somebod
     inventory.close()
     await store.close()
   })
-  const kept = async (): Promise<readonly string[]> =>
-    (await store.list({ kind: 'VirtualIP' })).items.map(({ metadata }) => metadata.name)
-  /** The inventory follows the store in turns of its own. */
   const turns = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
-    await keeping.settled()
+    for (const until of [() => keeping.settled(), () => undefined]) {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      await until()
+    }
   }
   const hours = async (count: number): Promise<void> => {
     for (let hour = 0; hour < count; hour++) {
@@ -126,6 +126,13 @@ test('an address goes a day after its service, unless that comes back or somebod
       await turns()
     }
   }
+  return { store, inventory, turns, hours }
+}
+
+test('an address goes a day after its service, unless that comes back or somebody wrote it', async (t) => {
+  const { store, turns, hours } = await createKeeping(t)
+  const kept = async (): Promise<readonly string[]> =>
+    (await store.list({ kind: 'VirtualIP' })).items.map(({ metadata }) => metadata.name)
   const names = ['back', 'gone', 'headless', 'here'] as const
   await store.write([
     ...names.map((name) => ({ put: service(name) as never })),
@@ -148,20 +155,7 @@ test('an address goes a day after its service, unless that comes back or somebod
 })
 
 test('an inferred Service is remembered with its ports as long as its address, a written one not', async (t) => {
-  const clock = manualClock()
-  const store = memoryStore({ clock: systemClock })
-  const inventory = await createInventory({ store, log: silentLog })
-  const keeping = keepVirtualIps({ store, current: inventory.current, clock, log: silentLog })
-  t.after(async () => {
-    keeping.close()
-    inventory.close()
-    await store.close()
-  })
-  const turns = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
-    await keeping.settled()
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
-  }
+  const { store, inventory, turns, hours } = await createKeeping(t)
   const workload = (servicePort: number): never =>
     ({
       apiVersion: 'weft.dev/v1alpha1',
@@ -209,10 +203,7 @@ test('an inferred Service is remembered with its ports as long as its address, a
   await store.write([gone])
   await turns()
   assert.equal(services().length, 1)
-  for (let hour = 0; hour < 26; hour++) {
-    clock.advance(virtualIpGraceMs / 24)
-    await turns()
-  }
+  await hours(26)
   assert.deepEqual(services(), [])
   assert.deepEqual((await store.list({ kind: 'VirtualIP' })).items, [])
 })
