@@ -119,7 +119,15 @@ function alongCluster(
       action.tellAttempts && tellAttempts, // how often it was tried
       rewrite(authority, path, tellHost), // the upstream's view of the URL; matching is over
       mirror(mirrorTargets(action, world, shared), mirrorParts(shared, limitBytes)), // copies of what goes upstream, and never again for a retry
-      retry(policy, { budget, random, wheel, clock, tests: policy && compileRetryTests(policy), limitBytes }), // above select: each attempt may take another endpoint (gRFC A6)
+      retry(policy, {
+        budget,
+        random,
+        wheel,
+        clock,
+        tests: policy && compileRetryTests(policy),
+        limitBytes,
+        hedgesCount: action.hedging?.tellsTimeouts,
+      }), // above select: each attempt may take another endpoint (gRFC A6)
       action.hedging &&
         hedge(action.hedging, { ...shared.hedges.of(latencyName(routeName, name), name), budget, limitBytes }), // each of which may become several
       tellDeadline({ grpc: action.grpcTimeoutMaxMs !== undefined }, clock), // what is left of it at this attempt

@@ -88,7 +88,10 @@ export interface TracedProgram {
   stop(): void
 }
 
-/** Answers as the path says: a status, /grpc/STATUS, /decorates, /reset, /slow. */
+/**
+ * Answers as the path says: a status, /grpc/STATUS, /decorates, /reset, /slow. /steps/400,0x500 is of the requests with the same `x-id`: the
+ * first is answered after 400 ms, the second at once with 500.
+ */
 export async function startProgram(): Promise<TracedProgram> {
   const seen = new Map<string, IncomingHttpHeaders[]>()
   const note = (headers: IncomingHttpHeaders): void => {
@@ -97,6 +100,14 @@ export async function startProgram(): Promise<TracedProgram> {
   }
   const server = http.createServer(({ url = '', headers }, response) => {
     note(headers)
+    const steps = /\/steps\/([0-9x,]+)$/.exec(url)?.[1]?.split(',')
+    if (steps !== undefined) {
+      const [delay = '0', status = '200'] = (steps[(seen.get(String(headers['x-id']))?.length ?? 1) - 1] ?? '0').split(
+        'x',
+      )
+      setTimeout(() => response.writeHead(Number(status)).end('hello'), Number(delay))
+      return
+    }
     if (url.endsWith('/decorates')) response.setHeader('x-envoy-decorator-operation', 'of-the-program')
     if (url.endsWith('/reset')) return void response.socket?.resetAndDestroy()
     if (url.endsWith('/slow')) return

@@ -1,15 +1,14 @@
 // One bootstrap, two proxies, one collector: the same calls make the same spans with Envoy and with ours.
 import assert from 'node:assert/strict'
-import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
 import { freePort } from '../world/free-port.ts'
-import { startCollector, type CollectedSpan, type Collector } from '../world/programs/collector.ts'
+import { startCollector } from '../world/programs/collector.ts'
 import { startEnvoy } from './bare-envoy.ts'
 import { startOurs } from './bare-proxy.ts'
 import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
-import { askTraced, startProgram, type Asked, type TracedProgram } from './traced-program.ts'
+import { callersSpan, comparable, outcomes, type Outcome } from './compare-spans.ts'
+import { askTraced, startProgram, type Asked } from './traced-program.ts'
 
 const { skip } = realEnvoy()
 const types = 'type.googleapis.com/envoy'
@@ -182,7 +181,7 @@ const bootstrap = (ports: Ports): object => ({
   },
 })
 
-const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331'
+const parent = callersSpan
 const requests: readonly Asked[] = [
   { path: '/some?q=1', headers: { 'user-agent': 'tester', 'x-envoy-downstream-service-cluster': 'front' } },
   { path: '/some', method: 'POST', body: 'twelve bytes' },
@@ -273,94 +272,6 @@ const requests: readonly Asked[] = [
   ).flat(),
 ]
 
-const otherFields = ['x-request-id', 'x-envoy-decorator-operation', 'x-client-trace-id', 'x-envoy-force-trace']
-
-/** What is to be alike: of ids what they are to each other, of times their order. */
-function comparable({ asked, answer, seen, spans }: Outcome): unknown {
-  const [own] = spans
-  const names = new Map([
-    [parent.slice(36), 'of the caller'],
-    ...spans.map(({ spanId }, at): [string, string] => [spanId, `span ${at}`]),
-  ])
-  const named = (id: string | undefined): string =>
-    id === undefined || id === '' ? '' : (names.get(id) ?? 'of nobody')
-  return {
-    asked,
-    answer,
-    seen: seen.map((headers) => {
-      const { traceparent } = headers
-      const [, traceId, spanId, flags] = typeof traceparent === 'string' ? traceparent.split('-') : []
-      return {
-        trace:
-          traceId === own?.traceId
-            ? 'of the span'
-            : traceId === parent.slice(3, 35)
-              ? 'of the caller'
-              : (traceId?.length ?? traceparent),
-        parent: own === undefined ? spanId?.length : named(spanId),
-        flags,
-        // Envoy writes an empty state where there is none.
-        others: [headers['tracestate'] || undefined, ...otherFields.map((name) => headers[name])],
-      }
-    }),
-    spans: spans.map(({ name, kind, flags, state, status, startNs, endNs, attributes, ...span }) => ({
-      name,
-      kind,
-      flags,
-      state,
-      status,
-      // Our own words in a body are others.
-      attributes:
-        seen.length > 0 && (asked.status ?? 200) <= 500 ? attributes : { ...attributes, response_size: 'differs' },
-      id: named(span.spanId),
-      parent: named(span.parentId),
-      trace: span.traceId === parent.slice(3, 35) ? 'of the caller' : span.traceId === own?.traceId,
-      inOrder: startNs <= endNs && Number(endNs) / 1e6 > Date.now() - 60_000 && Number(endNs) / 1e6 < Date.now(),
-      resource: {
-        ...span.resource,
-        'telemetry.sdk.language': '',
-        'telemetry.sdk.name': '',
-        'telemetry.sdk.version': '',
-      },
-      scoped: span.scope.length > 5,
-    })),
-  }
-}
-
-interface Outcome {
-  readonly asked: Asked
-  readonly answer: unknown
-  readonly seen: readonly IncomingHttpHeaders[]
-  /** The call's, and those below it in the order in which they began. */
-  readonly spans: readonly CollectedSpan[]
-}
-
-/** The longest that a proxy keeps spans to itself, and some more. */
-const exportMs = 6000
-
-async function outcomes(
-  who: string,
-  listeners: Readonly<Record<string, number>>,
-  program: TracedProgram,
-  collector: Collector,
-): Promise<readonly Outcome[]> {
-  const passed: (Omit<Outcome, 'spans'> & { readonly id: string })[] = []
-  for (const [index, asked] of requests.entries()) {
-    const number = index.toString(16).padStart(8, '0')
-    const id = asked.headers?.['x-request-id'] ?? `${number}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
-    const headers = { 'x-request-id': id, ...asked.headers }
-    const answer = await askTraced(listeners[asked.to ?? 'inbound'] ?? 0, { ...asked, headers }, `${who}-${index}`)
-    passed.push({ id, asked, answer, seen: program.take(`${who}-${index}`) })
-  }
-  await sleep(exportMs)
-  const spans = collector.spans.splice(0)
-  return passed.map(({ id, ...one }) => {
-    const own = spans.filter(({ attributes }) => String(attributes['guid:x-request-id']).startsWith(id.slice(0, 8)))
-    const below = spans.filter(({ parentId }) => own.some(({ spanId }) => spanId === parentId))
-    return { ...one, spans: [...own, ...below.toSorted((a, b) => Number(a.startNs - b.startNs))] }
-  })
-}
-
 test('spans: the same calls make the same ones as with Envoy', { skip }, async (t) => {
   const program = await startProgram()
   t.after(() => program.stop())
@@ -379,7 +290,10 @@ test('spans: the same calls make the same ones as with Envoy', { skip }, async (
       }
       for (const name of Object.keys(managers(ports))) listeners[name] = await freePort()
       await start(t, bootstrap(ports), () => askTraced(listeners['never'] ?? 0, { path: '/some' }, 'ready'))
-      return { outcomes: await outcomes(start.name, listeners, program, collector), exports: collector.exports }
+      return {
+        outcomes: await outcomes({ who: start.name, requests }, listeners, program, collector),
+        exports: collector.exports,
+      }
     }),
   )
   const [theirs, ours] = results

@@ -6,4 +6,6 @@ export interface Hedging {
   readonly maxAttempts: number
   /** Whatever the method; false: only idempotent ones. */
   readonly anyMethod: boolean
+  /** The wait is a timeout of the attempt, and told as one, though it may still be answered. xDS: hedge_on_per_try_timeout. */
+  readonly tellsTimeouts?: true
 }

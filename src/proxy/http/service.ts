@@ -85,8 +85,12 @@ export interface CallSpan {
   routed(call: Call, words: RouteSpans | undefined, routeCluster: string | undefined): void
   /** An attempt begins; undefined: nobody follows it. */
   attempt(call: Call): CallAttempt | undefined
-  /** The exchange that attempts were made in is over. */
-  attemptOver(call: Call, outcome: Outcome): void
+  /** The exchange that attempts were made in is over. No outcome: nobody wants the answer of the attempt, another takes its place. */
+  attemptOver(call: Call, outcome: Outcome | undefined): void
+  /** The exchange (a copy of the call) is the call's own from now on. */
+  adopted(from: Call, call: Call): void
+  /** The attempt that is under way has taken longer than it should. */
+  late(call: Call): void
   /** The last attempt was none: there was nobody to ask. */
   forget(call: Call): void
 }

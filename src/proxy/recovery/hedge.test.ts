@@ -137,6 +137,42 @@ test('a bad reply waits for the other; if both are bad the last one counts, and 
   assert.equal(alone.seen.length, 1)
 })
 
+test('what fails while another is under way makes room for the next at once', async () => {
+  const bad = { afterMs: 5, answer: makeReply(500) }
+  const { run, seen, clock, budget } = world([{ afterMs: 500 }, bad, { afterMs: 2 }], { ...fixed, maxAttempts: 3 })
+  assert.equal(statusOf(await run(makeCall())), 200)
+  assert.equal(seen.length, 3)
+  assert.ok(clock.nowMs() <= 20, `${clock.nowMs()} ms`)
+  assert.equal(budget.activeRetries, 0)
+})
+
+test('a wait that is told as a timeout: its attempts are of the retries, and it says when there are no more', async () => {
+  const policy: Hedging = { ...fixed, maxAttempts: 3, tellsTimeouts: true }
+  const late = async (deeds: readonly Deed[], attempts = 0): Promise<unknown> => {
+    const { run, seen } = world(deeds, policy)
+    const told: number[] = []
+    const call = makeCall()
+    call.trace.attempts = attempts
+    call.trace.span = {
+      routed() {},
+      attempt: () => undefined,
+      attemptOver() {},
+      adopted() {},
+      late: (one) => void told.push(one.trace.endpoint?.port ?? 0),
+      forget() {},
+    }
+    await run(call)
+    return [told.toSorted((a, b) => a - b), seen.length, call.trace.retriesSpent === true]
+  }
+  assert.deepEqual(await late([{ afterMs: 9 }]), [[], 1, false])
+  assert.deepEqual(await late([{ afterMs: 15 }, { afterMs: 50 }]), [[1], 2, false])
+  assert.deepEqual(await late([{ afterMs: 50 }, { afterMs: 50 }, { afterMs: 5 }]), [[1, 2], 3, false])
+  assert.deepEqual(await late([{ afterMs: 50 }, { afterMs: 50 }, { afterMs: 15 }]), [[1, 2, 3], 3, true])
+  assert.deepEqual(await late([{ afterMs: 15 }, { afterMs: 50 }], 2), [[1], 1, true])
+  const bad = { afterMs: 2, answer: makeReply(500) }
+  assert.deepEqual(await late([{ afterMs: 50 }, bad, bad]), [[1], 3, true])
+})
+
 test('only idempotent methods, unless told otherwise; never a change of protocol', async () => {
   const latency = learnedQuantile(1)
   const after = (method: string, upgrade?: string, policy = fixed) =>
@@ -179,14 +215,15 @@ test('the budget of retries holds for hedges too', async () => {
 })
 
 test('whoever cancels the call cancels all attempts', async () => {
-  const { run, seen } = world([{ afterMs: 500 }])
+  const { run, seen, clock } = world([{ afterMs: 500 }], { ...fixed, maxAttempts: 5 })
   const call = makeCall()
-  setImmediate(() =>
-    setImmediate(() => call.cancel({ kind: 'client-gone', side: 'downstream', retry: 'never', cause: '' })),
-  )
+  clock.after(15, () => call.cancel({ kind: 'client-gone', side: 'downstream', retry: 'never', cause: '' }))
   const answer = await run(call)
   assert.equal(statusOf(answer), 'client-gone')
-  assert.ok(seen.every(({ cancelled }) => cancelled === 'client-gone'))
+  assert.deepEqual(
+    seen.map(({ cancelled }) => cancelled),
+    ['client-gone', 'client-gone'],
+  )
 })
 
 type Latency = (unit: () => number) => number

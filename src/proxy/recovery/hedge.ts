@@ -43,7 +43,7 @@ export function hedgeAfterMs(
 }
 
 /**
- * Makes another attempt, elsewhere if possible, when a reply has not begun in time; the first good reply is the call's, all others are
+ * Makes another attempt, elsewhere if possible, when a reply has not begun in time, or one has failed while another is under way; the first good reply is the call's, all others are
  * given up and nobody sees anything of them. Further attempts are bounded by the retry budget of the cluster, and only made when
  * the whole request has come. Source: Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests".
  */
@@ -68,7 +68,7 @@ interface Attempt extends SeparateCall {
 }
 
 function race(
-  { maxAttempts }: Hedging,
+  { maxAttempts, tellsTimeouts }: Hedging,
   delayMs: number,
   {
     call,
@@ -85,6 +85,11 @@ function race(
   const attempts: Attempt[] = []
   let tried = call.trace.tried
   let over = false
+  let cancelled = false
+  // As timeouts they are of the retries.
+  const most = tellsTimeouts === true ? maxAttempts - call.trace.attempts : maxAttempts
+  // A retry of what was hedged before: nobody wants that answer any more.
+  call.trace.span?.attemptOver(call, undefined)
   return new Promise((resolve, reject) => {
     const send = (body: Body, extra: boolean): void => {
       const trace = { ...call.trace, tried, detail: call.trace.detail && {} }
@@ -102,21 +107,41 @@ function race(
       next(own.call).then((answer) => answered(attempt, answer), reject)
     }
     const timer = wheel.timer(() => {
-      const body = over || attempts.length >= maxAttempts ? undefined : bodyAgain(remembered)
+      if (!over) further()
+    })
+    const further = (): void => {
+      const body = attempts.length >= most ? undefined : bodyAgain(remembered)
       if (body === undefined) return
-      if (!budget.take()) return hedged('over-budget')
+      if (!budget.take()) {
+        timer.cancel()
+        return hedged('over-budget')
+      }
       const { endpoint } = attempts.at(-1)?.call.trace ?? {}
       if (endpoint !== undefined) tried = [...tried, formatAddress(endpoint)]
       send(body, true)
-      if (attempts.length < maxAttempts) timer.start(delayMs)
-    })
+      if (attempts.length < most) timer.start(delayMs)
+    }
     const answered = (attempt: Attempt, answer: Reply | Fault): void => {
       attempt.answer = answer
       if (attempt.extra) budget.gaveBack()
       if (over) return letGo(attempt, answer)
       if (!isFault(answer)) latency.note(nowMs() - attempt.sentMs, nowMs())
-      if (!isGood(answer) && attempts.some((other) => other.answer === undefined)) return
+      if (tellsTimeouts === true) tellTimeout(attempt)
+      if (!isGood(answer) && attempts.some((other) => other.answer === undefined)) {
+        if (cancelled) return
+        if (tellsTimeouts === true && attempts.length >= most) call.trace.retriesSpent = true
+        // gRFC A6, "Hedging Policy": what has failed makes room for the next at once.
+        call.trace.span?.attemptOver(attempt.call, undefined)
+        return further()
+      }
       finish(attempt, answer)
+    }
+    /** As Envoy tells of an attempt that was late, and of a call when one was late and there was no other to be made. */
+    const tellTimeout = ({ call: own, sentMs }: Attempt): void => {
+      const lateMs = sentMs + delayMs
+      if (nowMs() < lateMs) return
+      call.trace.span?.late(own)
+      if (attempts.length >= most && lateMs > (attempts.at(-1)?.sentMs ?? 0)) call.trace.retriesSpent = true
     }
     const finish = (winner: Attempt, answer: Reply | Fault): void => {
       over = true
@@ -128,6 +153,7 @@ function race(
         else {
           // At least so long: without the slow ones that are cut, what is learnt would become ever shorter.
           latency.note(nowMs() - other.sentMs, nowMs())
+          if (tellsTimeouts === true) tellTimeout(other)
           other.call.cancel(outrun)
         }
       }
@@ -136,6 +162,7 @@ function race(
       resolve(answer)
     }
     call.onCancel((fault) => {
+      cancelled = true
       for (const attempt of attempts) attempt.call.cancel(fault)
     })
     send(remembered?.body ?? call.body, false)
@@ -167,6 +194,7 @@ function adopt(call: Call, { call: own, settle }: Attempt, count: number): void 
   const { trace } = call
   const { cluster, endpoint, upstreamWorkload, upstreamPrincipal, grpcStatus: status, detail } = own.trace
   Object.assign(trace, { cluster, endpoint, upstreamWorkload, upstreamPrincipal })
+  trace.span?.adopted(own, call)
   if (status !== undefined) trace.grpcStatus = status
   if (trace.detail !== undefined) Object.assign(trace.detail, detail)
   trace.attempts += count

@@ -21,6 +21,8 @@ export interface RetryParts {
   readonly clock: Clock
   /** A request body is kept up to this size; absent: `replayLimitBytes`. */
   readonly limitBytes?: number | undefined
+  /** Attempts of a hedge are of the retries too. */
+  readonly hedgesCount?: boolean | undefined
   /** What the policy asks of headers; absent: nothing. */
   readonly tests?: RetryTests | undefined
 }
@@ -59,7 +61,7 @@ export function retry(policy: RetryPolicy | undefined, parts: RetryParts): Layer
 
 async function attemptAgain(
   policy: RetryPolicy,
-  { budget, random, wheel, clock, tests }: RetryParts,
+  { budget, random, wheel, clock, tests, hedgesCount = false }: RetryParts,
   once: Service,
   call: Call,
   replay: Replay | undefined,
@@ -84,6 +86,7 @@ async function attemptAgain(
   let answer = first
   for (let attempt = 1; attempt <= policy.retries; attempt++) {
     if (stopped() !== undefined || !worthRetrying(policy, call, answer, tests)) break
+    if (hedgesCount && call.trace.attempts > policy.retries) break
     const askedMs = askedBy(policy, answer, clock)
     if (askedMs !== undefined && call.deadlineMs !== undefined && clock.nowMs() + askedMs >= call.deadlineMs) break
     const free = reachedNobody(answer) || (attempt === 1 && lostTogether(answer))
@@ -101,7 +104,8 @@ async function attemptAgain(
     if (!free) budget.gaveBack()
   }
   replay?.settle()
-  if (call.trace.attempts > policy.retries && worthRetrying(policy, call, answer, tests)) call.trace.retriesSpent = true
+  const wanted = stopped() === undefined && worthRetrying(policy, call, answer, tests)
+  if (wanted && call.trace.attempts > policy.retries) call.trace.retriesSpent = true
   return answer
 }
 

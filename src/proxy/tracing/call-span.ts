@@ -129,6 +129,7 @@ export class TracedCall implements CallSpan {
       beganMs: nowMs(),
       count: this.#attempts++,
       answered: undefined,
+      late: false,
     }
     if (!tracing.silent) {
       const { traceId, sampled, state, inOne } = own
@@ -145,6 +146,20 @@ export class TracedCall implements CallSpan {
     if (attempt === undefined) return
     this.#open?.delete(call.trace)
     this.#attemptEnded(call, attempt, outcome)
+  }
+
+  /** What began in a copy of the call goes on in the call. */
+  adopted(from: Call, call: Call): void {
+    const attempt = this.#open?.get(from.trace)
+    if (attempt === undefined) return
+    this.#open?.delete(from.trace)
+    this.#open?.set(call.trace, attempt)
+  }
+
+  /** Told as a timeout, though it may still be answered. */
+  late(call: Call): void {
+    const attempt = this.#open?.get(call.trace)
+    if (attempt !== undefined) attempt.late = true
   }
 
   /** Nobody was asked: it was no attempt. */

@@ -15,6 +15,8 @@ export interface Attempt extends CallAttempt {
   readonly beganMs: number
   /** 0: the first. */
   readonly count: number
+  /** It took longer than it should. */
+  late: boolean
 }
 
 /** Attributes, and whether the span has failed. */
@@ -80,7 +82,7 @@ export function callTags(
 /** The tags of one attempt. No outcome: another one took its place. Source: Envoy, `HttpTracerUtility::finalizeUpstreamSpan`. */
 export function attemptTags(
   { trace }: Call,
-  { count, answered }: Attempt,
+  { count, answered, late }: Attempt,
   { outcome, cluster }: { readonly outcome: Outcome | undefined; readonly cluster: SpanCluster | undefined },
 ): SpanTags {
   const answer = answered?.answer
@@ -97,7 +99,8 @@ export function attemptTags(
   const address = trace.endpoint && formatAddress(trace.endpoint)
   if (address !== undefined) attributes.push(['upstream_address', address], ['peer.address', address])
   const status = reply?.status ?? 0
-  pushCommon(attributes, cluster, status, envoyFlags(fault, {}))
+  const flags = envoyFlags(fault, {})
+  pushCommon(attributes, cluster, status, late && !flags.includes('UT') ? ['UT', ...flags] : flags)
   const grpc = pushGrpcReply(attributes, [outcome?.trailers, reply?.headers])
   return { attributes, failed: hasFailed('client', status, grpc) }
 }

@@ -26,7 +26,12 @@ export function decodeHedging(
     return { retry }
   return {
     retry: { ...retry, perTryTimeoutMs: 0 },
-    hedging: { after: { ms: retry.perTryTimeoutMs }, maxAttempts: 1 + retry.retries, anyMethod: false },
+    hedging: {
+      after: { ms: retry.perTryTimeoutMs },
+      maxAttempts: 1 + retry.retries,
+      anyMethod: false,
+      tellsTimeouts: true,
+    },
   }
 }
 

@@ -453,7 +453,7 @@ test('RDS: hedging, as Envoy says it and as our own metadata does', () => {
   const retryPolicy = { retryOn: '5xx', numRetries: 2, perTryTimeout: ms(50) }
   assert.deepEqual(decoded({ retryPolicy }), [undefined, 50])
   assert.deepEqual(decoded({ hedgePolicy }), [undefined, undefined])
-  const after50 = { after: { ms: 50 }, maxAttempts: 3, anyMethod: false }
+  const after50 = { after: { ms: 50 }, maxAttempts: 3, anyMethod: false, tellsTimeouts: true }
   assert.deepEqual(decoded({ hedgePolicy, retryPolicy }), [after50, 0])
   const hedging = { quantile: 0.9, max_attempts: 3, any_method: true }
   const learnt = { after: { quantile: 0.9 }, maxAttempts: 3, anyMethod: true }
