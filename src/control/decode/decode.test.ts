@@ -197,6 +197,25 @@ const table: readonly (readonly [name: string, text: string, problems: readonly 
     ['a.yaml:4: MeshConfig default: spec.outboundTraffic.udp: expected one of "Allow", "Refuse", got "Forward"'],
   ],
   [
+    'spans that go nowhere, and are told of in ways that nobody knows',
+    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {tracing: {collector: {backendRef: {name: otel, port: 4317}, protocol: thrift}, samplingPercent: 101, ' +
+      'customTags: [{tag: a, value: b, header: c}, {tag: d, value: e}, {tag: d, value: f}]}}',
+    [
+      'a.yaml:4: MeshConfig default: spec.tracing.collector.backendRef.namespace: is missing: a MeshConfig is in no namespace',
+      'a.yaml:4: MeshConfig default: spec.tracing.collector.protocol: expected one of "grpc", "http", got "thrift"',
+      'a.yaml:4: MeshConfig default: spec.tracing.samplingPercent: expected a number from 0 to 100, got 101',
+      'a.yaml:4: MeshConfig default: spec.tracing.customTags[0]: expected { tag, value }, or { tag, header } with or without default',
+    ],
+  ],
+  [
+    'two tags of one name, and no collector',
+    'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {tracing: {customTags: [{tag: d, value: e}, {tag: d, value: f}]}}',
+    [
+      'a.yaml:4: MeshConfig default: spec.tracing.collector: expected an object, got nothing',
+      'a.yaml:4: MeshConfig default: spec.tracing.customTags[1].tag: "d" is there already',
+    ],
+  ],
+  [
     'a second MeshConfig',
     'apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: other}\nspec: {loadBalancing: RoundRobbin}',
     [
@@ -520,6 +539,15 @@ test('a MeshConfig, and its defaults', () => {
         accessLog: true,
         loadBalancing: 'RoundRobin',
       },
+    },
+  )
+  const collector = '{backendRef: {name: otel, namespace: o, port: 4317}}'
+  assert.deepEqual(
+    good('MeshConfig', text(`{tracing: {collector: ${collector}, customTags: [{tag: a, header: X-A}]}}`)).spec.tracing,
+    {
+      collector: { backendRef: { group: '', kind: 'Service', namespace: 'o', name: 'otel', port: 4317 } },
+      samplingPercent: 1,
+      customTags: [{ tag: 'a', header: 'x-a', default: '' }],
     },
   )
   assert.deepEqual(good('MeshConfig', text('{}')).spec, {

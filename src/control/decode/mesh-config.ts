@@ -1,4 +1,5 @@
 import { boolean, object, oneOf, optional, refine, withDefault, type Decoder } from '../../base/decode.ts'
+import { tracingSpec, type TracingSpec } from './mesh-tracing.ts'
 
 /** weft.dev MeshConfig: what holds for the whole mesh. There is one, called "default". */
 export interface MeshConfigSpec {
@@ -7,6 +8,8 @@ export interface MeshConfigSpec {
   readonly outboundDatagrams?: 'Allow' | 'Refuse'
   readonly accessLog: boolean
   readonly loadBalancing: 'PeakEWMA' | 'LeastRequest' | 'RoundRobin'
+  /** Absent: no spans are made. */
+  readonly tracing?: TracingSpec
 }
 
 /** What holds without one. */
@@ -20,6 +23,7 @@ interface Written {
   readonly outboundTraffic: { readonly mode: 'AllowAny' | 'RegisteredOnly'; readonly udp?: 'Allow' | 'Refuse' }
   readonly accessLog: { readonly enabled: boolean }
   readonly loadBalancing: 'PeakEWMA' | 'LeastRequest' | 'RoundRobin'
+  readonly tracing?: TracingSpec
 }
 
 export const meshConfigSpec: Decoder<MeshConfigSpec> = refine(
@@ -33,11 +37,13 @@ export const meshConfigSpec: Decoder<MeshConfigSpec> = refine(
     ),
     accessLog: withDefault(object<Written['accessLog']>({ enabled: boolean }), { enabled: false }),
     loadBalancing: withDefault(oneOf('PeakEWMA', 'LeastRequest', 'RoundRobin'), 'PeakEWMA'),
+    tracing: optional(tracingSpec),
   }),
-  ({ outboundTraffic, accessLog, loadBalancing }) => ({
+  ({ outboundTraffic, accessLog, loadBalancing, tracing }) => ({
     outboundTraffic: outboundTraffic.mode,
     ...(outboundTraffic.udp === undefined ? {} : { outboundDatagrams: outboundTraffic.udp }),
     accessLog: accessLog.enabled,
     loadBalancing,
+    ...(tracing && { tracing }),
   }),
 )

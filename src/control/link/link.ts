@@ -17,6 +17,7 @@ import { linkRoutes, portRules, type PortRoutes } from './link-routes.ts'
 import { linkRules } from './link-rules.ts'
 import { linkServiceStreams, type PortStreams } from './link-service-streams.ts'
 import { linkStreams } from './link-streams.ts'
+import { linkTracing } from './link-tracing.ts'
 import { linkTrafficPolicies, type TrafficPolicies } from './link-traffic.ts'
 import { mergeTraffic } from './merge-settings.ts'
 import { overlapFinder } from './route-overlaps.ts'
@@ -30,7 +31,7 @@ import { sliceProblems } from './slice-endpoints.ts'
 export function link(written: InventorySnapshot, { trustDomain }: { trustDomain: string }): Linked<Model> {
   const backendTls = linkBackendTls(written)
   const snapshot = insideTls(written, backendTls.value)
-  const mesh = linkMesh(snapshot)
+  const { value: mesh, problems: meshProblems } = linkMesh(snapshot)
   const policies = linkTrafficPolicies(snapshot)
   const overlaps = overlapFinder()
   const rules = linkRules(snapshot, overlaps)
@@ -49,6 +50,7 @@ export function link(written: InventorySnapshot, { trustDomain }: { trustDomain:
   const routes = withStreams(calls.value, bytes.value)
   const gateways = linkGateways(attaching)
   const problems: Problem[] = [
+    ...meshProblems,
     ...backendTls.problems,
     ...rules.problems,
     ...streams.problems,
@@ -111,18 +113,23 @@ const noCalls: PortRoutes = { producer: [], consumers: new Map(), written: [] }
 
 const balancing = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundRobin: 'round-robin' } as const
 
-function linkMesh(snapshot: InventorySnapshot): MeshSettings {
+function linkMesh(snapshot: InventorySnapshot): Linked<MeshSettings> {
   const [written] = resourcesOf(snapshot, 'MeshConfig')
   const { outboundTraffic, outboundDatagrams, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
-  return {
+  const linked = written && linkTracing(written, snapshot)
+  const failed = linked !== undefined && 'message' in linked ? linked : undefined
+  const tracing = linked !== undefined && 'message' in linked ? undefined : linked
+  const value: MeshSettings = {
     outboundTraffic: outboundTraffic === 'AllowAny' ? 'allow-any' : 'registered-only',
     ...(outboundDatagrams === undefined
       ? {}
       : { outboundDatagrams: outboundDatagrams === 'Allow' ? 'allow' : 'refuse' }),
     accessLog,
     loadBalancing: balancing[loadBalancing],
+    ...(tracing && { tracing }),
     origin: written === undefined ? undefined : originOf(written, 'spec'),
   }
+  return { value, problems: failed === undefined ? [] : [failed] }
 }
 
 interface Context {

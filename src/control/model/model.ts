@@ -1,6 +1,7 @@
 import type { Certificate, Gateway } from './gateway.ts'
 import type { Origin } from './origin.ts'
 import type { LoadBalancing, Service } from './service.ts'
+import type { MeshTracing } from './tracing.ts'
 import type { Workload } from './workload.ts'
 export type { Locality } from '../../base/locality.ts'
 export type * from './origin.ts'
@@ -12,6 +13,7 @@ export type * from './traffic-policy.ts'
 export type * from './rate-limit.ts'
 export type * from './adaptive-concurrency.ts'
 export type * from './authorization.ts'
+export type * from './tracing.ts'
 
 /**
  * THE WAIST of the control plane: policy on one side, protocol on the other. Plain read-only data, all references resolved, all
@@ -43,5 +45,7 @@ export interface MeshSettings {
   readonly outboundDatagrams?: 'allow' | 'refuse'
   readonly accessLog: boolean
   readonly loadBalancing: LoadBalancing
+  /** Absent: no spans are made. */
+  readonly tracing?: MeshTracing
   readonly origin: Origin | undefined
 }

@@ -10,3 +10,9 @@ export function clusterOf({ service, port }: Pick<Backend, 'service' | 'port'>):
   const [namespace = '', name = ''] = service.split('/')
   return servicePortName(namespace, name, port)
 }
+
+/** How a proxy's own calls to a service name it: the cluster's name is no host, and servers refuse what is none. */
+export function authorityOf({ service, port }: { readonly service: string; readonly port: number }): string {
+  const [namespace = '', name = ''] = service.split('/')
+  return `${name}.${namespace}:${port}`
+}

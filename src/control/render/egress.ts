@@ -5,7 +5,9 @@ import type { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/
 import { gatewayNames, servicePortName, upstreamFaultHeader } from '../../xds/names.ts'
 import type { GatewayInstance, Model, RouteRule, Service, ServicePort, Workload } from '../model/model.ts'
 import { httpAuthorization } from './authorization-filters.ts'
+import { clusterOf } from './backend-cluster.ts'
 import { renderHttp } from './http-manager.ts'
+import type { CallTracing } from './tracing.ts'
 import { calledAs, renderTable } from './routes.ts'
 import { tcpFilters } from './tcp-proxy.ts'
 import { forHost } from './gateway-streams.ts'
@@ -57,7 +59,14 @@ type FilterChain = MessageInitShape<typeof FilterChainSchema>
  */
 export const egressChains = (
   called: readonly CalledPort[],
-  { authorization, accessLog }: Pick<GatewayInstance, 'authorization'> & { readonly accessLog: boolean },
+  {
+    authorization,
+    accessLog,
+    tracing,
+  }: Pick<GatewayInstance, 'authorization'> & {
+    readonly accessLog: boolean
+    readonly tracing: CallTracing | undefined
+  },
 ): readonly FilterChain[] =>
   called.map(({ service, port }) => {
     const cluster = servicePortName(service.namespace, service.name, port.port)
@@ -76,6 +85,8 @@ export const egressChains = (
             renderHttp({
               statPrefix,
               accessLog,
+              // A collector outside is called through here, too: a span of each export would be exported in turn.
+              tracing: tracing && clusterOf(tracing) === cluster ? undefined : tracing,
               filters: [...httpAuthorization(target), ...(isWherever(service) ? [resolveAuthority] : [])],
               routes: onwards({ service, port }),
             }),

@@ -25,6 +25,7 @@ import { resolveAuthority } from './resolve-authority.ts'
 import { duration, socketAddress, weft } from './parts.ts'
 import { calledAs, narrowestLast, renderHost } from './routes.ts'
 import { streamsFor, weightedClusters } from './service-streams.ts'
+import type { CallTracing } from './tracing.ts'
 
 type Route = MessageInitShape<typeof RouteSchema>
 type VirtualHost = MessageInitShape<typeof VirtualHostSchema>
@@ -33,27 +34,39 @@ type VirtualHost = MessageInitShape<typeof VirtualHostSchema>
 export const envoyTableName: string = outboundListenerName(undefined)
 
 /** Takes the calls of a program beside Envoy, in absolute form and by CONNECT. Its routes are all routes that there are. */
-export const renderEnvoyOutbound = (address: Address, mesh: MeshSettings): MessageInitShape<typeof ListenerSchema> => ({
+export const renderEnvoyOutbound = (
+  address: Address,
+  mesh: MeshSettings,
+  tracing: CallTracing | undefined,
+): MessageInitShape<typeof ListenerSchema> => ({
   name: outboundListenerName(undefined),
   address: socketAddress(address),
   trafficDirection: TrafficDirection.OUTBOUND,
-  filterChains: [{ name: 'explicit', filters: [httpOf(outboundListenerName(undefined), mesh, true)] }],
+  filterChains: [{ name: 'explicit', filters: [httpOf(outboundListenerName(undefined), { ...mesh, tracing }, true)] }],
   metadata: weft(mesh.origin),
 })
 
 /** Speaks HTTP inside of tunnels, of either version. */
-export const renderEnvoyTunnel = (mesh: MeshSettings): MessageInitShape<typeof ListenerSchema> => ({
+export const renderEnvoyTunnel = (
+  mesh: MeshSettings,
+  tracing: CallTracing | undefined,
+): MessageInitShape<typeof ListenerSchema> => ({
   name: tunnelName,
   listenerSpecifier: { case: 'internalListener', value: {} },
   trafficDirection: TrafficDirection.OUTBOUND,
-  filterChains: [{ name: 'tunnel', filters: [httpOf(tunnelName, mesh, false)] }],
+  filterChains: [{ name: 'tunnel', filters: [httpOf(tunnelName, { ...mesh, tracing }, false)] }],
   metadata: weft(mesh.origin),
 })
 
-const httpOf = (statPrefix: string, { accessLog }: MeshSettings, tunnels: boolean): ReturnType<typeof renderHttp> =>
+const httpOf = (
+  statPrefix: string,
+  { accessLog, tracing }: { readonly accessLog: boolean; readonly tracing: CallTracing | undefined },
+  tunnels: boolean,
+): ReturnType<typeof renderHttp> =>
   renderHttp({
     statPrefix,
     accessLog,
+    tracing,
     tunnels,
     filters: [corsByRoute, faultsByRoute, sessionsByRoute, resolveAuthority],
     routes: envoyTableName,

@@ -10,7 +10,7 @@ import {
 import type { HttpFilterSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import type { AuthorizationRule, ExternalLimit, LimitEntry } from '../model/model.ts'
 import { duration, typed } from './parts.ts'
-import { clusterOf } from './backend-cluster.ts'
+import { authorityOf, clusterOf } from './backend-cluster.ts'
 
 type Action = NonNullable<MessageInitShape<typeof DescriptorSchema>['actions']>[number]
 
@@ -46,7 +46,10 @@ const renderFilter = (limit: ExternalLimit): Filter => ({
       rateLimitedAsResourceExhausted: true,
       rateLimitService: {
         grpcService: {
-          targetSpecifier: { case: 'envoyGrpc', value: { clusterName: clusterOf(limit), authority: hostOf(limit) } },
+          targetSpecifier: {
+            case: 'envoyGrpc',
+            value: { clusterName: clusterOf(limit), authority: authorityOf(limit) },
+          },
         },
         transportApiVersion: ApiVersion.V3,
       },
@@ -55,12 +58,6 @@ const renderFilter = (limit: ExternalLimit): Filter => ({
     }),
   },
 })
-
-/** The cluster's name is no host, and servers refuse what is none. */
-function hostOf({ service, port }: ExternalLimit): string {
-  const [namespace = '', name = ''] = service.split('/')
-  return `${name}.${namespace}:${port}`
-}
 
 function renderEntry(entry: LimitEntry): Action {
   switch (entry.kind) {

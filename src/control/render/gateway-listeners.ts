@@ -19,6 +19,7 @@ import { limitSlots } from './rate-limits.ts'
 import { limiterOfRule, limitsOfRule } from './routes.ts'
 import { socketAddress, weft } from './parts.ts'
 import { inspectTls, renderEdgeTls, tlsTransportSocket } from './tls.ts'
+import type { CallTracing } from './tracing.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
 
@@ -53,6 +54,7 @@ export function gatewaySockets(
 /** What holds for all of an instance. */
 interface InstanceParts extends Pick<GatewayInstance, 'authorization'> {
   readonly accessLog: boolean
+  readonly tracing: CallTracing | undefined
   /** What it calls for the mesh. */
   readonly egress: readonly CalledPort[]
 }
@@ -61,7 +63,7 @@ interface InstanceParts extends Pick<GatewayInstance, 'authorization'> {
 export function renderGatewayListener(
   gateway: Gateway,
   { name, port, udp, address }: GatewaySocket,
-  { authorization, accessLog, egress }: InstanceParts,
+  { authorization, accessLog, tracing, egress }: InstanceParts,
 ): MessageInitShape<typeof ListenerSchema> {
   const { listeners, streams: all } = gateway
   if (udp)
@@ -70,7 +72,7 @@ export function renderGatewayListener(
       { name, address, authorization, accessLog },
     )
   if (gateway.mesh.some((one) => one.port === port)) {
-    const chains = egressChains(egress, { authorization, accessLog })
+    const chains = egressChains(egress, { authorization, accessLog, tracing })
     return {
       name,
       address: socketAddress(address),
@@ -88,6 +90,7 @@ export function renderGatewayListener(
       renderHttp({
         statPrefix: `${gatewayNames}${port}`,
         accessLog,
+        tracing,
         edge: true,
         filters: [
           corsByRoute,

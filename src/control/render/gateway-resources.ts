@@ -8,6 +8,7 @@ import { gatewaySockets, renderGatewayListener } from './gateway-listeners.ts'
 import { gatewayTables, renderGatewayTable } from './gateway-routes.ts'
 import type { RenderedResource, ResourceCache } from './resource-cache.ts'
 import { renderCertificate } from './secrets.ts'
+import { tracingOf } from './tracing.ts'
 
 /** What a workload serves besides what every sidecar has; all empty when it is no gateway. */
 export interface GatewayResources {
@@ -29,11 +30,8 @@ const none: GatewayResources = {
 }
 
 /** The resources of the Gateway that a workload serves. */
-export function gatewayResources(
-  { namespace, name: workload, gateway: instance }: Workload,
-  model: Model,
-  cache: ResourceCache,
-): GatewayResources {
+export function gatewayResources(workload: Workload, model: Model, cache: ResourceCache): GatewayResources {
+  const { namespace, name: own, gateway: instance } = workload
   const {
     gateways,
     certificates,
@@ -42,6 +40,7 @@ export function gatewayResources(
   const gateway = instance && gateways.get(instance.gateway)
   if (gateway === undefined || instance === undefined) return none
   const { authorization } = instance
+  const tracing = tracingOf(workload, model)
   const sockets = gatewaySockets(gateway, instance)
   const tables = gatewayTables(gateway)
   const egress = gateway.mesh.length === 0 ? [] : egressPorts(model, `${gateway.namespace}/${gateway.name}`)
@@ -59,9 +58,9 @@ export function gatewayResources(
       const socket = sockets.find((one) => one.name === name)
       if (socket === undefined) return undefined
       // Not the routes: they come and go without a change of the listener.
-      const inputs = [socket, withoutRoutes(gateway), authorization, accessLog, egress.map(asListened)]
-      return cache.get(`LDS ${namespace}/${workload} ${name}`, name, inputs, ListenerSchema, () =>
-        renderGatewayListener(gateway, socket, { authorization, accessLog, egress }),
+      const inputs = [socket, withoutRoutes(gateway), authorization, accessLog, tracing, egress.map(asListened)]
+      return cache.get(`LDS ${namespace}/${own} ${name}`, name, inputs, ListenerSchema, () =>
+        renderGatewayListener(gateway, socket, { authorization, accessLog, tracing, egress }),
       )
     },
     table(name) {

@@ -12,6 +12,7 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { accessLogs } from './access-log.ts'
 import { duration, overAds, typed } from './parts.ts'
+import { renderTracing, type CallTracing } from './tracing.ts'
 
 /** Source: Envoy, "Configuring Envoy as an edge proxy". */
 const edgeHttp2 = {
@@ -26,6 +27,7 @@ export const renderHttp = ({
   filters,
   routes,
   accessLog,
+  tracing,
   edge = false,
   tunnels = false,
   localReplies,
@@ -35,6 +37,7 @@ export const renderHttp = ({
   /** The routes themselves, or the name by which they are asked for. */
   routes: MessageInitShape<typeof RouteConfigurationSchema> | string
   accessLog: boolean
+  tracing: CallTracing | undefined
   /** Strangers come here: what they say of themselves and of those before them is not believed, and they get less room. */
   edge?: boolean
   /** Takes calls of a program that names it as its proxy: CONNECT too, and names with the dot that ends them. */
@@ -66,6 +69,7 @@ export const renderHttp = ({
       streamIdleTimeout: duration(300_000),
       requestHeadersTimeout: duration(10_000),
       accessLog: accessLogs(accessLog),
+      ...(tracing && { tracing: renderTracing(tracing, edge) }),
       // The peer's own word about who it is never counts; what the certificate proves is written anew.
       forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
       setCurrentClientCertDetails: { uri: true },

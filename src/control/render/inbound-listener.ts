@@ -17,6 +17,7 @@ import { limiterSlots, namedExternalLimits, renderExternalLimit } from './extern
 import { renderInboundRoutes } from './inbound-routes.ts'
 import { limitSlots, renderRateLimits } from './rate-limits.ts'
 import { inspectTls, renderDownstreamTls, tlsTransportSocket } from './tls.ts'
+import type { CallTracing } from './tracing.ts'
 
 type FilterChain = MessageInitShape<typeof FilterChainSchema>
 type Filter = MessageInitShape<typeof FilterSchema>
@@ -33,9 +34,9 @@ export const inboundListenerName = ({ name, targetPort }: InboundPort): string =
 export function renderInboundListener(
   workload: Workload,
   port: InboundPort,
-  { accessLog, trustDomain }: Pick<Parts, 'accessLog' | 'trustDomain'>,
+  { accessLog, trustDomain, tracing }: Pick<Parts, 'accessLog' | 'trustDomain' | 'tracing'>,
 ): MessageInitShape<typeof ListenerSchema> {
-  const parts: Parts = { port, accessLog, trustDomain, envoy: workload.proxy === 'envoy' }
+  const parts: Parts = { port, accessLog, trustDomain, tracing, envoy: workload.proxy === 'envoy' }
   return {
     name: inboundListenerName(port),
     address: socketAddress(port.address),
@@ -66,6 +67,7 @@ interface Parts {
   readonly port: InboundPort
   readonly accessLog: boolean
   readonly trustDomain: string
+  readonly tracing: CallTracing | undefined
   /** It has to be told what our own proxies say by themselves. */
   readonly envoy: boolean
 }
@@ -111,12 +113,13 @@ const grpcWeb = {
 }
 
 /** `mesh`: callers are proven members of it. */
-function httpFilters({ port, accessLog, trustDomain, envoy }: Parts, mesh = false): Filter[] {
+function httpFilters({ port, accessLog, trustDomain, tracing, envoy }: Parts, mesh = false): Filter[] {
   const { rules, rateLimits = [], externalLimit } = port
   return [
     renderHttp({
       statPrefix: inboundListenerName(port),
       accessLog,
+      tracing,
       ...(envoy && mesh ? { localReplies: programFaults } : {}),
       filters: [
         ...httpAuthorization(port),

@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import type { ResourceSchema } from '../../xds/gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { mayLeaveOut, weftMetadata } from '../../xds/names.ts'
 
@@ -10,9 +11,11 @@ type WithMetadata = Pick<MessageInitShape<typeof ResourceSchema>, 'metadata'>
  * `mayLeaveOut`). A field that is rendered from some version on belongs here, unless security or correctness hangs on it. HTTP filters have
  * Envoy's own `is_optional` for it.
  */
-const fields: ReadonlyMap<DescMessage, readonly string[]> = new Map([
+const fields: ReadonlyMap<DescMessage, readonly string[]> = new Map<DescMessage, readonly string[]>([
   // Retries wait by themselves.
   [RouteConfigurationSchema, ['rate_limited_retry_back_off']],
+  // Spans are missing, no calls.
+  [ListenerSchema, ['tracing']],
 ])
 
 const byType = new Map(

@@ -11,6 +11,7 @@ import { resolveAuthority } from './resolve-authority.ts'
 import { renderHttp } from './http-manager.ts'
 import { duration, socketAddress, weft } from './parts.ts'
 import { sessionsByRoute } from './sessions.ts'
+import type { CallTracing } from './tracing.ts'
 
 type Capture = Workload['capture']
 
@@ -28,6 +29,7 @@ export const renderOutboundListener = (
   capture: Capture,
   address: Address,
   mesh: MeshSettings,
+  tracing: CallTracing | undefined,
 ): MessageInitShape<typeof ListenerSchema> => ({
   name: outboundListenerName(capture),
   address: socketAddress(address),
@@ -39,6 +41,7 @@ export const renderOutboundListener = (
         renderHttp({
           statPrefix: outboundListenerName(capture),
           accessLog: mesh.accessLog,
+          tracing,
           filters: [corsByRoute, faultsByRoute, sessionsByRoute, resolveAuthority],
           routes: {
             name: outboundListenerName(capture),

@@ -2,7 +2,6 @@ import { isHttp } from '../../base/app-protocol.ts'
 import { formatLocality } from '../../base/locality.ts'
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.ts'
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { ServiceEntrySchema } from '../../xds/gen/weft/discovery/v1/name_table_pb.ts'
@@ -27,23 +26,17 @@ import {
 import { throughEgress, type CalledPort } from './egress.ts'
 import { healthyWorkloads, renderEndpoints } from './endpoints.ts'
 import { reserveEndpoints, reserveOf, withReserve } from './failover.ts'
-import {
-  envoyTableName,
-  namedPorts,
-  renderEnvoyOutbound,
-  renderEnvoyTable,
-  renderEnvoyTunnel,
-  renderTunnelCluster,
-} from './envoy-outbound.ts'
-import { findNameSplit, nameSplits, renderNameSplit, tunnelName } from './envoy-streams.ts'
+import { envoyTableName, namedPorts, renderEnvoyTable, renderTunnelCluster } from './envoy-outbound.ts'
+import { findNameSplit, nameSplits, tunnelName } from './envoy-streams.ts'
 import { gatewayResources, type GatewayResources } from './gateway-resources.ts'
-import { inboundListenerName, renderInboundListener } from './inbound-listener.ts'
+import { inboundListenerName } from './inbound-listener.ts'
 import { renderServiceEntry, serviceEntryName } from './names.ts'
-import { outboundListenerName, renderOutboundListener } from './outbound-listener.ts'
+import { outboundListenerName } from './outbound-listener.ts'
 import { createResourceCache, type RenderedResource, type ResourceCache } from './resource-cache.ts'
 import { renderRoutes } from './routes.ts'
 import { hasStreams, renderStreams } from './service-streams.ts'
 import { renderTrust } from './secrets.ts'
+import { sidecarListener } from './sidecar-listeners.ts'
 
 export type { RenderedResource } from './resource-cache.ts'
 
@@ -109,7 +102,7 @@ function rendering(model: Model, trust: Trust, cache: ResourceCache): Rendering 
     resource(type, name, proxy) {
       switch (type) {
         case 'LDS':
-          return gatewayOf(proxy).listener(name) ?? listener(name, proxy, model, cache)
+          return gatewayOf(proxy).listener(name) ?? sidecarListener(name, proxy.workload, model, cache)
         case 'CDS':
           return cluster(name, proxy, model, cache)
         case 'RDS':
@@ -131,45 +124,6 @@ function trustSecret(name: string, trust: Trust, cache: ResourceCache): Rendered
   const pem = Object.hasOwn(trust, name) ? trust[name]?.() : undefined
   if (pem === undefined) return undefined
   return cache.get(`SDS ${name}`, name, [pem], SecretSchema, () => renderTrust(name, pem))
-}
-
-function listener(name: string, { workload }: Proxy, model: Model, cache: ResourceCache): RenderedResource | undefined {
-  const { mesh, trustDomain } = model
-  const key = `LDS ${workload.namespace}/${workload.name} ${name}`
-  const { outbound, capture, origin } = workload
-  const ofEnvoy = envoyListener(name, workload, model, cache)
-  if (ofEnvoy !== undefined) return ofEnvoy
-  if (name === outboundListenerName(capture) && outbound !== undefined) {
-    return cache.get(key, name, [outbound, capture, mesh], ListenerSchema, () =>
-      renderOutboundListener(capture, outbound, mesh),
-    )
-  }
-  const port = workload.inbound.find((one) => inboundListenerName(one) === name)
-  if (port === undefined) return undefined
-  return cache.get(key, name, [port, origin, workload.proxy, mesh.accessLog], ListenerSchema, () =>
-    renderInboundListener(workload, port, { ...mesh, trustDomain }),
-  )
-}
-
-/** Where an Envoy takes outbound calls: other listeners than ours, since it looks no name up. */
-function envoyListener(
-  name: string,
-  { proxy, outbound, namespace, name: workload }: Workload,
-  model: Model,
-  cache: ResourceCache,
-): RenderedResource | undefined {
-  const { mesh } = model
-  if (proxy !== 'envoy' || outbound === undefined) return undefined
-  if (name === tunnelName) return cache.get(`LDS ${name}`, name, [mesh], ListenerSchema, () => renderEnvoyTunnel(mesh))
-  const split = findNameSplit(name, model, namespace)
-  if (split !== undefined) {
-    const inputs = [split.streams, split.port.origin, mesh.accessLog]
-    return cache.get(`LDS ${name} for ${namespace}`, name, inputs, ListenerSchema, () => renderNameSplit(split, mesh))
-  }
-  if (name !== outboundListenerName(undefined)) return undefined
-  return cache.get(`LDS ${namespace}/${workload} ${name}`, name, [outbound, mesh], ListenerSchema, () =>
-    renderEnvoyOutbound(outbound, mesh),
-  )
 }
 
 /** All routes of the callers of one namespace, for an Envoy. */

@@ -45,8 +45,8 @@ export interface Collector {
   stop(): void
 }
 
-/** Listens on loopback. */
-export async function startCollector(port = 0): Promise<Collector> {
+/** Listens on loopback; without ports on free ones. */
+export async function startCollector(port = 0, httpPort = 0): Promise<Collector> {
   const spans: CollectedSpan[] = []
   const exports: Record<string, unknown>[] = []
   let how: { readonly delayMs?: number; readonly refuse?: boolean } = {}
@@ -79,7 +79,7 @@ export async function startCollector(port = 0): Promise<Collector> {
       response.setHeader('content-type', 'application/x-protobuf').end()
     })
   })
-  web.listen(0, '127.0.0.1')
+  web.listen(httpPort, '127.0.0.1')
   await once(web, 'listening')
   const address = web.address()
   return {

@@ -44,7 +44,7 @@ const server = http.createServer(async (request, response) => {
 function call(url, { headers: served }, response) {
   const proxy = new URL(process.env.HTTP_PROXY)
   const headers = { host: new URL(url).host }
-  for (const name of ['x-request-id', 'x-envoy-expected-rq-timeout-ms'])
+  for (const name of ['x-request-id', 'x-envoy-expected-rq-timeout-ms', 'traceparent', 'tracestate'])
     if (name in served) headers[name] = served[name]
   http
     .request({ host: proxy.hostname, port: proxy.port, path: url, headers }, (answer) => {

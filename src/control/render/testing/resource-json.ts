@@ -1,4 +1,5 @@
 import { createRegistry, fromBinary, toJson, type DescMessage, type JsonValue, type Registry } from '@bufbuild/protobuf'
+import { OpenTelemetryConfigSchema } from '../../../xds/gen/envoy/config/trace/v3/opentelemetry_pb.ts'
 import { ClusterSchema } from '../../../xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '../../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema } from '../../../xds/gen/envoy/config/listener/v3/listener_pb.ts'
@@ -50,6 +51,7 @@ const schemas: Readonly<Record<XdsType, DescMessage>> = {
 }
 
 const registry: Registry = createRegistry(
+  OpenTelemetryConfigSchema,
   HttpProtocolOptionsSchema,
   ...Object.values(schemas),
   StdoutAccessLogSchema,
