@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { realEnvoy } from '../../src/base/testing/real-envoy.ts'
 import { freePort } from '../world/free-port.ts'
 import { startCollector, type CollectedSpan } from '../world/programs/collector.ts'
 import { requires } from '../world/requires.ts'
 import { until } from '../world/until.ts'
-import { createWorld } from '../world/world.ts'
+import { createWorld, type Workload } from '../world/world.ts'
 
 const config = (collector: string, more = ''): string =>
   `apiVersion: weft.dev/v1alpha1\nkind: MeshConfig\nmetadata: { name: default }\nspec: { tracing: { collector: { backendRef: { name: otel, namespace: observability, ${collector} }, samplingPercent: 100${more} } }\n`
@@ -31,15 +33,21 @@ function chainOf(spans: readonly CollectedSpan[]): readonly string[] {
     .toSorted()
 }
 
-test('tracing: what sidecars and gateways tell of one request is one trace, at a collector that is a workload of the mesh', async (t) => {
-  if (!requires(t, 'curl')) return
+const ourChain = [
+  'api ingress < web egress api',
+  'client egress web',
+  'web egress api < web ingress',
+  'web ingress < client egress web',
+]
+
+/** A mesh of a client, web, api and a collector; and what asks until all spans of one of its requests have come. */
+async function startShop(t: TestContext, ofWeb: readonly string[] = []) {
   const world = createWorld(t)
   await world.up()
   const [grpcPort, httpPort] = [await freePort(), await freePort()]
-  const [client, edge] = await Promise.all([
+  const [client] = await Promise.all([
     world.run('client', { port: 0 }),
-    world.gateway('edge'),
-    world.run('web'),
+    world.run('web', { args: ofWeb }),
     world.run('api'),
     world.run('otel', {
       namespace: 'observability',
@@ -49,11 +57,9 @@ test('tracing: what sidecars and gateways tell of one request is one trace, at a
   ])
   const collector = await startCollector(grpcPort, httpPort)
   t.after(() => collector.stop())
-  await world.apply(gateway + config('port: 4317 }', ', customTags: [{ tag: shop, value: ours }]'))
-  /** Asks until all spans of one of the requests have come. */
-  const chain = (url: string, from: typeof client | undefined, count: number): Promise<readonly string[]> => {
-    let asked = 0
-    return until(`${count} spans of one call of ${url}`, async () => {
+  let asked = 0
+  const chain = (url: string, from: Workload | undefined, count: number): Promise<readonly string[]> =>
+    until(`${count} spans of one call of ${url}`, async () => {
       const path = `/call?url=http://api/${++asked}`
       const { status } = await world.curl(from, `${url}${path}`)
       if (status !== 200) return undefined
@@ -61,19 +67,25 @@ test('tracing: what sidecars and gateways tell of one request is one trace, at a
         const first = collector.spans.find(({ attributes }) => String(attributes['http.url']).endsWith(path))
         return collector.spans.filter(({ traceId }) => traceId === first?.traceId)
       }
-      for (let left = 30; left > 0 && own().length < count; left--) await new Promise((done) => setTimeout(done, 100))
+      // Envoy keeps a few to itself for five seconds.
+      for (let left = 60; left > 0 && own().length < count; left--) await sleep(100)
       const spans = own()
-      if (spans.length < count) return undefined
-      assert.ok(spans.every(({ attributes }) => attributes['shop'] === (from === undefined ? undefined : 'ours')))
-      return chainOf(spans)
+      return spans.length < count ? undefined : chainOf(spans)
     })
+  const inForce = async (input: string): Promise<void> => {
+    const { status, out, err } = await world.weft(['apply', '--wait', '-f', '-'], { input })
+    assert.equal(status, 0, out + err)
   }
-  assert.deepEqual(await chain('http://web', client, 4), [
-    'api ingress < web egress api',
-    'client egress web',
-    'web egress api < web ingress',
-    'web ingress < client egress web',
-  ])
+  return { world, client, collector, chain, inForce }
+}
+
+test('tracing: what sidecars and gateways tell of one request is one trace, at a collector that is a workload of the mesh', async (t) => {
+  if (!requires(t, 'curl')) return
+  const { world, client, collector, chain, inForce } = await startShop(t)
+  const edge = await world.gateway('edge')
+  await inForce(gateway + config('port: 4317 }', ', customTags: [{ tag: shop, value: ours }]'))
+  assert.deepEqual(await chain('http://web', client, 4), ourChain)
+  assert.ok(collector.spans.every(({ attributes }) => attributes['shop'] === 'ours'))
   // No spans of the exports themselves.
   assert.ok(collector.spans.every(({ resource }) => resource['service.name'] !== 'otel'))
 
@@ -83,7 +95,7 @@ test('tracing: what sidecars and gateways tell of one request is one trace, at a
     /spec\.tracing\.collector\.backendRef\.port: Service observability\/otel has no port 4319 \(it has 80, 4317, 4318\), so there are no spans/,
   )
   collector.spans.splice(0)
-  await world.apply(config('port: 4318 }'))
+  await inForce(config('port: 4318 }'))
   await until('exports come by HTTP', async () => {
     await world.curl(undefined, `http://${edge.address}/`)
     return collector.exports.some((one) => one[':path'] === '/v1/traces')
@@ -97,4 +109,13 @@ test('tracing: what sidecars and gateways tell of one request is one trace, at a
   ])
   const figures = await world.curl(undefined, `${client.adminUrl}/metrics`)
   assert.match(figures.body, /weft_spans_total\{collector="observability\/otel\/4317",outcome="exported"\} [1-9]/)
+})
+
+const { binary, skip } = realEnvoy()
+
+test('tracing: an Envoy as sidecar tells of its part', { skip }, async (t) => {
+  if (!requires(t, 'curl', 'linux')) return
+  const { client, chain, inForce } = await startShop(t, ['--proxy', 'envoy', '--envoy-path', binary])
+  await inForce(config('port: 4317 }'))
+  assert.deepEqual(await chain('http://web', client, 4), ourChain)
 })
