@@ -23,4 +23,5 @@ export function parseAddress(text: string): Address | undefined {
 }
 
 /** "::ffff:10.0.0.1" → "10.0.0.1": how an IPv4 peer looks to a socket that takes both. */
-export const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/, '')
+export const unmapped = (host: string): string =>
+  host.startsWith('::ffff:') ? host.replace(/^::ffff:(?=\d+\.)/, '') : host

@@ -1,5 +1,6 @@
 import { select } from './balance/select.ts'
 import { askOnce, type Answer, type AskHead } from './health/ask-once.ts'
+import type { Body } from './http/body.ts'
 import type { Fault } from './http/fault.ts'
 import type { World } from './along-route.ts'
 import type { Shared } from './shared.ts'
@@ -8,7 +9,8 @@ import type { Shared } from './shared.ts'
 export interface ClusterQuestion {
   readonly cluster: string
   readonly head: AskHead
-  readonly body: Buffer
+  readonly body: Buffer | Body
+  /** 0: it may last. */
   readonly timeoutMs: number
   /** Hands out what breaks it off. */
   readonly onStop?: (stop: (fault: Fault) => void) => void
@@ -28,12 +30,15 @@ export async function askCluster(
     send: (one, { endpoint }) => upstream.send(cluster, endpoint, one),
   })
   let stop: ((fault: Fault) => void) | undefined
-  const late = wheel.after(timeoutMs, () =>
-    stop?.({ kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs }),
-  )
+  const late =
+    timeoutMs > 0
+      ? wheel.after(timeoutMs, () =>
+          stop?.({ kind: 'timeout', side: 'upstream', retry: 'if-idempotent', what: 'request', timeoutMs }),
+        )
+      : undefined
   onStop?.((fault) => stop?.(fault))
   const answer = await askOnce(head, body, { send, nowMs: () => clock.nowMs(), onStop: (heard) => (stop = heard) })
-  late.cancel()
+  late?.cancel()
   stop = undefined
   return answer
 }

@@ -8,9 +8,9 @@ import { thisMachine, type Machine } from '../base/machine.ts'
 import { createSweeper } from '../base/sweeper.ts'
 import { createTimerWheel } from '../base/timer-wheel.ts'
 import type { Watchable } from '../base/watchable.ts'
+import type { AdsNode } from '../xds/ads-client.ts'
 import { mostQuotaKeys, programClusters, upstreamFaultHeader } from '../xds/names.ts'
 import { createEndpointStates } from './balance/endpoint-state.ts'
-import { logsTo } from './logs-to.ts'
 import type { Listener, NamedService, ProxyConfig } from './config.ts'
 import { serveCapturedTraffic, type CapturedParts } from './captured-traffic.ts'
 import { describeClusters } from './describe-clusters.ts'
@@ -38,7 +38,8 @@ import { serveListener, type ListenerService, type ServeParts } from './serve.ts
 import type { Shared } from './shared.ts'
 import type { IdentityMaterial } from './sidecar-messages.ts'
 import { createHedgeState } from './hedge-state.ts'
-import { createSpanExporters } from './export-spans.ts'
+import { exportKeys } from './export-keys.ts'
+import { createExports } from './exports.ts'
 import { createSnapshots } from './snapshot.ts'
 import { retainCounts } from './retain-counts.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -79,6 +80,8 @@ export interface ProxyParts extends CapturedParts {
   readonly connectInside?: (port: number, timeoutMs: number) => Promise<Dialed>
   /** Of this program, where others are told of it. */
   readonly version?: string
+  /** As servers of logs are told who this is; absent: by `self`. */
+  readonly node?: AdsNode
   /** Absent: the one that this process runs on. */
   readonly machine?: Machine
   readonly metrics: Metrics
@@ -122,8 +125,8 @@ export interface Proxy {
 
 /** Idle and header deadlines are looked at this often, ms. */
 const sweepMs = 250
-/** At the end the collector may take so long with what is left, ms. */
-const lastSpansMs = 2000
+/** At the end collectors may take so long with what is left, ms. */
+const lastExportsMs = 2000
 /** Connections of a listener that was removed or moved may go on for so long, ms. */
 const removedListenerMs = 30_000
 
@@ -208,14 +211,10 @@ export function createProxy(parts: ProxyParts): Proxy {
     unregistered: createUnregisteredLog(log, clock, { principal, sentence: unregisteredSentence }),
     refusedDatagrams: createUnregisteredLog(log, clock, { principal, sentence: datagramsSentence }),
     ownNamespace: self.namespace,
-    logsOf: logsTo(parts.accessLog, parts.random),
-    spans: createSpanExporters({
+    ...createExports({
+      ...parts,
       ask: { upstream, wheel, clock },
       current: () => snapshot,
-      metrics: parts.metrics,
-      log,
-      self,
-      version: parts.version ?? '',
     }),
     clock,
     random,
@@ -268,6 +267,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     shared.budgets.retain(next.clusters)
     shared.hedges.retain(next)
     retainCounts(next, shared)
+    shared.exporters.retain(() => exportKeys(next))
     captured.adopt(next)
     if (stopping.signal.aborted) return
     healthChecks.adopt(next.clusters, (cluster) => snapshot.balancerOf(cluster))
@@ -352,6 +352,7 @@ export function createProxy(parts: ProxyParts): Proxy {
     captured.close()
     names.close()
     healthChecks.close()
+    shared.exporters.close()
     upstream.close()
     sweeper.close()
   }
@@ -362,7 +363,7 @@ export function createProxy(parts: ProxyParts): Proxy {
       else stop()
       for (const { handle } of open.values()) if (handle !== undefined) leaving.add(handle.drain(deadlineMs, patient))
       await Promise.all([...leaving, captured.drain(deadlineMs, patient)])
-      await shared.spans.flush(lastSpansMs)
+      await shared.exporters.flush(lastExportsMs)
       close()
     },
     drainInbound: () => drainInbound([...open.values()], { clock, signal: stopping.signal }),

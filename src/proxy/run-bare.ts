@@ -67,6 +67,7 @@ export function startBareProxy(bootstrap: Bootstrap, parts: BareParts): BareProx
     demand: (name) => flow.demand(name),
     identity: undefined,
     version,
+    node: { ...node, version },
     async listen(address) {
       const server = await orRefuse(address, bind(address))
       addresses.push(boundTo(server) ?? address)

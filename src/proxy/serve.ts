@@ -88,6 +88,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
   const { shared, current } = parts
   const logOf = ({ name, accessLog }: Listener): ListenerLog | undefined =>
     accessLog && listenerLog(name, shared.logsOf(accessLog), shared.clock)
+  const showsOwn = (): boolean => listener.accessLog !== undefined && shared.logsOf(listener.accessLog).needs.shown
   let log = logOf(first)
   const services = new Map<FilterChain, Service>()
   const terminators = chainTerminators(parts.secrets, shared.clock)
@@ -229,7 +230,10 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     const peer = {
       ...peerOf(opening, principal, chain.tls !== undefined),
       ...(certificate && { certificate }),
-      ...(chain.terminal.accessLog && socket instanceof TLSSocket && { secured: securedBy(socket) }),
+      ...(chain.terminal.accessLog &&
+        socket instanceof TLSSocket && {
+          secured: securedBy(socket, shared.logsOf(chain.terminal.accessLog).needs.shown),
+        }),
       ...(listener.proxyProtocol && { direct: wireEnd(outer) }),
     }
     for (const check of checksOf(chain)) {
@@ -266,7 +270,7 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       handshakes.delete(socket)
       if ('refused' in secured) return refuse(socket, 'tls', secured.refused)
       const { socket: inner, principal, certificate } = secured
-      log?.note(socket, { principal, certificate, secured: securedBy(inner), inner })
+      log?.note(socket, { principal, certificate, secured: securedBy(inner, showsOwn()), inner })
       begin(inner, tracked, chain, { opening, principal, certificate, outer: socket })
     })
   }

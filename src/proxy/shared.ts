@@ -5,6 +5,7 @@ import type { Sweeper } from '../base/sweeper.ts'
 import type { TimerWheel } from '../base/timer-wheel.ts'
 import type { AccessLog } from './config.ts'
 import type { EndpointStates } from './balance/endpoint-state.ts'
+import type { Exporters } from './exporters.ts'
 import type { AuthorizeParts } from './filter/authorize.ts'
 import type { Overload } from './overload.ts'
 import type { HedgeState } from './hedge-state.ts'
@@ -50,6 +51,7 @@ export interface Shared {
   readonly ownNamespace: string
   /** The logs of one place as the configuration has them. */
   readonly logsOf: (logs: readonly AccessLog[]) => Logs
+  readonly exporters: Exporters
   readonly spans: SpanExporters
   readonly clock: Clock
   readonly random: Random

@@ -1,3 +1,5 @@
+import type { Collector } from './collector.ts'
+
 /** Which calls of a listener become spans, and where those go. xDS: HttpConnectionManager.tracing. */
 export interface Tracing {
   readonly tracer: TracerKind
@@ -43,15 +45,7 @@ export type TracerKind =
     }
 
 /** Where spans go, and how they are written. xDS: OpenTelemetryConfig, ZipkinConfig. */
-export interface SpanExporter {
-  readonly cluster: string
-  readonly protocol: 'grpc' | 'http'
-  readonly authority: string
-  readonly path: string
-  /** For one export, ms. */
-  readonly timeoutMs: number
-  /** Besides those of the protocol; names in lower case. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
+export interface SpanExporter extends Collector {
   readonly format: OtlpFormat | ZipkinFormat
   /** Spans that wait at most. xDS: max_cache_size. */
   readonly mostWaiting: number

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { tlsProfile } from '../../base/tls-profile.ts'
 import { checkTrustDomain, shownChain, trustDomainsIn } from '../../base/trust-domains.ts'
 import type { DownstreamTls, KeyPair } from '../config.ts'
+import type { Agreed } from '../http/service.ts'
 import { byServerName } from './by-server-name.ts'
 
 /** How long a client may take for its handshake, ms. */
@@ -27,12 +28,19 @@ export type Secured =
     }
   | { readonly refused: string }
 
-/** What a connection has agreed on. */
-export const securedBy = (socket: TLSSocket): { readonly version: string; readonly cipher: string } => ({
+/** What a connection has agreed on, with what we have shown where a log wants that. */
+export const securedBy = (socket: TLSSocket, withShown: boolean): Agreed => ({
   version: socket.getProtocol() ?? '',
   // The name of TLS 1.3's own ciphers is their standard name; of older ones it is OpenSSL's, as everywhere.
   cipher: socket.getCipher().name,
+  ...(withShown && { shown: shownBy(socket) }),
 })
+
+/** Node's type does not say that it is there. */
+const shownBy = (socket: TLSSocket): Buffer | undefined => {
+  const certificate = socket.getCertificate()
+  return certificate !== null && 'raw' in certificate ? certificate.raw : undefined
+}
 
 /** What a terminator presents and believes. */
 export interface TerminateParts {

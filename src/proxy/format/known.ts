@@ -10,7 +10,7 @@ export interface Known {
   /** Absent: there is none, or none yet. */
   readonly reply?: ReplySoFar | undefined
   /** Where it went. */
-  readonly trace: Pick<Trace, 'cluster' | 'endpoint' | 'isPreflight'>
+  readonly trace: Pick<Trace, 'cluster' | 'endpoint' | 'isPreflight' | 'span'>
   /** Absent: it is not over. */
   readonly end?: KnownEnd
 }

@@ -101,11 +101,16 @@ const words = (text: string): string => text.replaceAll(/\s+/g, '_')
 export const deniedDetails = ({ policy }: Fault & { readonly kind: 'denied' }): string =>
   `rbac_access_denied_matched_policy[${words(policy)}]`
 
-/** Why no connection could be opened; undefined: that was not it. */
+/** Why no connection could be opened, as one word; undefined: that was not it. */
 export function transportFailure(fault: Fault | undefined): string | undefined {
-  if (fault?.kind === 'connect-failed')
-    return `delayed_connect_error:_${words(systemErrors[fault.cause] ?? fault.cause)}`
-  return fault?.kind === 'tls-failed' ? `TLS_error:_${words(fault.cause)}` : undefined
+  const said = transportFailureText(fault)
+  return said === undefined ? undefined : words(said)
+}
+
+/** The same as a text. */
+export function transportFailureText(fault: Fault | undefined): string | undefined {
+  if (fault?.kind === 'connect-failed') return `delayed connect error: ${systemErrors[fault.cause] ?? fault.cause}`
+  return fault?.kind === 'tls-failed' ? `TLS error: ${fault.cause}` : undefined
 }
 
 /** As the C library says it. */

@@ -245,7 +245,7 @@ function requestField(name: string): (known: Known) => string | undefined {
     case ':path':
       return ({ call }) => call?.path
     case ':scheme':
-      return ({ call }) => call?.scheme
+      return ({ call }) => call && schemeOf(call)
     case ':authority':
     case 'host':
       return ({ call }) => call?.authority
@@ -256,6 +256,12 @@ function requestField(name: string): (known: Known) => string | undefined {
     default:
       return ({ call }) => call && headerValue(call.headers, name)
   }
+}
+
+/** As the client spoke, or said that it was spoken to a proxy in front. Source: Envoy, `ConnectionManagerUtility::mutateRequestHeaders`. */
+function schemeOf({ protocol, scheme, headers, peer }: Call): string {
+  const forwarded = protocol === 'h2' ? undefined : headerValue(headers, 'x-forwarded-proto')
+  return forwarded ?? (peer.tls ? 'https' : scheme)
 }
 
 /** `x-envoy-upstream-service-time`: how long the upstream took, in ms, where it has answered. */

@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.ts'
-import { bytesBody } from '../http/body.ts'
+import { bytesBody, type Body } from '../http/body.ts'
 import { Exchange } from '../http/exchange.ts'
 import type { Fault } from '../http/fault.ts'
 import type { Headers } from '../http/headers.ts'
@@ -36,12 +36,12 @@ export interface AskParts {
 /** A call of our own: the whole answer, of its body at most so much. */
 export async function askOnce(
   { limitBytes, ...head }: AskHead,
-  body: Buffer,
+  body: Buffer | Body,
   { send, nowMs, onStop }: AskParts,
 ): Promise<Answer | Fault> {
   const call = new Exchange(
     { ...head, scheme: 'http', protocol: 'http/1.1', upgrade: undefined },
-    bytesBody(body),
+    Buffer.isBuffer(body) ? bytesBody(body) : body,
     ourselves,
     nowMs(),
   )

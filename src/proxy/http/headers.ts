@@ -50,3 +50,10 @@ export const withHeader = (headers: Headers, field: HeaderField): Headers => [
   ...withoutHeader(headers, field.name),
   field,
 ]
+
+/** Names and values, in bytes. */
+export function headersSize(headers: Headers): number {
+  let bytes = 0
+  for (const { name, value } of headers) bytes += name.length + value.length
+  return bytes
+}

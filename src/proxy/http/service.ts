@@ -28,13 +28,21 @@ export interface Peer {
   /** The name that its TLS asked for, ended here or passed on. */
   readonly serverName?: string | undefined
   /** What its TLS has agreed on; noted where a log may tell it. */
-  readonly secured?: { readonly version: string; readonly cipher: string }
+  readonly secured?: Agreed
   /** Who is at the other end of the wire, where that is another one than `remote`. */
   readonly direct?: Address
   /** Where the connection was for, when it was caught on its way there. */
   readonly destination?: Address
   /** The same at a listener that takes it as its own end: `local`, when that was told by the kernel or a PROXY header. */
   readonly restored?: Address | undefined
+}
+
+/** What a connection's TLS has agreed on. */
+export interface Agreed {
+  readonly version: string
+  readonly cipher: string
+  /** What this proxy has shown (DER), where a log wants to know. */
+  readonly shown?: Buffer | undefined
 }
 
 /** What has been found out about a call on its way; for records, never for decisions further out. */
@@ -93,6 +101,8 @@ export interface CallSpan {
   late(call: Call): void
   /** The last attempt was none: there was nobody to ask. */
   forget(call: Call): void
+  /** In hex; undefined: it is in no trace. */
+  readonly ids: { readonly traceId: string; readonly spanId: string } | undefined
 }
 
 /** One try at one endpoint. */
@@ -107,6 +117,14 @@ export interface CallDetail {
   requestEndedMs?: number
   /** The head of an upstream's reply was here. */
   repliedMs?: number
+  /** Present: somebody wants to know the moments below too. */
+  nowMs?: () => number
+  /** The (last) attempt went out. */
+  sentMs?: number
+  /** The upstream's reply had come whole. */
+  replyEndedMs?: number
+  /** The answer, whoever's, was on its way to the caller. */
+  answeredMs?: number
   /** Our end of the connection to the upstream. */
   upstreamLocal?: Address
   upstreamProtocol?: 'HTTP/1.1' | 'HTTP/2'

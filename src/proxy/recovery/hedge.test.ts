@@ -158,6 +158,7 @@ test('a wait that is told as a timeout: its attempts are of the retries, and it 
       attempt: () => undefined,
       attemptOver() {},
       adopted() {},
+      ids: undefined,
       late: (one) => void told.push(one.trace.endpoint?.port ?? 0),
       forget() {},
     }

@@ -5,7 +5,15 @@ import type { TimerWheel } from '../../base/timer-wheel.ts'
 import type { Hedging } from '../config.ts'
 import { bytesBody, emptyBody, type Body } from '../http/body.ts'
 import type { Fault } from '../http/fault.ts'
-import { isFault, trailersOnlyStatus, type Call, type Layer, type Reply, type Service } from '../http/service.ts'
+import {
+  isFault,
+  trailersOnlyStatus,
+  type Call,
+  type CallDetail,
+  type Layer,
+  type Reply,
+  type Service,
+} from '../http/service.ts'
 import type { RetryBudget } from './budget.ts'
 import { remember, type Remembered } from './remember.ts'
 import { separateCall, type SeparateCall } from './separate-call.ts'
@@ -92,7 +100,7 @@ function race(
   call.trace.span?.attemptOver(call, undefined)
   return new Promise((resolve, reject) => {
     const send = (body: Body, extra: boolean): void => {
-      const trace = { ...call.trace, tried, detail: call.trace.detail && {} }
+      const trace = { ...call.trace, tried, detail: call.trace.detail && ownDetail(call.trace.detail) }
       const own = separateCall(call, { body, trace, session: call.session })
       const attempt: Attempt = { ...own, sentMs: nowMs(), extra, answer: undefined }
       if (!extra) {
@@ -184,6 +192,8 @@ const isGood = (answer: Reply | Fault): boolean =>
 const outrun: Fault = { kind: 'outrun', side: 'self', retry: 'never' }
 
 /** Nobody will read it. */
+const ownDetail = ({ nowMs }: CallDetail): CallDetail => (nowMs === undefined ? {} : { nowMs })
+
 function letGo({ settle }: Attempt, answer: Reply | Fault): void {
   if (!isFault(answer)) answer.body.cancel(outrun)
   settle({ status: isFault(answer) ? 0 : answer.status, fault: outrun })

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Known } from '../format/known.ts'
 import { envoyFlags } from '../format/response-details.ts'
 import type { Body } from '../http/body.ts'
-import { faultSentence } from '../http/fault.ts'
+import { faultSentence, type Fault } from '../http/fault.ts'
 import { headerValue } from '../http/headers.ts'
 import {
   grpcOutcome,
@@ -13,6 +13,7 @@ import {
   type CallDetail,
   type Layer,
   type Outcome,
+  type Reply,
 } from '../http/service.ts'
 import type { Logs } from './logs.ts'
 
@@ -57,7 +58,7 @@ const noteDetail =
   ({ needs }: Logs, clock: Clock): Layer =>
   (next) =>
   (call) => {
-    const detail: CallDetail = {}
+    const detail: CallDetail = needs.moments ? { nowMs: () => clock.nowMs() } : {}
     call.trace.detail = detail
     if (needs.requestEnded) {
       if (call.body.length === 0) detail.requestEndedMs = call.startedMs
@@ -65,10 +66,22 @@ const noteDetail =
     }
     if (!needs.replied) return next(call)
     return next(call).then((answer) => {
-      if (!isFault(answer) && call.trace.endpoint !== undefined) detail.repliedMs = clock.nowMs()
-      return answer
+      const isReply = !isFault(answer) && call.trace.endpoint !== undefined
+      if (isReply) detail.repliedMs = clock.nowMs()
+      return needs.moments ? noteMoments(answer, detail, isReply, clock) : answer
     })
   }
+
+/** When the answer begins to go out, and when the last of it has come. */
+function noteMoments(answer: Reply | Fault, detail: CallDetail, isReply: boolean, clock: Clock): Reply | Fault {
+  detail.answeredMs = clock.nowMs()
+  if (!isReply || isFault(answer)) return answer
+  if (answer.body.length === 0) {
+    detail.replyEndedMs = detail.answeredMs
+    return answer
+  }
+  return { ...answer, body: noteEnd(answer.body, () => (detail.replyEndedMs = clock.nowMs())) }
+}
 
 const noteEnd = (body: Body, ended: () => void): Body => ({
   length: body.length,

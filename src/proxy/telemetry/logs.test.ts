@@ -20,6 +20,7 @@ function made(logs: readonly AccessLog[]): { readonly logs: Logs; readonly lines
   const lines: string[] = []
   const compile = createLogs({
     to: (path) => (line) => void lines.push(`${path}: ${line}`),
+    toServer: (server) => (entry) => void lines.push(`${server.name}: ${entry.length > 0}`),
     random: seeded(1),
     headerTest: (match) => (call) => call.headers.some(({ name }) => name === match.name),
   })
@@ -52,13 +53,14 @@ test('each log has its own lines; one in our own words is made only where it is 
 
 test('who asks for nothing more than usual notes nothing', () => {
   const { needs, plain } = made([{ path: 'own' }]).logs
-  assert.deepEqual(needs, { replied: false, requestEnded: false, detail: false })
+  assert.deepEqual(needs, { replied: false, requestEnded: false, detail: false, moments: false, shown: false })
   assert.notEqual(plain, undefined)
   const asking = (parts: readonly ValuePart[]) => made([text(parts)]).logs.needs
   assert.equal(asking([{ kind: 'duration' }, { kind: 'request-header', names: ['a'] }]).detail, false)
-  assert.deepEqual(asking([{ kind: 'upstream-local-address' }]), { replied: false, requestEnded: false, detail: true })
-  assert.deepEqual(asking([{ kind: 'request-duration' }]), { replied: false, requestEnded: true, detail: true })
+  assert.deepEqual(asking([{ kind: 'upstream-local-address' }]), { ...needs, detail: true })
+  assert.deepEqual(asking([{ kind: 'request-duration' }]), { ...needs, requestEnded: true, detail: true })
   assert.deepEqual(asking([{ kind: 'response-header', names: ['x-envoy-upstream-service-time'] }]), {
+    ...needs,
     replied: true,
     requestEnded: true,
     detail: true,

@@ -1,5 +1,6 @@
-import type { AccessLog } from '../config.ts'
+import type { AccessLog, LogServer } from '../config.ts'
 import type { Known } from '../format/known.ts'
+import { compileEntry } from './log-entry.ts'
 import { compileFilter, type FilterParts } from './log-filter.ts'
 import { compileFormat } from './log-format.ts'
 import { needsOf, type LogNeeds } from './log-needs.ts'
@@ -17,6 +18,8 @@ export interface Logs {
 export interface LogsParts extends FilterParts {
   /** Takes lines for a path. Must not throw. */
   readonly to: (path: string) => (line: string) => void
+  /** Takes entries for a server. Must not throw, nor wait. */
+  readonly toServer: (server: LogServer) => (entry: Buffer) => void
 }
 
 /** Compiles each list of logs once. */
@@ -30,23 +33,40 @@ export function createLogs(parts: LogsParts): (logs: readonly AccessLog[]) => Lo
 }
 
 function compileLogs(logs: readonly AccessLog[], parts: LogsParts): Logs {
-  const compiled = logs.map(({ path, format, filter }) => ({
-    write: parts.to(path),
-    line: format && compileFormat(format),
-    wanted: filter && compileFilter(filter, parts),
+  const compiled = logs.map((log) => ({
+    ...compileWriter(log, parts),
+    wanted: log.filter && compileFilter(log.filter, parts),
   }))
-  const [first, ...more] = compiled
-  const isPlain = more.length === 0 && first?.line === undefined && first?.wanted === undefined
+  const [first, ...more] = logs
+  const isPlain = more.length === 0 && first !== undefined && 'path' in first && first.format === undefined
   return {
-    needs: needsOf(logs.flatMap(({ format }) => format ?? [])),
-    plain: isPlain ? first?.write : undefined,
+    needs: needsOf(logs),
+    plain: isPlain && first.filter === undefined ? parts.to(first.path) : undefined,
     tell(own, known) {
       let ownLine: string | undefined
       let looked: Known | undefined
-      for (const { write, line, wanted } of compiled) {
+      for (const { write, writeOwn, wanted } of compiled) {
         if (wanted !== undefined && !wanted((looked ??= known()))) continue
-        write(line === undefined ? (ownLine ??= own()) : line((looked ??= known())))
+        if (write === undefined) writeOwn((ownLine ??= own()))
+        else write((looked ??= known()))
       }
     },
   }
+}
+
+/** `writeOwn`: where there is no `write`, what takes the line in our own words. */
+interface Writer {
+  readonly write: ((known: Known) => void) | undefined
+  readonly writeOwn: (line: string) => void
+}
+
+function compileWriter(log: AccessLog, parts: LogsParts): Writer {
+  if ('server' in log) {
+    const take = parts.toServer(log.server)
+    const encode = compileEntry(log.entry)
+    return { write: (known) => take(encode(known)), writeOwn() {} }
+  }
+  const writeOwn = parts.to(log.path)
+  const line = log.format && compileFormat(log.format)
+  return { write: line && ((known) => writeOwn(line(known))), writeOwn }
 }

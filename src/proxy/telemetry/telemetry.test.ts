@@ -239,6 +239,7 @@ test('access log: one line of JSON, as the caller said it', async () => {
     clock,
     logs: createLogs({
       to: () => (line) => void lines.push(line),
+      toServer: () => () => {},
       random: seeded(1),
       headerTest: () => undefined,
     })([{ path: 'x' }]),

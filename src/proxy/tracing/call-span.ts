@@ -1,8 +1,9 @@
 import type { Random } from '../../base/random.ts'
 import type { RouteSpans, Tracing } from '../config.ts'
+import { tagReader, type TagReader } from '../format/custom-tags.ts'
 import { headerField, headerValue, type HeaderField } from '../http/headers.ts'
 import type { Call, CallSpan, Outcome } from '../http/service.ts'
-import { attemptTags, callTags, tagReader, type Attempt, type SpanCluster, type TagReader } from './span-tags.ts'
+import { attemptTags, callTags, type Attempt, type SpanCluster } from './span-tags.ts'
 import type { SpanAttribute, EndedSpan } from './ended-span.ts'
 import { packReason, traceReason, type TraceReason } from './sampling.ts'
 import { randomId } from './random-id.ts'
@@ -107,6 +108,10 @@ export class TracedCall implements CallSpan {
     if (tracing.egress) return
     if (told !== undefined && told !== '') this.#name = told
     else if (words?.operation !== undefined && words.tellsOperation === true) this.#tells = words.operation
+  }
+
+  get ids(): CallSpan['ids'] {
+    return this.#place
   }
 
   /** What the reply says and hears of the operation's name. */

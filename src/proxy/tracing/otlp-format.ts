@@ -1,9 +1,9 @@
 // OTLP's few messages, written without a schema: a span is bytes from its end on, and costs no object per attribute.
 // Source: opentelemetry-proto 1.11, trace/v1/trace.proto.
 
+import { createProtoWriter, protoField } from '../../base/proto-writer.ts'
 import type { OtlpFormat } from '../config.ts'
 import type { EndedSpan, SpanAttribute } from './ended-span.ts'
-import { byteCount, element, writer } from './proto-writer.ts'
 import type { SpanFormat } from './span-format.ts'
 
 /** Of all spans of one exporter. */
@@ -12,6 +12,8 @@ interface SpanOrigin {
   /** Undefined: it is not said. */
   readonly scope: { readonly name: string; readonly version: string } | undefined
 }
+
+const writer = createProtoWriter()
 
 /** OTLP. `version`: of this program. */
 export function otlpFormat(format: OtlpFormat, version: string): SpanFormat {
@@ -34,12 +36,12 @@ function encodeSpan(span: EndedSpan): Buffer {
   if (span.parentId !== '') writer.hex(4, span.parentId)
   writer.text(5, span.name)
   writer.number(6, span.kind === 'server' ? 2 : 3)
-  writer.fixed64(7, nanosecondsOf(span.beganMs))
-  writer.fixed64(8, nanosecondsOf(span.endedMs))
+  writer.nanoseconds(7, span.beganMs)
+  writer.nanoseconds(8, span.endedMs)
   for (const attribute of span.attributes) writeAttribute(9, attribute)
-  if (span.failed) writer.message(15, statusError)
+  if (span.failed) writer.bytes(15, statusError)
   writer.fixed32(16, sampledFlag | hasRemoteFlag | (span.parentIsRemote ? isRemoteFlag : 0))
-  return element(2, writer.take())
+  return protoField(2, writer.take())
 }
 
 /** What all spans of an exporter have in common. Source: OpenTelemetry semantic conventions, "Resource". */
@@ -58,38 +60,28 @@ function originOf({ service, tellsSdk, tellsScope }: OtlpFormat, version: string
 function encodeExport({ resource, scope }: SpanOrigin, spans: readonly Buffer[]): Buffer {
   writer.begin()
   for (const attribute of resource) writeAttribute(1, attribute)
-  const ofResource = element(1, writer.take())
+  const ofResource = protoField(1, writer.take())
   writer.begin()
   if (scope !== undefined) {
     writer.text(1, scope.name)
     writer.text(2, scope.version)
   }
-  const ofScope = scope === undefined ? empty : element(1, writer.take())
-  const scoped = Buffer.concat([ofScope, ...spans])
-  return element(1, Buffer.concat([ofResource, element(2, scoped)]))
+  const ofScope = scope === undefined ? [] : [protoField(1, writer.take())]
+  return protoField(1, ofResource, protoField(2, ...ofScope, ...spans))
 }
 
-const empty = Buffer.alloc(0)
 /** `Status { code: STATUS_CODE_ERROR }`. */
 const statusError = Buffer.of(0x18, 2)
 const sampledFlag = 0x01
 const hasRemoteFlag = 0x100
 const isRemoteFlag = 0x200
 
-function nanosecondsOf(ms: number): bigint {
-  const whole = Math.floor(ms)
-  return BigInt(whole) * 1_000_000n + BigInt(Math.floor((ms - whole) * 1e6))
-}
-
 /** `KeyValue { key, value: AnyValue { string_value } }`. */
 function writeAttribute(field: number, [key, value]: SpanAttribute): void {
-  const keyBytes = Buffer.byteLength(key)
-  const valueBytes = Buffer.byteLength(value)
-  const inner = 1 + byteCount(valueBytes) + valueBytes
-  writer.tag(field, 2)
-  writer.varint(1 + byteCount(keyBytes) + keyBytes + 1 + byteCount(inner) + inner)
+  const attribute = writer.open(field)
   writer.text(1, key)
-  writer.tag(2, 2)
-  writer.varint(inner)
+  const any = writer.open(2)
   writer.text(1, value)
+  writer.close(any)
+  writer.close(attribute)
 }

@@ -1,7 +1,7 @@
 import { formatAddress, unmapped } from '../../base/address.ts'
 import { grpcStatus, readGrpcStatus } from '../../base/grpc.ts'
 import { readWireText } from '../../base/string-match.ts'
-import type { SpanTag, Tracing } from '../config.ts'
+import type { Tracing } from '../config.ts'
 import { namesGrpc, protocolName } from '../format/call-words.ts'
 import { envoyFlags, resetReason } from '../format/response-details.ts'
 import type { Fault } from '../http/fault.ts'
@@ -23,19 +23,6 @@ export interface Attempt extends CallAttempt {
 export interface SpanTags {
   readonly attributes: readonly SpanAttribute[]
   readonly failed: boolean
-}
-
-/** The tags that a configuration wants for a call. */
-export type TagReader = (call: Call) => readonly SpanAttribute[]
-
-/** Compiles tags, once per configuration. Source: Envoy, "Custom tags": what is empty is left out. */
-export function tagReader(tags: readonly SpanTag[]): TagReader {
-  if (tags.length === 0) return () => []
-  return (call) =>
-    tags.flatMap((one): readonly SpanAttribute[] => {
-      const value = one.kind === 'constant' ? one.value : wordOf(call, one.name, one.otherwise)
-      return value === '' ? [] : [[one.tag, value]]
-    })
 }
 
 /** A cluster by both its names. */

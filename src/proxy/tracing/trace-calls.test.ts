@@ -8,7 +8,7 @@ import type { Reply, Service } from '../http/service.ts'
 import { makeCall, makeReply, type HandmadeCall } from '../http/testing/fake-call.ts'
 import type { EndedSpan } from './ended-span.ts'
 import { openTelemetryTracer } from './opentelemetry-tracer.ts'
-import { tagReader } from './span-tags.ts'
+import { tagReader } from '../format/custom-tags.ts'
 import { traceAttempts } from './trace-attempts.ts'
 import { traceCalls } from './trace-calls.ts'
 

@@ -1,7 +1,7 @@
 import { parseIp } from '../../base/ip-prefix.ts'
+import { createProtoWriter, protoField } from '../../base/proto-writer.ts'
 import type { ZipkinFormat } from '../config.ts'
 import type { EndedSpan, SpanAttribute } from './ended-span.ts'
-import { element, writer } from './proto-writer.ts'
 import type { SpanFormat } from './span-format.ts'
 
 /** This proxy, as its spans tell of it. */
@@ -34,6 +34,8 @@ export function zipkinFormat({ encoding, sharesSpans }: ZipkinFormat, endpoint: 
     join: (spans) => Buffer.concat(spans),
   }
 }
+
+const writer = createProtoWriter()
 
 const toldTags = ({ attributes }: EndedSpan): readonly SpanAttribute[] => attributes.filter(([, value]) => value !== '')
 
@@ -96,11 +98,11 @@ function spanMessage(span: EndedSpan, endpoint: Buffer, sharesSpans: boolean): B
   if (span.name !== '') writer.text(5, span.name)
   writer.fixed64(6, BigInt(timestamp))
   if (duration > 0) writer.number(7, duration)
-  writer.message(8, endpoint)
-  writer.message(10, annotation)
-  for (const tag of tags) writer.message(11, tag)
+  writer.bytes(8, endpoint)
+  writer.bytes(10, annotation)
+  for (const tag of tags) writer.bytes(11, tag)
   if (isServer && sharesSpans) writer.number(13, 1)
-  return element(1, writer.take())
+  return protoField(1, writer.take())
 }
 
 function tagMessage([name, value]: SpanAttribute): Buffer {
@@ -113,6 +115,6 @@ function tagMessage([name, value]: SpanAttribute): Buffer {
 function endpointMessage({ service, address }: ZipkinEndpoint): Buffer {
   writer.begin()
   if (service !== '') writer.text(1, service)
-  writer.message(2, Buffer.from(parseIp(address) ?? []))
+  writer.bytes(2, Buffer.from(parseIp(address) ?? []))
   return writer.take()
 }

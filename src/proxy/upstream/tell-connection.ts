@@ -8,6 +8,7 @@ export function tellConnection(
   protocol?: CallDetail['upstreamProtocol'],
 ): void {
   if (detail === undefined) return
+  if (detail.nowMs !== undefined) detail.sentMs = detail.nowMs()
   const { localAddress: host, localPort: port } = socket
   if (host !== undefined && port !== undefined) detail.upstreamLocal = { host, port }
   if (protocol !== undefined) detail.upstreamProtocol = protocol

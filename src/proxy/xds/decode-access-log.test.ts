@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromJson, type JsonValue } from '@bufbuild/protobuf'
 import { AccessLogSchema } from '../../xds/gen/envoy/config/accesslog/v3/accesslog_pb.ts'
+import type { AccessLog, LogFormat } from '../config.ts'
 import { decodeAccessLogs, type LogPlace } from './decode-access-log.ts'
 import { knownTypes } from './known-types.ts'
 import { refusals } from './refusals.ts'
@@ -17,6 +18,7 @@ function decode(logs: readonly JsonValue[], place: LogPlace = 'call') {
   return { value: decodeAccessLogs(messages, place, 'access_log', refused), refused: refused.list }
 }
 
+const formatOf = (log: AccessLog | undefined): LogFormat | undefined => (log && 'path' in log ? log.format : undefined)
 const format = (more: Record<string, JsonValue>): JsonValue => file({ log_format: more })
 const text = (written: string): JsonValue => format({ text_format_source: { inline_string: written } })
 
@@ -53,7 +55,7 @@ test('JSON keeps its shape, in the order of its names', () => {
     }),
   ])
   assert.deepEqual(refused, [])
-  assert.deepEqual(value?.[0]?.format, {
+  assert.deepEqual(formatOf(value?.[0]), {
     kind: 'json',
     omitEmpty: true,
     fields: [
@@ -81,7 +83,7 @@ test('JSON keeps its shape, in the order of its names', () => {
     ],
   })
   for (const name of ['json_format', 'typed_json_format'])
-    assert.equal(decode([file({ [name]: { a: '%DURATION%' } })]).value?.[0]?.format?.kind, 'json')
+    assert.equal(formatOf(decode([file({ [name]: { a: '%DURATION%' } })]).value?.[0])?.kind, 'json')
 })
 
 const filtered = (filter: JsonValue): JsonValue => ({ ...(file({}) as object), filter })
@@ -171,5 +173,5 @@ for (const [title, log, why, place] of refusedLogs)
 test('a session knows its bytes as metadata', () => {
   const { value, refused } = decode([text('%DYNAMIC_METADATA(udp.proxy.session:bytes_sent)%')], 'session')
   assert.deepEqual(refused, [])
-  assert.deepEqual(value?.[0]?.format, { kind: 'text', parts: [{ kind: 'bytes-sent' }], omitEmpty: false })
+  assert.deepEqual(formatOf(value?.[0]), { kind: 'text', parts: [{ kind: 'bytes-sent' }], omitEmpty: false })
 })

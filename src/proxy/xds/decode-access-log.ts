@@ -7,10 +7,17 @@ import {
   StderrAccessLogSchema,
   StdoutAccessLogSchema,
 } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
+import {
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '../../xds/gen/envoy/extensions/access_loggers/grpc/v3/als_pb.ts'
+import { OpenTelemetryAccessLogConfigSchema } from '../../xds/gen/envoy/extensions/access_loggers/open_telemetry/v3/logs_service_pb.ts'
 import { typeUrlOf } from '../../xds/any.ts'
 import type { AccessLog } from '../config.ts'
 import { decodeLogFilter } from './decode-log-filter.ts'
 import { decodeLogFormat } from './decode-log-format.ts'
+import { decodeHttpServerLog, decodeTcpServerLog } from './decode-log-server.ts'
+import { decodeOtlpLog } from './decode-otlp-log.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 import type { ValuePlace } from './value-commands.ts'
 
@@ -19,7 +26,7 @@ export type LogPlace = Exclude<ValuePlace, 'request' | 'response'>
 
 const logFields = fieldNames('name filter typed_config')
 
-/** Undefined: there are none. Loggers that send their lines to a server are refused. */
+/** Undefined: there are none. */
 export function decodeAccessLogs(
   logs: readonly XdsAccessLog[],
   place: LogPlace,
@@ -65,6 +72,15 @@ function decodeLogger(
       if (log.path === '') refused.add(join(path, 'path'), 'is empty')
       return { path: log.path, ...decodeLogFormat(log.accessLogFormat, place, path, refused) }
     }
+    case typeUrlOf(HttpGrpcAccessLogConfigSchema):
+    case typeUrlOf(TcpGrpcAccessLogConfigSchema):
+      // Source: Envoy, udp_proxy: what there is to tell stands in dynamic metadata.
+      if (place === 'session') refused.add(path, 'is not supported: sessions of datagrams have no entries')
+      return any.typeUrl === typeUrlOf(HttpGrpcAccessLogConfigSchema)
+        ? decodeHttpServerLog(any, path, refused)
+        : decodeTcpServerLog(any, path, refused)
+    case typeUrlOf(OpenTelemetryAccessLogConfigSchema):
+      return decodeOtlpLog(any, place, path, refused)
     default:
       refused.add(path, `${any?.typeUrl || name || 'a log without a type'} is not supported`)
       return undefined

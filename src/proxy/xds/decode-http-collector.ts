@@ -1,7 +1,8 @@
 import { HeaderValueOptionSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.ts'
 import { HttpServiceSchema, type HttpService } from '../../xds/gen/envoy/config/core/v3/http_service_pb.ts'
 import { HttpUriSchema } from '../../xds/gen/envoy/config/core/v3/http_uri_pb.ts'
-import type { SpanExporter } from '../config.ts'
+import type { Collector } from '../config.ts'
+import { plainHeader } from './decode-grpc-collector.ts'
 import { durationMs } from './decode-parts.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 
@@ -9,16 +10,13 @@ const httpFields = fieldNames('http_uri request_headers_to_add')
 const uriFields = fieldNames('uri cluster timeout')
 const optionFields = fieldNames('header')
 
-/** How a collector is reached. */
-export type CollectorWay = Pick<SpanExporter, 'cluster' | 'protocol' | 'authority' | 'path' | 'timeoutMs' | 'headers'>
-
 /** Where an HTTP collector is. `mayBePath`: the URI may be a path alone, and then the authority is the cluster's name. Source: envoy.config.core.v3.HttpService. */
 export function decodeHttpCollector(
   service: HttpService,
   path: string,
   { defaultMs, mayBePath }: { readonly defaultMs: number; readonly mayBePath: boolean },
   refused: Refusals,
-): CollectorWay {
+): Collector {
   knowOnly(HttpServiceSchema, service, httpFields, path, refused)
   const { httpUri } = service
   const at = join(path, 'http_uri')
@@ -31,14 +29,10 @@ export function decodeHttpCollector(
   const url = URL.canParse(written) ? new URL(written) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
     refused.add(join(at, 'uri'), `expected an http or https URI${mayBePath ? ', or a path' : ''}`)
-  const headers = service.requestHeadersToAdd.flatMap((option, index): [string, string][] => {
+  const headers = service.requestHeadersToAdd.map((option, index) => {
     const place = join(path, `request_headers_to_add[${index}]`)
     knowOnly(HeaderValueOptionSchema, option, optionFields, place, refused)
-    const { key = '', value = '' } = option.header ?? {}
-    if (!/^[A-Za-z0-9!#$&'*+\-.^_`|~]+$/.test(key)) refused.add(join(place, 'header.key'), 'is no header name')
-    if (/[^\x20-\x7e\t]/.test(value) || value.includes('%'))
-      refused.add(join(place, 'header.value'), 'expected a text of ASCII without commands')
-    return [[key.toLowerCase(), value]]
+    return plainHeader(option.header ?? { key: '', value: '' }, join(place, 'header'), refused)
   })
   const timeoutMs = durationMs(httpUri?.timeout, defaultMs, join(at, 'timeout'), refused)
   const target = `${url?.pathname ?? '/'}${url?.search ?? ''}`

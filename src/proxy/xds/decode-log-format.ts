@@ -7,7 +7,7 @@ import {
 } from '../../xds/gen/envoy/config/core/v3/substitution_format_string_pb.ts'
 import type { FileAccessLog } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts'
 import type { StdoutAccessLog } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts'
-import type { AccessLog, JsonFields, JsonFormat, LogFormat, ValuePart } from '../config.ts'
+import type { FileLog, JsonFields, JsonFormat, LogFormat, ValuePart } from '../config.ts'
 import { decodeValueFormat } from './decode-value-format.ts'
 import { fieldNames, join, knowOnly, type Refusals } from './refusals.ts'
 import type { ValuePlace } from './value-commands.ts'
@@ -23,7 +23,7 @@ export function decodeLogFormat(
   place: ValuePlace,
   path: string,
   refused: Refusals,
-): Pick<AccessLog, 'format'> {
+): Pick<FileLog, 'format'> {
   switch (kind) {
     case undefined:
       return {}
@@ -44,7 +44,7 @@ function decodeSubstitution(
   place: ValuePlace,
   path: string,
   refused: Refusals,
-): Pick<AccessLog, 'format'> {
+): Pick<FileLog, 'format'> {
   knowOnly(SubstitutionFormatStringSchema, substitution, formatFields, path, refused)
   const { format: by, omitEmptyValues: omitEmpty, jsonFormatOptions: options } = substitution
   if (options !== undefined)
@@ -75,7 +75,8 @@ function text(written: string, place: ValuePlace, path: string, refused: Refusal
   return { kind: 'text', parts: partsOf(written, place, path, refused), omitEmpty: false }
 }
 
-function partsOf(written: string, place: ValuePlace, path: string, refused: Refusals): readonly ValuePart[] {
+/** A text with commands, in parts. */
+export function partsOf(written: string, place: ValuePlace, path: string, refused: Refusals): readonly ValuePart[] {
   const parts = decodeValueFormat(written, place, path, refused)
   return typeof parts === 'string' ? (parts === '' ? [] : [parts]) : parts
 }

@@ -274,9 +274,15 @@ const refused: readonly (readonly [path: string, tracing: object, route?: object
     },
   ],
   [
-    'tracing.provider.typed_config.grpc_service.initial_metadata: is not supported',
+    'tracing.provider.typed_config.grpc_service.initial_metadata[0].value: expected a text of ASCII',
     {
-      provider: providerOf({ grpc_service: { ...grpc_service, initial_metadata: [{ key: 'a', value: 'b' }] } }),
+      provider: providerOf({ grpc_service: { ...grpc_service, initial_metadata: [{ key: 'a', value: '%REQ(b)%' }] } }),
+    },
+  ],
+  [
+    'tracing.provider.typed_config.grpc_service.retry_policy: is not supported',
+    {
+      provider: providerOf({ grpc_service: { ...grpc_service, retry_policy: { num_retries: 1 } } }),
     },
   ],
   [

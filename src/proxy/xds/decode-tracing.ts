@@ -14,15 +14,9 @@ import {
   type HttpConnectionManager,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
 import { UuidRequestIdConfigSchema } from '../../xds/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts'
-import {
-  CustomTag_EnvironmentSchema,
-  CustomTag_HeaderSchema,
-  CustomTag_LiteralSchema,
-  CustomTagSchema,
-  type CustomTag,
-} from '../../xds/gen/envoy/type/tracing/v3/custom_tag_pb.ts'
 import type { FractionalPercent, Percent } from '../../xds/gen/envoy/type/v3/percent_pb.ts'
-import type { RequestIds, RouteSpans, SampleShare, Sampling, SpanTag, Tracing } from '../config.ts'
+import type { RequestIds, RouteSpans, SampleShare, Sampling, Tracing } from '../config.ts'
+import { decodeCustomTags } from './decode-custom-tags.ts'
 import { fractionOf } from './decode-parts.ts'
 import { decodeSpanExporter } from './decode-span-exporter.ts'
 import { decodeZipkin } from './decode-zipkin.ts'
@@ -61,7 +55,7 @@ export function decodeTracing(
         random: shareOf(tracing.randomSampling, 10_000),
         overall: shareOf(tracing.overallSampling, 10_000),
       },
-      tags: decodeTags(tracing.customTags, join(path, 'custom_tags'), refused),
+      tags: decodeCustomTags(tracing.customTags, join(path, 'custom_tags'), refused),
       maxPathLength: tracing.maxPathTagLength ?? 256,
       attempts: tracing.spawnUpstreamSpan ?? false,
       silent: tracing.noContextPropagation,
@@ -123,7 +117,7 @@ export function decodeRouteSpans(
   return {
     spans: {
       ...(sampling && { sampling }),
-      ...(tracing && { tags: decodeTags(tracing.customTags, join(path, 'tracing.custom_tags'), refused) }),
+      ...(tracing && { tags: decodeCustomTags(tracing.customTags, join(path, 'tracing.custom_tags'), refused) }),
       ...(decorator && { operation: decorator.operation, tellsOperation: decorator.propagate ?? true }),
     },
   }
@@ -131,38 +125,3 @@ export function decodeRouteSpans(
 
 const fractionIn = (part: FractionalPercent | undefined): SampleShare =>
   part === undefined ? { numerator: 100, denominator: 100 } : fractionOf(part)
-
-const tagFields = fieldNames('tag literal environment request_header')
-const literalFields = fieldNames('value')
-const environmentFields = fieldNames('name default_value')
-const headerFields = fieldNames('name default_value')
-
-function decodeTags(tags: readonly CustomTag[], path: string, refused: Refusals): readonly SpanTag[] {
-  return tags.flatMap((one, index): readonly SpanTag[] => {
-    const at = `${path}[${index}]`
-    knowOnly(CustomTagSchema, one, tagFields, at, refused)
-    if (one.tag === '') refused.add(join(at, 'tag'), 'is empty')
-    const { tag, type } = one
-    switch (type.case) {
-      case 'literal': {
-        knowOnly(CustomTag_LiteralSchema, type.value, literalFields, join(at, 'literal'), refused)
-        return [{ tag, kind: 'constant', value: type.value.value }]
-      }
-      case 'environment': {
-        knowOnly(CustomTag_EnvironmentSchema, type.value, environmentFields, join(at, 'environment'), refused)
-        return [{ tag, kind: 'constant', value: process.env[type.value.name] ?? type.value.defaultValue }]
-      }
-      case 'requestHeader': {
-        knowOnly(CustomTag_HeaderSchema, type.value, headerFields, join(at, 'request_header'), refused)
-        const { name, defaultValue: otherwise } = type.value
-        if (name === '') refused.add(join(at, 'request_header.name'), 'is empty')
-        return [{ tag, kind: 'request-header', name: name.toLowerCase(), otherwise }]
-      }
-      case undefined:
-        refused.add(at, 'expected literal, environment or request_header')
-        return []
-      default:
-        return [] // refused by knowOnly
-    }
-  })
-}

@@ -5,8 +5,8 @@ import {
   ZipkinConfig_TraceContextOption as ContextOption,
   type ZipkinConfig,
 } from '../../xds/gen/envoy/config/trace/v3/zipkin_pb.ts'
-import type { Tracing, ZipkinFormat } from '../config.ts'
-import { decodeHttpCollector, type CollectorWay } from './decode-http-collector.ts'
+import type { Collector, Tracing, ZipkinFormat } from '../config.ts'
+import { decodeHttpCollector } from './decode-http-collector.ts'
 import { fieldNames, join, knowOnly, open, type Refusals } from './refusals.ts'
 
 const known = fieldNames(`collector_cluster collector_endpoint collector_hostname collector_endpoint_version
@@ -46,7 +46,7 @@ export function decodeZipkin(
 }
 
 /** A service counts before the older fields, as in Envoy. */
-function wayOf(message: ZipkinConfig, path: string, refused: Refusals): CollectorWay {
+function wayOf(message: ZipkinConfig, path: string, refused: Refusals): Collector {
   const { collectorService, collectorCluster: cluster, collectorEndpoint: target, collectorHostname } = message
   if (collectorService !== undefined)
     return decodeHttpCollector(

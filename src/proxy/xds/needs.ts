@@ -1,4 +1,12 @@
-import type { CertificateSource, Listener, NamedService, RouteTable, UpstreamTls, DownstreamTls } from '../config.ts'
+import type {
+  AccessLog,
+  CertificateSource,
+  Listener,
+  NamedService,
+  RouteTable,
+  UpstreamTls,
+  DownstreamTls,
+} from '../config.ts'
 import { parseServicePortName } from '../../xds/names.ts'
 import type { ClusterShape } from './decode-cds.ts'
 
@@ -22,14 +30,16 @@ export interface ListenerNeeds {
 }
 
 /** Each name once. */
-export function needsOfListener({ filterChains, defaultFilterChain, udp }: Listener): ListenerNeeds {
+export function needsOfListener({ filterChains, defaultFilterChain, udp, accessLog = [] }: Listener): ListenerNeeds {
   const clusters = new Set<string>(udp?.clusters.map(({ cluster }) => cluster))
+  for (const cluster of [...accessLog, ...(udp?.accessLog ?? [])].flatMap(logCluster)) clusters.add(cluster)
   const tables = new Set<string>()
   const secrets = new Set<string>()
   for (const { terminal, tls } of defaultFilterChain === undefined
     ? filterChains
     : [...filterChains, defaultFilterChain]) {
     for (const secret of secretsOfTls(tls)) secrets.add(secret)
+    for (const cluster of (terminal.accessLog ?? []).flatMap(logCluster)) clusters.add(cluster)
     if (terminal.kind === 'http') {
       for (const filter of terminal.filters) if (filter.kind === 'external-limit') clusters.add(filter.limit.cluster)
       if (terminal.tracing !== undefined) clusters.add(terminal.tracing.exporter.cluster)
@@ -40,6 +50,8 @@ export function needsOfListener({ filterChains, defaultFilterChain, udp }: Liste
   }
   return { clusters: [...clusters], tables: [...tables], secrets: [...secrets] }
 }
+
+const logCluster = (log: AccessLog): readonly string[] => ('server' in log ? [log.server.collector.cluster] : [])
 
 /** Certificates and trust bundles of a cluster's transports. */
 export const secretsOfCluster = ({ transports }: Pick<ClusterShape, 'transports'>): readonly string[] =>
