@@ -41,7 +41,8 @@ await step('tests', process.execPath, [
   '--import',
   path.join(import.meta.dirname, 'cache-compiled.mjs'),
   '--test',
-  '--test-concurrency=2',
+  // One more than the cores that it is meant for: a third of the time tests wait for something.
+  '--test-concurrency=3',
   `--test-timeout=${long ? 3_600_000 : 180_000}`,
   ...(named.length > 0 ? named : testFiles),
 ])
