@@ -169,6 +169,18 @@ const rooms: readonly Room[] = [
     why: 'the only place in the proxy where a protobuf message is known',
   },
   {
+    room: 'proxy/explain',
+    sees: ['base', 'xds/names.ts', 'proxy'],
+    packages: [],
+    why: 'explain asks the very functions that a call meets, in every stage',
+  },
+  {
+    room: 'proxy/export',
+    sees: ['base', 'xds/ads-client.ts', 'proxy'],
+    packages: [],
+    why: 'spans and logs leave by the proxy itself, as calls to a cluster of it',
+  },
+  {
     room: 'proxy/*',
     sees: ['base', 'xds/names.ts', 'xds/type-urls.ts', 'xds/ads-client.ts', 'xds/mesh-source.ts', 'ca', 'proxy'],
     packages: ['node:'],

@@ -1,4 +1,4 @@
-import type { ClusterChoice } from '../../proxy/explain-cluster.ts'
+import type { ClusterChoice } from '../../proxy/explain/cluster.ts'
 import type { ProbeResult } from '../../proxy/probe.ts'
 import type { Explained } from '../print/explanation.ts'
 import { findingsAbout, type Finding, type Findings } from './finding.ts'

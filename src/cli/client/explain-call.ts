@@ -1,5 +1,5 @@
-import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain.ts'
-import type { ExplainRequest } from '../../proxy/explain-request.ts'
+import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain/explain.ts'
+import type { ExplainRequest } from '../../proxy/explain/request.ts'
 import { textAt } from '../print/plain.ts'
 import type { Explained } from '../print/explanation.ts'
 import type { Answer, Client } from './client.ts'

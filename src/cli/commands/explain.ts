@@ -1,4 +1,4 @@
-import type { ExplainRequest } from '../../proxy/explain-request.ts'
+import type { ExplainRequest } from '../../proxy/explain/request.ts'
 import { failedAnswer, withClient } from '../client/connect.ts'
 import { explainCall } from '../client/explain-call.ts'
 import { findProxy } from '../client/find-proxy.ts'

@@ -1,10 +1,10 @@
 import { grpcStatusNames } from '../../base/grpc.ts'
 import { formatRate } from '../../base/keyed-buckets.ts'
-import type { ClusterChoice, Setting } from '../../proxy/explain-cluster.ts'
-import type { LimiterQuestion, LimitState } from '../../proxy/explain-limits.ts'
-import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain.ts'
-import type { Tried } from '../../proxy/explain-tried.ts'
-import type { ExplainRequest } from '../../proxy/explain-request.ts'
+import type { ClusterChoice, Setting } from '../../proxy/explain/cluster.ts'
+import type { LimiterQuestion, LimitState } from '../../proxy/explain/limits.ts'
+import type { InboundExplanation, OutboundExplanation } from '../../proxy/explain/explain.ts'
+import type { Tried } from '../../proxy/explain/tried.ts'
+import type { ExplainRequest } from '../../proxy/explain/request.ts'
 
 /** All that `weft explain` found out. */
 export interface Explained {

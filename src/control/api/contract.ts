@@ -15,7 +15,7 @@ import type { Problem } from '../../base/problem.ts'
  *   DELETE /v1/resources/KIND/NS/NAME
  *   GET    /v1/proxies                                ProxyState[]
  *   GET    /v1/proxies/NS/NAME/config?what=...        what the sidecar itself says it runs
- *   POST   /v1/proxies/NS/NAME/explain                what would happen to a request there, and why (proxy/explain-request.ts → proxy/explain.ts)
+ *   POST   /v1/proxies/NS/NAME/explain                what would happen to a request there, and why (proxy/explain/request.ts → proxy/explain/explain.ts)
  *   POST   /v1/proxies/NS/NAME/probe                  one GET (or raw connection) from there, really sent (proxy/probe.ts)
  *   POST   /v1/proxies/NS/NAME/upgrade                { finishMs? }: a new sidecar process takes over → { before, after, tookMs, workers? }
  *   POST   /v1/tokens                                 TokenRequest → TokenResult

@@ -1,7 +1,7 @@
-import type { InjectedFaults, Route, RouteAction } from './config.ts'
-import type { Call } from './http/service.ts'
-import { limitMs } from './recovery/deadline.ts'
-import { compileCallTests } from './route/header-match.ts'
+import type { InjectedFaults, Route, RouteAction } from '../config.ts'
+import type { Call } from '../http/service.ts'
+import { limitMs } from '../recovery/deadline.ts'
+import { compileCallTests } from '../route/header-match.ts'
 
 /** How long a call may take on its route, what is tried again, and what fails on purpose. */
 export interface RecoveryExplanation {

@@ -1,4 +1,4 @@
-import type { AccessLog, ProxyConfig } from './config.ts'
+import type { AccessLog, ProxyConfig } from '../config.ts'
 import { logsKey } from './export-logs.ts'
 import { spansKey } from './export-spans.ts'
 

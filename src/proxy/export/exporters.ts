@@ -1,7 +1,7 @@
-import { createBatchQueue, type BatchLimits, type BatchOutcome, type BatchQueue } from '../base/batch-queue.ts'
-import type { Clock } from '../base/clock.ts'
-import type { Log } from '../base/log.ts'
-import { within } from '../base/within.ts'
+import { createBatchQueue, type BatchLimits, type BatchOutcome, type BatchQueue } from '../../base/batch-queue.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import { within } from '../../base/within.ts'
 
 /** What goes to one collector in one form: spans, or the entries of a log. */
 export interface ExportPlan {

@@ -1,12 +1,12 @@
-import { grpcStatus } from '../base/grpc.ts'
-import type { World } from './along-route.ts'
-import { askCluster } from './ask-cluster.ts'
-import type { Collector } from './config.ts'
+import { grpcStatus } from '../../base/grpc.ts'
+import type { World } from '../along-route.ts'
+import { askCluster } from '../ask-cluster.ts'
+import type { Collector } from '../config.ts'
 import type { Sender } from './exporters.ts'
-import { faultSentence } from './http/fault.ts'
-import { headerField, type Headers } from './http/headers.ts'
-import type { Shared } from './shared.ts'
-import { frameExport } from './xds/frame-export.ts'
+import { faultSentence } from '../http/fault.ts'
+import { headerField, type Headers } from '../http/headers.ts'
+import type { Shared } from '../shared.ts'
+import { frameExport } from '../xds/frame-export.ts'
 
 /** What exports need of the proxy. */
 export interface ExportParts {

@@ -1,10 +1,10 @@
-import type { NumberRange } from '../base/string-match.ts'
-import type { HeaderMatch, Origin, PathMatch, Route, RouteTable, StringMatch } from './config.ts'
-import type { Call } from './http/service.ts'
-import { compileDomains, withoutPort } from './route/domain-index.ts'
-import { compileCallTests } from './route/header-match.ts'
-import { pathOf } from './route/path.ts'
-import { compilePathIndex } from './route/path-index.ts'
+import type { NumberRange } from '../../base/string-match.ts'
+import type { HeaderMatch, Origin, PathMatch, Route, RouteTable, StringMatch } from '../config.ts'
+import type { Call } from '../http/service.ts'
+import { compileDomains, withoutPort } from '../route/domain-index.ts'
+import { compileCallTests } from '../route/header-match.ts'
+import { pathOf } from '../route/path.ts'
+import { compilePathIndex } from '../route/path-index.ts'
 
 /** A route or rule that was asked, in order. `why` it did not match; absent: it did. */
 export interface Tried {

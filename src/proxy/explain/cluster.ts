@@ -1,7 +1,7 @@
-import type { Hash64 } from '../base/xx-hash.ts'
-import type { Origin, SettingOrigins, UpstreamTls, WeightedCluster } from './config.ts'
-import { healthOf, type EndpointState } from './balance/endpoint-state.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Hash64 } from '../../base/xx-hash.ts'
+import type { Origin, SettingOrigins, UpstreamTls, WeightedCluster } from '../config.ts'
+import { healthOf, type EndpointState } from '../balance/endpoint-state.ts'
+import type { Snapshot } from '../snapshot.ts'
 
 /** One setting in force that a policy gave, by the policy's field. */
 export interface Setting {

@@ -1,11 +1,11 @@
-import { ownAddress } from '../base/own-address.ts'
-import type { SpanExporter } from './config.ts'
+import { ownAddress } from '../../base/own-address.ts'
+import type { SpanExporter } from '../config.ts'
 import type { Exporters } from './exporters.ts'
-import type { Metrics } from './telemetry/metrics.ts'
-import { otlpFormat } from './tracing/otlp-format.ts'
-import type { SpanExporters } from './tracing/span-exporters.ts'
-import type { SpanFormat } from './tracing/span-format.ts'
-import { zipkinFormat } from './tracing/zipkin-format.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { otlpFormat } from '../tracing/otlp-format.ts'
+import type { SpanExporters } from '../tracing/span-exporters.ts'
+import type { SpanFormat } from '../tracing/span-format.ts'
+import { zipkinFormat } from '../tracing/zipkin-format.ts'
 import { createUnarySender, type ExportParts } from './unary-sender.ts'
 
 /** What exports need. */

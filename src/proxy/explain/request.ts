@@ -1,4 +1,4 @@
-import { list, object, oneOf, optional, refine, string, invalid, type Decoder } from '../base/decode.ts'
+import { list, object, oneOf, optional, refine, string, invalid, type Decoder } from '../../base/decode.ts'
 
 /** A request that nobody sends: what would happen to it here, and why. */
 export interface ExplainRequest {

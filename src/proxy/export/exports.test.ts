@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import http2, { type ServerHttp2Stream } from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import type { AccessLog, LogServer, ProxyConfig } from './config.ts'
-import { buildCluster, buildConfig, buildTcpChain, buildTcpListener } from './testing/build-config.ts'
-import { eventually, ownAddress, program, startProxy } from './testing/world.ts'
+import type { AccessLog, LogServer, ProxyConfig } from '../config.ts'
+import { buildCluster, buildConfig, buildTcpChain, buildTcpListener } from '../testing/build-config.ts'
+import { eventually, ownAddress, program, startProxy } from '../testing/world.ts'
 
 /** A server of gRPC that answers when the client has said all; what it got by stream. */
 async function startServer(t: TestContext) {

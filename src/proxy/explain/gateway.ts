@@ -1,8 +1,8 @@
-import { gatewayNames } from '../xds/names.ts'
-import { authorityAddress } from './along-route.ts'
-import type { HttpTerminal, Listener, ProxyConfig, RouteTable } from './config.ts'
-import { chainChooser } from './detect/choose-chain.ts'
-import type { ExplainRequest } from './explain-request.ts'
+import { gatewayNames } from '../../xds/names.ts'
+import { authorityAddress } from '../along-route.ts'
+import type { HttpTerminal, Listener, ProxyConfig, RouteTable } from '../config.ts'
+import { chainChooser } from '../detect/choose-chain.ts'
+import type { ExplainRequest } from './request.ts'
 
 /** Where a request from outside comes in at a gateway. */
 export interface GatewayEntry {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { BatchOutcome } from '../base/batch-queue.ts'
-import { silentLog } from '../base/log.ts'
-import { manualClock } from '../base/testing/manual-clock.ts'
+import type { BatchOutcome } from '../../base/batch-queue.ts'
+import { silentLog } from '../../base/log.ts'
+import { manualClock } from '../../base/testing/manual-clock.ts'
 import { createExporters, type ExportPlan } from './exporters.ts'
 
 const entry = Buffer.from('entry')

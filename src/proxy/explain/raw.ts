@@ -1,9 +1,9 @@
-import { authorityAddress } from './along-route.ts'
-import type { WeightedCluster } from './config.ts'
-import { explainCluster, type ClusterChoice } from './explain-cluster.ts'
-import type { Tried } from './explain-tried.ts'
-import { namedPort, rawRoute } from './raw-route.ts'
-import type { Snapshot } from './snapshot.ts'
+import { authorityAddress } from '../along-route.ts'
+import type { WeightedCluster } from '../config.ts'
+import { explainCluster, type ClusterChoice } from './cluster.ts'
+import type { Tried } from './tried.ts'
+import { namedPort, rawRoute } from '../raw-route.ts'
+import type { Snapshot } from '../snapshot.ts'
 
 /** Where a raw connection to a service port would go. */
 export interface RawExplanation {

@@ -1,14 +1,14 @@
-import type { Clock } from '../base/clock.ts'
-import type { Random } from '../base/random.ts'
-import { within } from '../base/within.ts'
-import { askCluster } from './ask-cluster.ts'
-import type { Cluster, Collector } from './config.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import { within } from '../../base/within.ts'
+import { askCluster } from '../ask-cluster.ts'
+import type { Cluster, Collector } from '../config.ts'
 import type { Sender } from './exporters.ts'
-import { faultSentence, type Fault } from './http/fault.ts'
-import type { Body, Sink } from './http/body.ts'
-import { backoffMs } from './recovery/backoff.ts'
+import { faultSentence, type Fault } from '../http/fault.ts'
+import type { Body, Sink } from '../http/body.ts'
+import { backoffMs } from '../recovery/backoff.ts'
 import { exportHeaders, type ExportParts } from './unary-sender.ts'
-import { frameExport } from './xds/frame-export.ts'
+import { frameExport } from '../xds/frame-export.ts'
 
 /** How a stream is kept. */
 export interface StreamPlan {

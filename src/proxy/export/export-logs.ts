@@ -1,13 +1,13 @@
-import { protoField } from '../base/proto-writer.ts'
-import type { Random } from '../base/random.ts'
-import type { AdsNode } from '../xds/ads-client.ts'
-import type { LogServer, ResourceField } from './config.ts'
+import { protoField } from '../../base/proto-writer.ts'
+import type { Random } from '../../base/random.ts'
+import type { AdsNode } from '../../xds/ads-client.ts'
+import type { LogServer, ResourceField } from '../config.ts'
 import type { Exporters, Sender } from './exporters.ts'
 import { createStreamSender } from './stream-sender.ts'
-import { encodeResource } from './telemetry/log-record.ts'
-import type { Metrics } from './telemetry/metrics.ts'
+import { encodeResource } from '../telemetry/log-record.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { createUnarySender, type ExportParts } from './unary-sender.ts'
-import { encodeNode } from './xds/encode-node.ts'
+import { encodeNode } from '../xds/encode-node.ts'
 
 /** What exports need. */
 export interface LogExportersParts extends ExportParts {
