@@ -175,6 +175,10 @@ const ownWords = (entry: Flat): boolean =>
   entry['commonProperties.accessLogType'] === 'DownstreamEnd' &&
   entry['commonProperties.timeToFirstUpstreamRxByte'] === undefined
 
+/** Of calls that are sent on with a path of their own (Envoy sends two fields along that say what was asked), or with so little time that its digits count. */
+const headOfItsOwn = (entry: Flat): boolean =>
+  entry['request.originalPath'] !== undefined || /^\/slow\//.test(String(entry['request.path']))
+
 function byLog({ entries, records }: LogCollector, program: number): ReadonlyMap<string, readonly Flat[]> {
   const logs = new Map<string, Flat[]>()
   const add = (log: string, kind: string, entry: JsonObject): void => {
@@ -183,8 +187,7 @@ function byLog({ entries, records }: LogCollector, program: number): ReadonlyMap
       ([field]) =>
         !differs.some(([logs, fields]) => logs.test(log) && fields.test(field)) &&
         !(/(responseBodyBytes|sentBytes)$/.test(field) && ownWords(one)) &&
-        // Two fields that say what was asked: we do not send them on.
-        !(field === 'request.requestHeadersBytes' && one['request.originalPath'] !== undefined),
+        !(field === 'request.requestHeadersBytes' && headOfItsOwn(one)),
     )
     const list = logs.get(log) ?? []
     logs.set(log, [...list, { kind, ...Object.fromEntries(kept) }])
