@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { startChild } from '../world/child.ts'
 import { freePort } from '../world/free-port.ts'
 import { requires } from '../world/requires.ts'
+import { until } from '../world/until.ts'
 import { createWorld } from '../world/world.ts'
 
 // Programs that speak TLS themselves, one without a sidecar and one behind its own, as BackendTLSPolicies say.
@@ -108,8 +109,10 @@ spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: pay, port: 443}
   })
 
   await t.test('through the sidecar of the program too; its authorities are not those of this machine', async () => {
-    const refused = await world.curlUntil(client, 'http://behind:443/', 503)
-    assert.match(refused.body, /self.signed/)
+    // As long as the program is not ready there is another reason for 503.
+    await until('its certificate is refused', async () =>
+      /self.signed/.test((await world.curlUntil(client, 'http://behind:443/', 503)).body),
+    )
     await world.apply(policy('behind', 'pay.example'))
     assert.match((await world.curlUntil(client, 'http://behind:443/', 200)).body, /TLSv1\.3/)
   })
