@@ -59,9 +59,9 @@ test('discovery: a service whose only instance is away says so at once, and answ
   await world.curlUntil(client, 'http://web/', 200)
   first.child.signal('SIGTERM')
   await until('its Workload is gone', async () => !(await world.weft(['get', 'workloads'])).out.includes(first.name))
-  await world.curlUntil(client, 'http://web/', 503)
-  const away = await world.curl(client, 'http://web/')
-  assert.match(away.body, /default\/web\/80 has no healthy endpoint/)
+  await until('that there is none is known', async () =>
+    /default\/web\/80 has no healthy endpoint/.test((await world.curlUntil(client, 'http://web/', 503)).body),
+  )
   assert.match((await world.weft(['get', 'services'])).out, /web .*0\/0/)
   await world.run('web')
   await world.curlUntil(client, 'http://web/', 200)
