@@ -17,7 +17,7 @@ const limitFilter = (name: string, limiter: string, more: object): object => ({
   typed_config: {
     '@type': `${types}.filters.http.ratelimit.v3.RateLimit`,
     domain: 'shop',
-    timeout: '0.25s',
+    timeout: '1.5s',
     rate_limit_service: { transport_api_version: 'V3', grpc_service: { envoy_grpc: { cluster_name: limiter } } },
     ...more,
   },
@@ -198,7 +198,7 @@ test('an external limiter: asked the same and obeyed the same as by Envoy', { sk
   t.after(() => program.close())
   const address = program.address()
   assert.ok(typeof address === 'object' && address !== null)
-  const limiter = await startLimiter(0, { limit: 2, slow: { value: 'slow', ms: 1000 } })
+  const limiter = await startLimiter(0, { limit: 2, slow: { value: 'slow', ms: 5000 } })
   t.after(() => limiter.stop())
   const ports = { limiter: limiter.port, nobody: await freePort(), program: address.port }
   const results: { answers: readonly Answer[]; asked: readonly string[] }[] = []
