@@ -155,21 +155,64 @@ const inspector = {
   ],
 }
 
+/** A listener of datagrams, whose sessions end when they have been silent for a moment. */
+const datagrams = (port: number): object => ({
+  name: 'datagrams',
+  address: { socket_address: { protocol: 'UDP', address: '127.0.0.1', port_value: port } },
+  listener_filters: [
+    {
+      name: 'udp',
+      typed_config: {
+        '@type': `${types}.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig`,
+        stat_prefix: 's',
+        idle_timeout: '0.3s',
+        matcher: {
+          on_no_match: {
+            action: {
+              name: 'route',
+              typed_config: { '@type': `${types}.extensions.filters.udp.udp_proxy.v3.Route`, cluster: 'datagrams' },
+            },
+          },
+        },
+        access_log: [
+          otlpLog('datagrams', {
+            body: text(
+              '%DYNAMIC_METADATA(udp.proxy.session:cluster_name)% %DYNAMIC_METADATA(udp.proxy.session:bytes_received)% %ACCESS_LOG_TYPE%',
+            ),
+          }),
+        ],
+      },
+    },
+  ],
+})
+
 /** What stands around a proxy. */
 export interface World {
   readonly program: number
   readonly grpc: number
+  /** Takes datagrams. */
+  readonly udp: number
   readonly own: IdentityMaterial
   readonly client: IdentityMaterial
   readonly trust: string
 }
 
 /** Each on a port of its own. */
-export const listenerNames = ['web', 'guarded', 'by-http', 'traced', 'secure', 'raw', 'raw-secure', 'raw-gone'] as const
+export const listenerNames = [
+  'web',
+  'guarded',
+  'by-http',
+  'traced',
+  'secure',
+  'raw',
+  'raw-secure',
+  'raw-gone',
+  'datagrams',
+] as const
 export type Ports = Readonly<Record<(typeof listenerNames)[number], number>>
 
 /** What both proxies are started with. */
-export function bootstrap({ program, grpc, own, trust }: World, collector: LogCollector, ports: Ports): object {
+export function bootstrap({ program, grpc, udp, own, trust }: World, collector: LogCollector, ports: Ports): object {
   const secured = {
     transport_socket: {
       name: 'tls',
@@ -198,6 +241,7 @@ export function bootstrap({ program, grpc, own, trust }: World, collector: LogCo
         clusterAt('program', program),
         clusterAt('grpc', grpc, http2Upstream),
         clusterAt('nowhere', 1),
+        clusterAt('datagrams', udp),
         { name: 'empty', load_assignment: { cluster_name: 'empty' } },
         clusterAt('collector', collector.port, http2Upstream),
         clusterAt('collector-http', collector.httpPort),
@@ -223,6 +267,7 @@ export function bootstrap({ program, grpc, own, trust }: World, collector: LogCo
           },
         ),
         listener('raw-secure', raw('program', [tcpLog('raw-secure')]), secured, inspector),
+        datagrams(ports.datagrams),
         listener('raw-gone', raw('nowhere', [tcpLog('raw-gone'), httpLog('raw-gone-http')])),
       ],
     },

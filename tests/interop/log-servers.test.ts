@@ -1,5 +1,6 @@
 // One bootstrap, two proxies, one log server: the same calls and connections make the same entries with Envoy and with ours.
 import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
 import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
@@ -17,7 +18,7 @@ import { startOurs } from './bare-proxy.ts'
 import { bootstrap, listenerNames, type Ports, type World } from './log-servers-bootstrap.ts'
 
 const { skip } = realEnvoy()
-async function startPrograms(): Promise<Pick<World, 'program' | 'grpc'> & { stop: () => void }> {
+async function startPrograms(): Promise<Pick<World, 'program' | 'grpc' | 'udp'> & { stop: () => void }> {
   const program = http.createServer((request, response) => {
     const { url = '' } = request
     if (url.endsWith('/reset')) return void response.socket?.resetAndDestroy()
@@ -31,6 +32,9 @@ async function startPrograms(): Promise<Pick<World, 'program' | 'grpc'> & { stop
     response.addTrailers({ 'grpc-status': '13', 'x-t': 'behind it' })
     response.end()
   })
+  const udp = dgram.createSocket('udp4').on('message', (_, { port }) => udp.send('answer', port, '127.0.0.1'))
+  udp.bind(0, '127.0.0.1')
+  await once(udp, 'listening')
   const portOf = async (server: Server | http2.Http2Server): Promise<number> => {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -40,10 +44,12 @@ async function startPrograms(): Promise<Pick<World, 'program' | 'grpc'> & { stop
   return {
     program: await portOf(program),
     grpc: await portOf(grpc),
+    udp: udp.address().port,
     stop() {
       program.close()
       program.closeAllConnections()
       grpc.close()
+      udp.close()
     },
   }
 }
@@ -125,6 +131,13 @@ const askRaw = (port: number): Promise<void> =>
       .on('error', () => {})
   })
 
+async function askDatagram(port: number): Promise<void> {
+  const socket = dgram.createSocket('udp4')
+  socket.send('question', port, '127.0.0.1')
+  await once(socket, 'message')
+  socket.close()
+}
+
 /** All calls and connections, one after the other. */
 async function askAll(ports: Ports, world: World): Promise<void> {
   for (const asked of requests) await ask(ports[asked.to ?? 'web'], asked)
@@ -134,6 +147,7 @@ async function askAll(ports: Ports, world: World): Promise<void> {
   await askSecurely(ports['raw-secure'], world, { maxVersion: 'TLSv1.2', servername: 'two.example' })
   await askRaw(ports.raw)
   await askRaw(ports['raw-gone'])
+  await askDatagram(ports.datagrams)
 }
 
 type Flat = Readonly<Record<string, JsonValue>>
@@ -225,7 +239,7 @@ test('the same calls and connections make the same entries as with Envoy', { ski
         })
       await start(t, bootstrap(world, collector, ports), isOpen)
       await askAll(ports, world)
-      await until('all entries have come', () => collector.entries.length >= 46 && collector.records.length >= 21)
+      await until('all entries have come', () => collector.entries.length >= 46 && collector.records.length >= 22)
       return collector
     }),
   )

@@ -18,6 +18,8 @@ export interface LogExportersParts extends ExportParts {
   readonly node: AdsNode
 }
 
+/** What one message may have at most, whatever the configuration says: servers of gRPC take 4 MiB unless told otherwise. */
+const largestBatchBytes = 1024 * 1024
 /** A batch has no bound but its bytes; what waits besides is bounded by bytes too. */
 const batches = { batchEntries: Infinity, mostEntries: Infinity, mostWaiting: Infinity, mostBytes: 4 * 1024 * 1024 }
 /** Waits between attempts to open a stream, where nothing is said, ms. */
@@ -40,7 +42,7 @@ export function createLogExporters(parts: LogExportersParts): (server: LogServer
       key: logsKey(server),
       what: 'access log entries',
       cluster,
-      limits: { ...batches, batchBytes, delayMs: flushMs },
+      limits: { ...batches, batchBytes: Math.min(batchBytes, largestBatchBytes), delayMs: flushMs },
       open: () => open(server, parts),
       counted: (outcome, entries) => total.of(cluster, outcome).add(entries),
     })
