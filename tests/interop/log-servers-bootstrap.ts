@@ -79,13 +79,14 @@ const over500 = {
   filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 500, runtime_key: 'a' } } } },
 }
 
-const rbac = {
+const by = (name: string): object => ({ header: { name, present_match: true } })
+const rbac = (action: 'ALLOW' | 'DENY'): object => ({
   name: 'rbac',
   typed_config: {
     '@type': `${types}.extensions.filters.http.rbac.v3.RBAC`,
-    rules: { action: 'DENY', policies: { nobody: { permissions: [{ any: true }], principals: [{ any: true }] } } },
+    rules: { action, policies: { known: { permissions: [by('x-known')], principals: [{ any: true }] } } },
   },
-}
+})
 const tracing = {
   tracing: {
     random_sampling: { value: 0 },
@@ -201,6 +202,7 @@ export interface World {
 export const listenerNames = [
   'web',
   'guarded',
+  'granted',
   'by-http',
   'traced',
   'secure',
@@ -251,7 +253,8 @@ export function bootstrap({ program, grpc, udp, own, trust }: World, collector: 
           'web',
           manager([httpLog('web'), tcpLog('web-tcp'), otlpLog('web-otlp'), httpLog('failures', over500)]),
         ),
-        listener('guarded', manager([httpLog('guarded'), otlpLog('guarded-otlp')], {}, [rbac])),
+        listener('guarded', manager([httpLog('guarded'), otlpLog('guarded-otlp')], {}, [rbac('DENY')])),
+        listener('granted', manager([httpLog('granted')], {}, [rbac('ALLOW')])),
         listener('by-http', manager([otlpLog('by-http', byHttp(collector.httpPort))])),
         listener('traced', manager([otlpLog('traced')], tracing)),
         listener('secure', manager([httpLog('secure')]), secured, {

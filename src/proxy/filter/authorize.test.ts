@@ -73,6 +73,23 @@ test('DENY refuses what matches and names the rule; LOG refuses nothing', async 
   ])
 })
 
+test('what was decided is noted for a log that wants to know', async () => {
+  const admin: Condition = { kind: 'path', match: match('prefix', '/admin') }
+  const noted = async (authorization: Authorization, path: string, wanted = true): Promise<unknown> => {
+    const call = makeCall({ path })
+    call.trace.detail = wanted ? { nowMs: () => 0 } : {}
+    await ask(authorization, call)
+    return call.trace.detail.authorized
+  }
+  const policy = 'default/rule-0'
+  assert.deepEqual(await noted(rules('deny', admin), '/admin'), { result: 'denied', policy })
+  assert.deepEqual(await noted(rules('deny', admin), '/'), { result: 'allowed', policy: undefined })
+  assert.deepEqual(await noted(rules('allow', admin), '/admin'), { result: 'allowed', policy })
+  assert.deepEqual(await noted(rules('allow', admin), '/'), { result: 'denied', policy: undefined })
+  assert.equal(await noted(rules('log', admin), '/admin'), undefined)
+  assert.equal(await noted(rules('deny', admin), '/admin', false), undefined)
+})
+
 test('a field of several values is refused by DENY and not enough for ALLOW, whichever value a program would take', async () => {
   const evil = header('x-role', 'evil')
   for (const values of [['evil'], ['good', 'evil'], ['evil', 'good'], ['good, evil'], ['good,evil '], ['', 'evil']]) {

@@ -1,6 +1,6 @@
 import type { Authorization, AuthorizationRule } from '../config.ts'
 import type { Fault } from '../http/fault.ts'
-import type { Layer, Peer } from '../http/service.ts'
+import type { CallDetail, Layer, Peer } from '../http/service.ts'
 import { compileCondition, type Question, type Subject } from './condition.ts'
 
 /** What a refusal and the counts need beside the rules. */
@@ -15,7 +15,7 @@ export interface AuthorizeParts {
 export function authorize(rules: Authorization, parts: AuthorizeParts): Layer {
   const decide = compileAuthorization(rules, parts)
   return (next) => (call) => {
-    const refusal = decide(call)
+    const refusal = decide(call, call.trace.detail)
     return refusal === undefined ? next(call) : Promise.resolve(refusal)
   }
 }
@@ -34,28 +34,32 @@ interface CompiledRule {
 
 /**
  * The decision as a pure function (but for `parts.matched`): undefined lets through. ALLOW needs one rule that matches for sure;
- * DENY is met by one that cannot be ruled out.
+ * DENY is met by one that cannot be ruled out. `detail`: where it is noted, if somebody wants to know everything.
  */
 export function compileAuthorization(
   { action, policies }: Authorization,
   { workload, matched }: AuthorizeParts,
-): (subject: Subject) => Fault | undefined {
+): (subject: Subject, detail?: CallDetail) => Fault | undefined {
   const rules = policies.map((rule): CompiledRule => ({
     rule,
     permission: compileCondition(rule.permission),
     principal: compileCondition(rule.principal),
   }))
   const allowNames = listNames(policies)
-  return (subject) => {
+  return (subject, detail) => {
     const found = rules.find((rule) => holds(rule, subject, action !== 'allow'))?.rule
     if (found !== undefined || action === 'allow') matched?.(action, found)
-    if (action === 'log' || (action === 'allow') === (found !== undefined)) return undefined
+    const isAllowed = action === 'log' || (action === 'allow') === (found !== undefined)
+    if (detail?.nowMs !== undefined && action !== 'log')
+      detail.authorized = { result: isAllowed ? 'allowed' : 'denied', policy: found?.name }
+    if (isAllowed) return undefined
     return {
       kind: 'denied',
       side: 'self',
       retry: 'never',
       principal: subject.peer.principal,
       policy: found?.name ?? allowNames,
+      ...(found === undefined && { unmatched: true }),
       reason: found === undefined ? `no ALLOW policy of ${workload} matches` : `a DENY policy of ${workload} matches`,
     }
   }

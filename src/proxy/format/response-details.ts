@@ -98,8 +98,8 @@ function beforeReply(fault: Fault): string {
 const words = (text: string): string => text.replaceAll(/\s+/g, '_')
 
 /** Which policy it was. */
-export const deniedDetails = ({ policy }: Fault & { readonly kind: 'denied' }): string =>
-  `rbac_access_denied_matched_policy[${words(policy)}]`
+export const deniedDetails = ({ policy, unmatched }: Fault & { readonly kind: 'denied' }): string =>
+  `rbac_access_denied_matched_policy[${unmatched === true ? 'none' : words(policy)}]`
 
 /** Why no connection could be opened, as one word; undefined: that was not it. */
 export function transportFailure(fault: Fault | undefined): string | undefined {

@@ -14,7 +14,16 @@ export type Fault =
   | { kind: 'no-port'; side: 'self'; retry: 'never'; service: string; port: number; offered: readonly number[] }
   | { kind: 'config-timeout'; side: 'self'; retry: 'never'; name: string; timeoutMs: number }
   | { kind: 'no-endpoint'; side: 'upstream'; retry: 'safe'; cluster: string }
-  | { kind: 'denied'; side: 'self'; retry: 'never'; principal: string | undefined; policy: string; reason: string }
+  /** `policy`: which one denied it, or the names of those that might have allowed it (`unmatched`). */
+  | {
+      kind: 'denied'
+      side: 'self'
+      retry: 'never'
+      principal: string | undefined
+      policy: string
+      reason: string
+      unmatched?: true
+    }
   | { kind: 'overflow'; side: 'self'; retry: 'never'; cluster: string; limit: string; max: number }
   /** The control plane wants so many calls refused. */
   | { kind: 'dropped'; side: 'self'; retry: 'never'; cluster: string; category: string; share: number }

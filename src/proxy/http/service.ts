@@ -117,7 +117,7 @@ export interface CallDetail {
   requestEndedMs?: number
   /** The head of an upstream's reply was here. */
   repliedMs?: number
-  /** Present: somebody wants to know the moments below too. */
+  /** Present: somebody wants to know all that follows too. */
   nowMs?: () => number
   /** The (last) attempt went out. */
   sentMs?: number
@@ -125,6 +125,8 @@ export interface CallDetail {
   replyEndedMs?: number
   /** The answer, whoever's, was on its way to the caller. */
   answeredMs?: number
+  /** What the (last) rules said of it, and the policy that matched. */
+  authorized?: { readonly result: 'allowed' | 'denied'; readonly policy: string | undefined }
   /** Our end of the connection to the upstream. */
   upstreamLocal?: Address
   upstreamProtocol?: 'HTTP/1.1' | 'HTTP/2'

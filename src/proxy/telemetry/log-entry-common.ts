@@ -4,15 +4,15 @@ import type { TagReader } from '../format/custom-tags.ts'
 import type { Known, KnownEnd } from '../format/known.ts'
 import { transportFailureText } from '../format/response-details.ts'
 import { compileCommand } from '../format/value-of.ts'
-import { clientOf, type Call, type Peer } from '../http/service.ts'
+import { clientOf, type Call, type CallDetail, type Peer } from '../http/service.ts'
 import { writeTls } from './log-entry-tls.ts'
 
 const streamId = compileCommand({ kind: 'stream-id' }, false)
 const termination = compileCommand({ kind: 'termination-details' }, false)
 
 /**
- * `common_properties`, which is field 1 of entries of both kinds. What we do not know is not there: metadata of filters, filter state, and how
- * many bytes a call's heads and frames had. Source: envoy.data.accesslog.v3.AccessLogCommon.
+ * `common_properties`, which is field 1 of entries of both kinds. What we do not know is not there: metadata of filters but RBAC, filter state,
+ * and how many bytes a call's heads and frames had. Source: envoy.data.accesslog.v3.AccessLogCommon.
  */
 export function writeCommon(writer: ProtoWriter, known: Known, tagsOf: TagReader): void {
   const { call, peer, trace, end } = known
@@ -87,6 +87,7 @@ function writeEnd(writer: ProtoWriter, known: Known, end: KnownEnd): void {
   const { durationMs, fault, flags, attempts, detail, logType } = end
   writer.time(23, durationMs)
   if (detail?.upstreamLocal !== undefined) writeAddress(writer, 14, detail.upstreamLocal)
+  if (detail?.authorized !== undefined) writeAuthorized(writer, detail.authorized)
   writeFlags(writer, flags)
   const failure = transportFailureText(fault)
   if (failure !== undefined) writer.text(18, failure)
@@ -99,6 +100,29 @@ function writeEnd(writer: ProtoWriter, known: Known, end: KnownEnd): void {
   if (id !== undefined) writer.text(26, String(id))
   if (logType === 'TcpConnectionEnd') writeWire(writer, end, known.trace.endpoint !== undefined)
   writer.number(33, logTypes[logType])
+}
+
+/** The only metadata that a filter leaves here, by Envoy's names. Source: envoy.config.core.v3.Metadata; Envoy, RBAC filter, "Dynamic metadata". */
+function writeAuthorized(writer: ProtoWriter, { result, policy }: NonNullable<CallDetail['authorized']>): void {
+  const metadata = writer.open(17)
+  const filter = writer.open(1)
+  writer.text(1, 'envoy.filters.http.rbac')
+  const struct = writer.open(2)
+  writeValue(writer, 'enforced_engine_result', result)
+  if (policy !== undefined) writeValue(writer, 'enforced_effective_policy_id', policy)
+  writer.close(struct)
+  writer.close(filter)
+  writer.close(metadata)
+}
+
+/** A field of `google.protobuf.Struct`. */
+function writeValue(writer: ProtoWriter, name: string, text: string): void {
+  const field = writer.open(1)
+  writer.text(1, name)
+  const value = writer.open(2)
+  writer.text(3, text)
+  writer.close(value)
+  writer.close(field)
 }
 
 /** Of raw connections these are the same numbers as the others. */

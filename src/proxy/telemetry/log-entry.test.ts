@@ -62,6 +62,7 @@ const end: KnownEnd = {
     replyEndedMs: 1019,
     routeName: 'some',
     upstreamLocal: { host: '127.0.0.1', port: 9 },
+    authorized: { result: 'allowed', policy: 'readers' },
   },
   logType: 'DownstreamEnd',
 }
@@ -105,6 +106,11 @@ test('a call: all that is known of it, by the schemas that Envoy publishes', () 
       upstreamLocalAddress: socket('127.0.0.1', 9),
       upstreamCluster: 'program',
       routeName: 'some',
+      metadata: {
+        filterMetadata: {
+          'envoy.filters.http.rbac': { enforced_engine_result: 'allowed', enforced_effective_policy_id: 'readers' },
+        },
+      },
       upstreamRequestAttemptCount: 2,
       customTags: { plan: 'gold', user: 'ann' },
       streamId: 'r1',
