@@ -61,6 +61,13 @@ export function readShared(socket: Socket, take: (chunk: Buffer) => void): () =>
   }
 }
 
+/** Begins to read a socket that was given to `readShared` and stands still. Nothing flows through its stream then, so that needs no turn. */
+export function startReads(socket: Socket): void {
+  const isShared = found !== undefined && (socket as unknown as Internals)[found.buffer] === room
+  if (isShared && socket.readableLength === 0) socket.read(0)
+  else socket.resume()
+}
+
 interface Symbols {
   readonly buffer: symbol
   readonly told: symbol

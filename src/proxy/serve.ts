@@ -8,8 +8,6 @@ import type { Address } from '../base/address.ts'
 import type { DownstreamTls, FilterChain, HttpTerminal, Listener, Secrets } from './config.ts'
 import { arrive, plain, socketOpening, type Arrival } from './arrival.ts'
 import { chainChooser, type Opening } from './detect/choose-chain.ts'
-import { looksLikeHttp2 } from './detect/http2-preface.ts'
-import { peek } from './detect/peek.ts'
 import { securedBy } from './detect/terminate-tls.ts'
 import { serveCaptured } from './captured.ts'
 import { tunnels } from './explicit.ts'
@@ -18,6 +16,7 @@ import { faultSentence, type Fault } from './http/fault.ts'
 import { serveHttp1 } from './http/http1/server.ts'
 import { edgeLimits, meshLimits, type Http2Limits } from './http/http2/limits.ts'
 import { serveHttp2 } from './http/http2/server.ts'
+import type { ServerConnection } from './http/server-parts.ts'
 import type { Call, Peer, Service } from './http/service.ts'
 import { inbound } from './inbound.ts'
 import type { Tracked } from './listener/listener.ts'
@@ -63,14 +62,13 @@ export interface ListenerService {
 interface Served {
   chain: FilterChain
   readonly peer: Peer
-  drain: (patient: boolean) => void
-  drained: () => boolean
-  destroy: () => void
+  /** What it is served by now. */
+  by: ServerConnection
 }
 
-/** How a connection speaks, and whether it came through a tunnel of ours. */
+/** How a connection speaks, or that it is to be seen by its first bytes, and whether it came through a tunnel of ours. */
 interface Opened {
-  readonly http: 1 | 2
+  readonly http: 1 | 2 | 'either'
   readonly inTunnel: boolean
 }
 
@@ -122,17 +120,18 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
 
   /** From now on the connection follows changes of the listener, also while it is silent. */
   const enter = (socket: Socket, tracked: Tracked, chain: FilterChain, peer: Peer): Served => {
-    const destroy = (): void => void socket.destroy()
-    const one: Served = { chain, peer, drain: (patient) => void (patient || destroy()), drained: () => true, destroy }
+    const one: Served = { chain, peer, by: raw(socket) }
     served.add(one)
-    socket.once('close', () => served.delete(one))
-    tracked.become({ drain: (patient) => one.drain(patient), destroy: () => one.destroy() })
+    tracked.become({ drain: (patient) => one.by.drain(patient), destroy: () => one.by.destroy() })
     return one
   }
   const limitsFor = ({ principal }: Peer, { edge, http2 }: HttpTerminal): Http2Limits => {
     const ours = edge === undefined && (principal !== undefined || listener.direction === 'outbound')
     return { ...(ours ? meshLimits : edgeLimits), ...http2 }
   }
+  const refused = (fault: Fault): void => parts.refused(listener.name, fault.kind)
+  const failed = (error: unknown): void =>
+    shared.log.error('a call ended in a bug of this proxy', { error: String(error) })
   const serveHttp = (socket: Socket, tracked: Tracked, one: Served, opened: Opened): void => {
     const { peer } = one
     const { terminal } = one.chain
@@ -146,8 +145,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       },
       peer,
       refusal: (fault: Fault, call?: Call) => refusal(fault, direction, peer, call),
-      refused: (fault: Fault) => parts.refused(listener.name, fault.kind),
-      failed: (error: unknown) => shared.log.error('a call ended in a bug of this proxy', { error: String(error) }),
+      refused,
+      failed,
       closed: () => void served.delete(one),
       clock: shared.clock,
       sweeper: shared.sweeper,
@@ -156,51 +155,47 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       requestTimeoutMs: terminal.requestTimeoutMs,
       streamIdleTimeoutMs: terminal.streamIdleTimeoutMs,
     }
-    const connection =
+    const serve2 = (): ServerConnection =>
+      serveHttp2(socket, {
+        ...common,
+        random: shared.random,
+        // Our own program, and whoever has proven to be of the mesh, may have more open at once than a stranger.
+        limits: limitsFor(peer, terminal),
+        keepAliveMs,
+      })
+    one.by =
       opened.http === 2
-        ? serveHttp2(socket, {
-            ...common,
-            random: shared.random,
-            // Our own program, and whoever has proven to be of the mesh, may have more open at once than a stranger.
-            limits: limitsFor(peer, terminal),
-            keepAliveMs,
-          })
+        ? serve2()
         : serveHttp1(socket, {
             ...common,
+            http2:
+              opened.http === 'either'
+                ? (_, drains) => {
+                    one.by = serve2()
+                    if (drains) one.by.drain(true)
+                  }
+                : undefined,
             defaultHost: terminal.defaultHost,
             headerCase: terminal.headerCase,
             connect: explicit ? tunnelsOf(tracked, one, terminal) : undefined,
             refuseRelative: explicit ? (authority) => helpfulRefusal(authority, peer) : undefined,
           })
-    one.drain = (patient) => connection.drain(patient)
-    one.drained = () => connection.drained
-    one.destroy = () => connection.destroy()
     endWithAge(socket, one, terminal)
-    if (tracked.draining !== undefined) one.drain(tracked.draining === 'patiently')
-    else if (draining) one.drain(true)
+    if (tracked.draining !== undefined) one.by.drain(tracked.draining === 'patiently')
+    else if (draining) one.by.drain(true)
   }
   /** At its age the client is told to go elsewhere: what is in flight goes on, and what crosses the news is still answered. */
   const endWithAge = (socket: Socket, one: Served, { maxAgeMs, ageJitterPercent = 0 }: HttpTerminal): void => {
     if (maxAgeMs === undefined) return
     const ageMs = maxAgeMs * (1 + shared.random.below(ageJitterPercent) / 100)
-    const timer = shared.clock.after(ageMs, () => one.drain(true), { background: true })
+    const timer = shared.clock.after(ageMs, () => one.by.drain(true), { background: true })
     socket.once('close', () => timer.cancel())
   }
   /** Nothing is done for the call; the connection ends with its answer, and makes room. */
   const shed = (one: Served, fault: Fault): Promise<Fault> => {
     parts.refused(listener.name, fault.kind)
-    one.drain(true)
+    one.by.drain(true)
     return Promise.resolve(fault)
-  }
-  /** HTTP/1 or HTTP/2: what TLS has negotiated, and in plain text what the client says first. */
-  const detectHttp = (socket: Socket, tracked: Tracked, one: Served, idleTimeoutMs: number): void => {
-    if (socket instanceof TLSSocket) {
-      return serveHttp(socket, tracked, one, { http: socket.alpnProtocol === 'h2' ? 2 : 1, inTunnel: false })
-    }
-    void peek(socket, looksLikeHttp2, idleTimeoutMs, shared.clock).then((peeked) => {
-      if (peeked.kind !== 'seen') return void socket.destroy()
-      serveHttp(socket, tracked, one, { http: peeked.seen, inTunnel: false })
-    })
   }
   const tunnelsOf = (tracked: Tracked, { peer, chain }: Served, terminal: HttpTerminal) =>
     tunnels(peer, tracked, {
@@ -246,9 +241,8 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
     }
     const { terminal } = chain
     const one = enter(socket, tracked, chain, peer)
-    if (terminal.kind === 'http') return detectHttp(socket, tracked, one, terminal.idleTimeoutMs)
-    // Raw bytes have no end of a call to wait for: a drain lets them be until its deadline.
-    one.drain = () => {}
+    if (terminal.kind === 'http') return serveHttp(socket, tracked, one, { http: versionOf(socket), inTunnel: false })
+    socket.on('close', () => served.delete(one))
     if (shortage(tracked, shared.overload) !== undefined) return refuse(socket, 'overload')
     const joined = log && ((carried: () => Carried) => log?.note(outer, { carried }))
     void serveTcp(socket, { direction, peer, plan: terminal, target: undefined, snapshot: current(), shared, joined })
@@ -332,17 +326,17 @@ export function serveListener(first: Listener, parts: ServeParts): ListenerServi
       const chains = new Map([...next.filterChains, next.defaultFilterChain].map((chain) => [chain?.name, chain]))
       for (const one of served) {
         const chain = chains.get(one.chain.name)
-        if (chain === undefined || !sameProof(chain, one.chain)) one.drain(false)
-        else if (checksOf(chain).some((check) => check(one.peer) !== undefined)) one.destroy()
+        if (chain === undefined || !sameProof(chain, one.chain)) one.by.drain(false)
+        else if (checksOf(chain).some((check) => check(one.peer) !== undefined)) one.by.destroy()
         else one.chain = chain
       }
     },
     drain() {
       draining = true
-      for (const one of served) one.drain(true)
+      for (const one of served) one.by.drain(true)
     },
     get drained() {
-      return draining && handshakes.size === 0 && [...served].every((one) => one.drained())
+      return draining && handshakes.size === 0 && [...served].every((one) => one.by.drained)
     },
   }
 }
@@ -358,6 +352,17 @@ const sameProof = (a: FilterChain, b: FilterChain): boolean =>
   a.terminal.kind === b.terminal.kind && isDeepStrictEqual(a.tls, b.tls)
 
 const wireEnd = ({ remoteAddress = '', remotePort = 0 }: Socket): Address => ({ host: remoteAddress, port: remotePort })
+
+/** HTTP/1 or HTTP/2: what TLS has negotiated, and in plain text what the client says first. */
+const versionOf = (socket: Socket): Opened['http'] =>
+  socket instanceof TLSSocket ? (socket.alpnProtocol === 'h2' ? 2 : 1) : 'either'
+
+/** Raw bytes have no end of a call to wait for: a drain lets them be until its deadline. */
+const raw = (socket: Socket): ServerConnection => ({
+  drain() {},
+  drained: true,
+  destroy: () => void socket.destroy(),
+})
 
 const gone = Promise.resolve<Fault>({ kind: 'draining', side: 'self', retry: 'safe' })
 

@@ -99,7 +99,7 @@ export function listenOn(
   const onConnection = (socket: Socket): void => {
     socket.on('error', ignore)
     const admission = room?.admit()
-    if (room !== undefined) socket.once('close', room.left)
+    if (room !== undefined) socket.on('close', room.left)
     if (admission === 'refused') {
       room?.refused()
       return void socket.resetAndDestroy()
@@ -109,7 +109,7 @@ export function listenOn(
   const enter = (socket: Socket, shed: boolean): Connection => {
     const connection = new Connection(socket, shed)
     open.add(connection)
-    socket.once('close', () => {
+    socket.on('close', () => {
       open.delete(connection)
       if (open.size === 0) emptied?.()
     })

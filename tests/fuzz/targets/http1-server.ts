@@ -12,6 +12,7 @@ const seeds = [
   'HEAD / HTTP/1.0\r\nHost: web\r\nConnection: close\r\n\r\n',
   'OPTIONS * HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n\r\nGET /%41/../b HTTP/1.1\r\nhost: web\r\n\r\n',
   'CONNECT web:443 HTTP/1.1\r\nHost: web:443\r\n\r\n',
+  'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0',
 ]
 
 export const http1Server: Target = {
@@ -34,13 +35,20 @@ export const http1Server: Target = {
     'Host: other\r\n',
     'HTTP/1.1',
     'HTTP/2.0',
+    'PRI * ',
     '0\r\n\r\n',
     'fffffffff\r\n',
     'Connection: close\r\n',
     'X: '.padEnd(300, 'y'),
   ],
   async read(pieces) {
-    const { calls, refused, socket } = await serveBytes(pieces, (memory, parts) => serveHttp1(memory.asSocket(), parts))
-    return [...calls, ...refused, socket.bytes().toString('latin1')].join('\n')
+    let second = ''
+    const { calls, refused, socket } = await serveBytes(pieces, (memory, parts) =>
+      serveHttp1(memory.asSocket(), {
+        ...parts,
+        http2: (taken) => void taken.on('data', (chunk: Buffer) => (second += chunk.toString('latin1'))).resume(),
+      }),
+    )
+    return [...calls, ...refused, second, socket.bytes().toString('latin1')].join('\n')
   },
 }

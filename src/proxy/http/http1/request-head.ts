@@ -19,6 +19,8 @@ export interface RequestHead {
   readonly framing: number
   /** Not when it asks for a tunnel: what comes behind is meant for that, and read by nobody if there is none. */
   readonly keepAlive: boolean
+  /** The client sends nothing after it, as it says itself (RFC 9112, section 9.6). */
+  readonly isLast: boolean
   readonly upgrade: string | undefined
 }
 
@@ -63,6 +65,7 @@ export function readRequestHead(text: string, defaultHost?: string): RequestHead
 
   const framing = fields.chunked ? chunked : (fields.contentLength ?? 0)
   const upgrade = upgradeOf(method, minor, framing, fields.upgrade)
+  const isLast = fields.close || (minor === 0 && !fields.keepAlive)
   const forTunnel = method === 'CONNECT' || upgrade !== undefined
   return {
     method,
@@ -74,7 +77,8 @@ export function readRequestHead(text: string, defaultHost?: string): RequestHead
     protocol: minor === 1 ? 'http/1.1' : 'http/1.0',
     headers: fields.headers,
     framing,
-    keepAlive: !forTunnel && !fields.close && (minor === 1 || fields.keepAlive),
+    keepAlive: !forTunnel && !isLast,
+    isLast: isLast && !forTunnel,
     upgrade,
   }
 }

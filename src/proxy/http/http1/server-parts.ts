@@ -7,6 +7,11 @@ import type { ServerConnection, ServerParts } from '../server-parts.ts'
 export interface Http1ServerParts extends ServerParts {
   /** CONNECT is answered here and the connection handed over, instead of asking the service. */
   readonly connect?: ConnectTaker | undefined
+  /**
+   * The client may speak HTTP/2 from its first byte on, and then this takes over. Gets the socket as `ConnectTaker` does; `drains`: the
+   * connection was to be drained, patiently. Absent: HTTP/1 was agreed on.
+   */
+  readonly http2?: ((socket: Socket, drains: boolean) => void) | undefined
   /** Sees a target that is not absolute before any service does; a sentence refuses it. Explicit proxies use it. */
   readonly refuseRelative?: ((authority: string) => string | undefined) | undefined
   /** Who a request of HTTP/1.0 without Host is for; absent: nobody. */

@@ -1,21 +1,22 @@
 import type { Socket } from 'node:net'
-import { readShared } from '../../../base/shared-reads.ts'
 import type { Swept } from '../../../base/sweeper.ts'
 import type { Tunnel } from '../body.ts'
 import type { Fault } from '../fault.ts'
 import type { Headers } from '../headers.ts'
 import { isFault, type Reply } from '../service.ts'
 import { Exchange } from '../exchange.ts'
+import { looksLikeHttp2 } from '../http2/preface.ts'
 import { untilClose } from './framing.ts'
 import { Inbox } from './inbox.ts'
 import { IncomingBody, type BodyOwner } from './incoming-body.ts'
 import { limits } from './limits.ts'
 import { OutgoingBody, type OutgoingOwner } from './outgoing-body.ts'
+import { SocketReader, type SocketEars } from './reader.ts'
 import type { RequestHead } from './request-head.ts'
 import { overdue, type State } from './server-deadlines.ts'
 import { answeredEarly, badRequest, clientGone, dropReply, noBodyWanted, whoseDelay } from './server-faults.ts'
 import { takeHead } from './take-head.ts'
-import type { ConnectTaker, Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
+import type { Http1ServerConnection, Http1ServerParts } from './server-parts.ts'
 import { planReply, replyHead, shortHead, statusLine, tunnelHead } from './write-head.ts'
 import { SocketWriter } from './writer.ts'
 
@@ -24,12 +25,12 @@ export function serveHttp1(socket: Socket, parts: Http1ServerParts): Http1Server
   return new ServerConnection(socket, parts)
 }
 
-class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwner, Swept {
+class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwner, SocketEars, Swept {
   readonly #socket: Socket
   readonly #parts: Http1ServerParts
   readonly #writer: SocketWriter
   readonly #inbox = new Inbox()
-  readonly #stopReading: () => void
+  readonly #reader: SocketReader
   #state: State = 'idle'
   #draining: 'no' | 'now' | 'patiently' = 'no'
   #peerEnded = false
@@ -38,7 +39,8 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   #sinceMs: number
   /** The same of the first byte of the request. */
   #begunMs = 0
-  #paused = false
+  /** The client may turn out to speak HTTP/2. */
+  #undecided: boolean
   // The call in flight.
   #exchange: Exchange | undefined
   #head: RequestHead | undefined
@@ -56,19 +58,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#parts = parts
     this.#writer = new SocketWriter(socket)
     this.#sinceMs = parts.sweeper.nowMs
+    this.#undecided = parts.http2 !== undefined
     this.#answered = (answer) => this.#answer(answer)
     this.#threw = (error) => {
       parts.failed(error)
       this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
     }
-    this.#stopReading = readShared(socket, this.#onData)
-    socket
-      .on('drain', this.#onDrain)
-      .on('end', this.#onEnd)
-      .on('error', () => {})
-      .on('close', this.#onClose)
+    this.#reader = new SocketReader(socket, this)
     parts.sweeper.add(this)
-    socket.resume()
   }
 
   drain(patient: boolean): void {
@@ -86,7 +83,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#cut({ kind: 'draining', side: 'self', retry: 'safe' })
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly onData = (chunk: Buffer): void => {
     this.#sinceMs = this.#state === 'head' ? this.#sinceMs : this.#parts.sweeper.nowMs
     if (this.#state === 'closing' || this.#state === 'closed') return
     try {
@@ -99,7 +96,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     }
   }
 
-  readonly #onDrain = (): void => {
+  readonly onDrain = (): void => {
     this.#sinceMs = this.#parts.sweeper.nowMs
     try {
       if (this.#outgoing !== undefined) this.#reply?.body.resume()
@@ -109,7 +106,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     }
   }
 
-  readonly #onEnd = (): void => {
+  readonly onEnd = (): void => {
     this.#peerEnded = true
     if (this.#state === 'tunnel') this.#finishRequestIfEnded()
     else if (this.#state === 'call') this.#cut(clientGone('it closed the connection'))
@@ -123,7 +120,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#endTunnelIfDone()
   }
 
-  readonly #onClose = (): void => {
+  readonly onClose = (): void => {
     if (this.#state === 'closed') return
     if (this.#state === 'call' || this.#state === 'tunnel') this.#cut(clientGone('the connection was lost'))
     this.#state = 'closed'
@@ -141,10 +138,10 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       } else if (this.#request !== undefined && !this.#request.done) {
         if (this.#request.dropped) return this.#inbox.clear()
         // As in the client: the body is usually asked for within this turn.
-        if (!this.#request.flowing) return hasJustBegun ? undefined : this.#flow(false)
+        if (!this.#request.flowing) return hasJustBegun ? undefined : this.#reader.flow(false)
         this.#feed(this.#request)
       } else {
-        if (this.#inbox.length > limits.pipelinedBytes) this.#flow(false)
+        if (this.#inbox.length > limits.pipelinedBytes) this.#reader.flow(false)
         return
       }
     }
@@ -152,6 +149,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
 
   /** False: the head is not complete, or never will be. */
   #readHead(): boolean {
+    if (this.#undecided && this.#speaksHttp2()) return false
     if (this.#state === 'idle') {
       if (!this.#inbox.skipEmptyLine()) return false
       this.#state = 'head'
@@ -164,11 +162,22 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (head.method === 'CONNECT' && connect !== undefined) {
       const fault = connect.refuse(head.authority)
       if (fault !== undefined) return this.#refuse(fault)
-      this.#handOver(connect, head.authority)
+      const socket = this.#leave()
+      socket.write(`${statusLine(200)}\r\n`, 'latin1')
+      this.#parts.closed()
+      connect.take(socket, head.authority)
       return false
     }
     this.#begin(head)
     return true
+  }
+
+  /** It is somebody else's then. While nobody can tell there is no whole head either. */
+  #speaksHttp2(): boolean {
+    const looks = looksLikeHttp2(this.#inbox.peek())
+    this.#undecided = looks === 'more'
+    if (looks === 2) this.#parts.http2?.(this.#leave(), this.#draining !== 'no')
+    return looks === 2
   }
 
   #begin(head: RequestHead): void {
@@ -243,12 +252,13 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
       this.#keepAlive = false
       this.#request?.cancel(answeredEarly)
     }
+    const isLast = this.#head?.isLast === true && !this.#isComing && this.#inbox.length === 0
     this.#settle(this.#fault)
     // Drained patiently, a client whose reply began before has not been told: it may send one more.
-    if (!this.#keepAlive || this.#draining === 'now') return this.#close()
+    if (!this.#keepAlive || this.#draining === 'now') return this.#close(isLast)
     this.#state = 'idle'
     this.#sinceMs = this.#parts.sweeper.nowMs
-    this.#flow(true)
+    this.#reader.flow(true)
     this.#work()
   }
 
@@ -283,7 +293,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
   bodyWanted(): void {
     // Bytes that are here already first; then the socket's.
     if (this.#inbox.length > 0) this.#work()
-    if (this.#request?.paused !== true) this.#flow(true)
+    if (this.#request?.paused !== true) this.#reader.flow(true)
   }
 
   bodyCancelled(): void {
@@ -291,7 +301,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     // What the client still sends is dropped; the reply says `connection: close`.
     this.#keepAlive = false
     this.#inbox.clear()
-    this.#flow(true)
+    this.#reader.flow(true)
   }
 
   #feed(request: IncomingBody): void {
@@ -301,7 +311,7 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     if (taken === bytes.length) this.#inbox.clear()
     else this.#inbox.skip(taken)
     if (this.#peerEnded) this.#finishRequestIfEnded()
-    else if (request.paused) this.#flow(false) // at once: one more read would only have to be kept
+    else if (request.paused) this.#reader.flow(false) // at once: one more read would only have to be kept
     if (request.trouble === undefined) return
     const fault = badRequest({ status: 400, cause: `the request body is broken: ${request.trouble}` })
     this.#inbox.clear()
@@ -322,19 +332,13 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     return false
   }
 
-  #handOver(taker: ConnectTaker, authority: string): void {
-    const rest = this.#inbox.peek()
+  /** The socket is somebody else's, and so is what has not been understood. */
+  #leave(): Socket {
+    const socket = this.#reader.leave(this.#inbox.peek())
     this.#state = 'closed'
-    const socket = this.#socket
     this.#parts.sweeper.remove(this)
-    socket.pause()
-    this.#stopReading()
-    socket.off('drain', this.#onDrain).off('end', this.#onEnd).off('close', this.#onClose)
-    socket.write(`${statusLine(200)}\r\n`, 'latin1')
-    if (rest.length > 0) socket.unshift(Buffer.from(rest))
     this.#inbox.clear()
-    this.#parts.closed()
-    taker.take(socket, authority)
+    return socket
   }
 
   /** Ends everything now. The client sees a broken connection, so never an answer that looks complete. */
@@ -357,21 +361,14 @@ class ServerConnection implements Http1ServerConnection, BodyOwner, OutgoingOwne
     this.#settle(state === 'tunnel' && fault === undefined ? undefined : ending)
   }
 
-  /** Our last words, then the end: what still comes is read and dropped for a while, or a reset could overtake the words. */
-  #close(): void {
+  /** Our last words, then the end: what still comes is read and dropped for a while, or a reset could overtake the words; `wasLast`: nothing comes. */
+  #close(wasLast = false): void {
     if (this.#state === 'closing' || this.#state === 'closed') return
     this.#state = 'closing'
     this.#sinceMs = this.#parts.sweeper.nowMs
     this.#inbox.clear()
-    this.#writer.end()
-    this.#flow(true)
-  }
-
-  #flow(wanted: boolean): void {
-    if (this.#paused !== wanted) return
-    this.#paused = !wanted
-    if (wanted) this.#socket.resume()
-    else this.#socket.pause()
+    this.#writer.end(wasLast && !this.#reader.paused)
+    this.#reader.flow(true)
   }
 
   sweep(nowMs: number): void {

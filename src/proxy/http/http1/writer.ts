@@ -60,9 +60,14 @@ export class SocketWriter {
     if (batch !== '' && this.#socket.writable) this.#socket.write(batch, 'latin1')
   }
 
-  /** Writes what is there and ends our direction. */
-  end(): void {
+  /**
+   * Writes what is there and ends our direction. `both`: the other one too, if the socket is plain and has taken all; the kernel
+   * delivers it, and nobody here waits for the peer's end.
+   */
+  end(both = false): void {
     this.flush()
-    this.#socket.end()
+    const socket = this.#socket
+    if (both && socket.writableLength === 0 && !('encrypted' in socket)) socket.destroy()
+    else socket.end()
   }
 }
