@@ -9,7 +9,7 @@ import { haproxy } from './haproxy.ts'
 import { findNginx, nginx, startBackend } from './nginx.ts'
 import { cpuNs, freePort, residentMb } from './process.ts'
 import { formatTable, median } from './statistics.ts'
-import { host, type Started, type Subject } from './subject.ts'
+import { host, warmUpSeconds, type Started, type Subject } from './subject.ts'
 import { weft } from './weft.ts'
 import { runWrk, type Load } from './wrk.ts'
 
@@ -49,8 +49,6 @@ export interface Report {
   }[]
   readonly skipped: readonly { readonly name: string; readonly why: string }[]
 }
-
-const warmUpSeconds = 3
 
 /** All subjects side by side: each stays up, the load goes from one to the next, round after round. */
 export async function measureHttp1(options: Http1Options, say: (line: string) => void): Promise<Report> {

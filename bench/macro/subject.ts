@@ -1,3 +1,6 @@
+/** So long every subject has load before it is measured, s: V8 compiles the more for about that long, a server runs for days. */
+export const warmUpSeconds = 8
+
 /** What every proxy of a comparison has to do. */
 export interface Shape {
   /** Two proxies with mTLS between them instead of one in plain text. */

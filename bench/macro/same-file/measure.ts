@@ -5,7 +5,7 @@ import { makeCertificates } from '../certificates.ts'
 import { findProgram } from '../command.ts'
 import { cpuNs, freePort, residentMb, type Running as Process } from '../process.ts'
 import { formatTable, median } from '../statistics.ts'
-import type { Started } from '../subject.ts'
+import { warmUpSeconds, type Started } from '../subject.ts'
 import { contenders, startProxies } from './proxies.ts'
 import type { Got } from './loads.ts'
 import type { Scenario } from './scenarios.ts'
@@ -127,7 +127,7 @@ async function startContenders({ scenario, dir, backendPort, running, skipped }:
     const result = { cpu: [], unitsPerSecond: [], p50: [], p99: [], residentMb: 0, voided: 0 }
     running.push({ name: contender.name, version: found.version, started, result })
   }
-  for (const { started } of running) await (scenario.warmUp ?? scenario.load)(started.port, dir, 3)
+  for (const { started } of running) await (scenario.warmUp ?? scenario.load)(started.port, dir, warmUpSeconds)
 }
 
 async function measure(
