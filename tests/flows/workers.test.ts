@@ -96,9 +96,9 @@ test('workers: all of them serve, one busy peer uses all of its callee, and they
   const { world, edge, web, url } = await edgeAndWeb(t, { edge: 2, web: 3 })
   const before = { edge: await total(edge, 'weft_requests_total'), web: await total(web, 'weft_requests_total') }
   // Long enough for connections to be evened out.
-  assert.match(await h2load(url, { requests: 24_000, connections: 16 }), /^24000 2xx, 0 3xx, 0 4xx, 0 5xx/)
+  assert.match(await h2load(url, { requests: 48_000, connections: 16 }), /^48000 2xx, 0 3xx, 0 4xx, 0 5xx/)
   for (const [side, of] of Object.entries({ edge, web })) {
-    const wanted = before[side as 'edge' | 'web'] + 24_000
+    const wanted = before[side as 'edge' | 'web'] + 48_000
     await until(`${side} has counted all`, async () => (await total(of, 'weft_requests_total')) >= wanted)
     assert.equal(await total(of, 'weft_requests_total'), wanted, side)
     assert.equal(await total(of, 'weft_request_duration_seconds_count'), wanted, side)
