@@ -3,23 +3,14 @@ import net from 'node:net'
 import type { Random } from './random.ts'
 
 /** Below the ports that systems give to outgoing connections (Linux from 32768 on, macOS from 49152 on), which come and go. */
-export const manyPorts: PortRange = { from: 20_000, to: 32_000 }
-
-/** From the first to before the last. */
-export interface PortRange {
-  readonly from: number
-  readonly to: number
-}
+const from = 20_000
+const to = 32_000
 
 /**
  * So many different TCP ports of 127.0.0.1 that nobody listens on now, for programs that must be told their port. They are let go
- * before this returns, so somebody else may still take one: use them soon. Never returns when the range has not so many.
+ * before this returns, so somebody else may still take one: use them soon.
  */
-export async function freePorts(
-  count: number,
-  random: Random,
-  { from, to }: PortRange = manyPorts,
-): Promise<readonly number[]> {
+export async function freePorts(count: number, random: Random): Promise<readonly number[]> {
   const servers: net.Server[] = []
   while (servers.length < count) {
     const server = await tryPort(from + random.index(to - from))
