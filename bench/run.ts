@@ -7,7 +7,7 @@ import { formatMemory, measureMemory } from './macro/same-file/memory.ts'
 import { scenarios } from './macro/same-file/scenarios.ts'
 
 const usage = `npm run bench -- ${[...Object.keys(scenarios), 'memory', 'enrolment'].join('|')} [--json FILE] [--rounds N] [--seconds S]
-npm run bench -- http1 [--mtls] [--json FILE] [--rounds N] [--seconds S] [--connections C] [--only NAME,NAME]
+npm run bench -- http1|http1-mtls [--json FILE] [--rounds N] [--seconds S] [--connections C] [--only NAME,NAME]
 bench/README.md says what is measured and how the peers are installed.
 `
 
@@ -15,7 +15,6 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      mtls: { type: 'boolean', default: false },
       json: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '5' },
@@ -27,7 +26,7 @@ async function main(): Promise<number> {
   const isCount = (value: number | undefined): value is number => Number.isInteger(value) && (value ?? 0) > 0
   const chosen = scenarios[positionals.join()]
   if (
-    (!['http1', 'memory', 'enrolment'].includes(positionals.join()) && chosen === undefined) ||
+    (!['http1', 'http1-mtls', 'memory', 'enrolment'].includes(positionals.join()) && chosen === undefined) ||
     !isCount(rounds) ||
     !isCount(seconds) ||
     !isCount(connections)
@@ -55,7 +54,7 @@ async function main(): Promise<number> {
     return reports.some(({ results }) => results.some(({ cpu }) => cpu.length === 0)) ? 1 : 0
   }
   const only = values.only.split(',').filter((name) => name !== '')
-  const options = { mtls: values.mtls, rounds, seconds, connections, only }
+  const options = { mtls: positionals.join() === 'http1-mtls', rounds, seconds, connections, only }
   const report = await measureHttp1(options, say)
   process.stdout.write(`\n${formatReport(report)}\n`)
   if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)

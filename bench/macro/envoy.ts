@@ -163,7 +163,7 @@ async function startOne(
 export const envoy: Subject = {
   name: 'Envoy',
   features:
-    'one worker, routing by host and path, all statistics, retries, request IDs; RBAC by SPIFFE ID with --mtls; access log off',
+    'one worker, routing by host and path, all statistics, retries, request IDs; RBAC by SPIFFE ID with mTLS; access log off',
   find() {
     const found = envoyBinary()
     return found === undefined

@@ -67,7 +67,7 @@ async function startOne(
 export const haproxy: Subject = {
   name: 'HAProxy',
   features:
-    'nbthread 1, routing by host and path, statistics, retries, request IDs; the client by its name with --mtls; no log',
+    'nbthread 1, routing by host and path, statistics, retries, request IDs; the client by its name with mTLS; no log',
   find: () =>
     findProgram('haproxy') === undefined
       ? { missing: 'apt-get install haproxy' }

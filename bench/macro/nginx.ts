@@ -102,7 +102,7 @@ export const findNginx = (): { readonly version: string } | { readonly missing: 
 export const nginx: Subject = {
   name: 'nginx',
   features:
-    'one process, routing by host and path, request IDs, retries; the client by its name with --mtls; no statistics, no log',
+    'one process, routing by host and path, request IDs, retries; the client by its name with mTLS; no statistics, no log',
   find: findNginx,
   start: (shape) => startPair(shape, startOne),
 }

@@ -53,7 +53,7 @@ spec:
 export const weft: Subject = {
   name: 'Weft',
   features:
-    '`weft up` and `weft run` as users start them: routing by host and path, authorization by SPIFFE ID (with --mtls), all metrics, retries, request IDs; access log off',
+    '`weft up` and `weft run` as users start them: routing by host and path, authorization by SPIFFE ID (with mTLS), all metrics, retries, request IDs; access log off',
   find() {
     if (!fs.existsSync(script)) return { missing: 'npm run build' }
     const { stdout } = spawnSync(process.execPath, [script, '--version'], { encoding: 'utf8' })
