@@ -41,8 +41,7 @@ await step('tests', process.execPath, [
   '--import',
   path.join(import.meta.dirname, 'cache-compiled.mjs'),
   '--test',
-  // One more than the cores that it is meant for: a third of the time tests wait for something.
-  '--test-concurrency=3',
+  '--test-concurrency=2',
   `--test-timeout=${long ? 3_600_000 : 180_000}`,
   ...(named.length > 0 ? named : testFiles),
 ])
