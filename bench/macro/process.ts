@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { exitBySignal } from '../../tests/world/exit-by-signal.ts'
 
 /** A process of the benchmark; ended by its own id. */
 export interface Running {
@@ -21,13 +22,7 @@ process.on('exit', () => {
     }
   }
 })
-// By default these end a process without its handlers of `exit`.
-for (const [signal, status] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const)
-  process.once(signal, () => process.exit(status))
+exitBySignal()
 
 /** Starts a command as the leader of its own process group, with nothing on its standard input. */
 export function start(

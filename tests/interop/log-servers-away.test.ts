@@ -1,13 +1,11 @@
 // Our data plane and a log server that is not there, breaks off, refuses or does not read: it costs entries at most, and no call.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import http from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { startBare } from '../../src/proxy/testing/start-bare.ts'
 import { freePort } from '../world/free-port.ts'
 import { startLogCollector, type LogCollector } from '../world/programs/log-collector.ts'
 import { until } from '../world/until.ts'
-import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
+import { http2Upstream } from './bootstrap-parts.ts'
+import { startExporting, type ExportingProxy } from './exporting-proxy.ts'
 
 const types = 'type.googleapis.com/envoy'
 const grpc_service = { envoy_grpc: { cluster_name: 'collector' }, timeout: '0.5s' }
@@ -28,71 +26,12 @@ const otlpLog = {
   },
 }
 
-async function start(t: TestContext, collector: number, log: object = streamLog()) {
-  const program = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
-  await once(program, 'listening')
-  t.after(() => {
-    program.close()
-    program.closeAllConnections()
+const start = (t: TestContext, collector: number, log: object = streamLog()): Promise<ExportingProxy> =>
+  startExporting(t, collector, {
+    cluster: http2Upstream,
+    manager: { access_log: [log] },
+    counter: 'weft_access_log_entries_total',
   })
-  const at = program.address()
-  assert.ok(typeof at === 'object' && at !== null)
-  const port = await freePort()
-  const proxy = startBare(t, {
-    node: { id: 'me', cluster: 'callers' },
-    static_resources: {
-      clusters: [clusterAt('program', at.port), clusterAt('collector', collector, http2Upstream)],
-      listeners: [
-        {
-          name: 'l',
-          address: { socket_address: { address: '127.0.0.1', port_value: port } },
-          filter_chains: [
-            {
-              filters: [
-                {
-                  name: 'http',
-                  typed_config: {
-                    '@type': `${types}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                    stat_prefix: 's',
-                    access_log: [log],
-                    http_filters: [
-                      { name: 'r', typed_config: { '@type': `${types}.extensions.filters.http.router.v3.Router` } },
-                    ],
-                    route_config: {
-                      virtual_hosts: [
-                        {
-                          name: 'v',
-                          domains: ['*'],
-                          routes: [{ match: { prefix: '/' }, route: { cluster: 'program' } }],
-                        },
-                      ],
-                    },
-                  },
-                },
-              ],
-            },
-          ],
-        },
-      ],
-    },
-  })
-  const started = await proxy.started
-  assert.ok('admin' in started && started.admin !== undefined)
-  const { admin } = started
-  const counts = async (): Promise<Record<string, number>> => {
-    const text = await (await fetch(`http://${admin.host}:${admin.port}/metrics`)).text()
-    const found = text.matchAll(/^weft_access_log_entries_total\{.*outcome="(\w+)".*\} (\d+)$/gm)
-    return Object.fromEntries(Array.from(found, ([, outcome = '', count]) => [outcome, Number(count)]))
-  }
-  const calls = async (paths: readonly string[], headers: Record<string, string> = {}): Promise<void> => {
-    for (const path of paths) {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers })
-      assert.equal(response.status, 200)
-      assert.equal(await response.text(), 'hello')
-    }
-  }
-  return { proxy, counts, calls }
-}
 
 const pathsOf = ({ entries }: LogCollector): string[] =>
   entries.map(({ entry }) => String((entry['request'] as Record<string, string>)['path']))

@@ -1,14 +1,12 @@
 // Our data plane and a collector that is slow, refuses, or is gone: it costs spans, and no call.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import http from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { startBare } from '../../src/proxy/testing/start-bare.ts'
 import { freePort } from '../world/free-port.ts'
 import { startCollector } from '../world/programs/collector.ts'
 import { startZipkinCollector } from '../world/programs/zipkin-collector.ts'
 import { until } from '../world/until.ts'
-import { clusterAt, http2Upstream } from './bootstrap-parts.ts'
+import { http2Upstream } from './bootstrap-parts.ts'
+import { startExporting } from './exporting-proxy.ts'
 
 const types = 'type.googleapis.com/envoy'
 const openTelemetry = (more: object = {}): Way => ({
@@ -42,72 +40,12 @@ interface Way {
 }
 
 async function start(t: TestContext, collector: number, { provider, cluster }: Way = openTelemetry()) {
-  const program = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
-  await once(program, 'listening')
-  t.after(() => {
-    program.close()
-    program.closeAllConnections()
+  const { proxy, counts, calls } = await startExporting(t, collector, {
+    cluster,
+    manager: { tracing: { provider } },
+    counter: 'weft_spans_total',
   })
-  const at = program.address()
-  assert.ok(typeof at === 'object' && at !== null)
-  const port = await freePort()
-  const proxy = startBare(t, {
-    node: { id: 'me', cluster: 'callers' },
-    static_resources: {
-      clusters: [clusterAt('program', at.port), clusterAt('collector', collector, cluster)],
-      listeners: [
-        {
-          name: 'l',
-          address: { socket_address: { address: '127.0.0.1', port_value: port } },
-          filter_chains: [
-            {
-              filters: [
-                {
-                  name: 'http',
-                  typed_config: {
-                    '@type': `${types}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                    stat_prefix: 's',
-                    http_filters: [
-                      {
-                        name: 'router',
-                        typed_config: { '@type': `${types}.extensions.filters.http.router.v3.Router` },
-                      },
-                    ],
-                    route_config: {
-                      virtual_hosts: [
-                        {
-                          name: 'v',
-                          domains: ['*'],
-                          routes: [{ match: { prefix: '/' }, route: { cluster: 'program' } }],
-                        },
-                      ],
-                    },
-                    tracing: { provider },
-                  },
-                },
-              ],
-            },
-          ],
-        },
-      ],
-    },
-  })
-  const started = await proxy.started
-  assert.ok('admin' in started && started.admin !== undefined)
-  const { admin } = started
-  const spans = async (): Promise<Record<string, number>> => {
-    const text = await (await fetch(`http://${admin.host}:${admin.port}/metrics`)).text()
-    const found = text.matchAll(/^weft_spans_total\{.*outcome="(\w+)".*\} (\d+)$/gm)
-    return Object.fromEntries(Array.from(found, ([, outcome = '', count]) => [outcome, Number(count)]))
-  }
-  const calls = async (count: number): Promise<void> => {
-    for (let left = count; left > 0; left--) {
-      const response = await fetch(`http://127.0.0.1:${port}/`)
-      assert.equal(response.status, 200)
-      assert.equal(await response.text(), 'hello')
-    }
-  }
-  return { proxy, spans, calls }
+  return { proxy, spans: counts, calls: (count: number) => calls(Array.from({ length: count }, () => '/')) }
 }
 
 test('a collector that is not there: calls go on, spans are counted as lost, and later ones arrive', async (t) => {

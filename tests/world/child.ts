@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
+import { exitBySignal } from './exit-by-signal.ts'
 import { until } from './until.ts'
 
 /** A process that a test started, with all it has said. */
@@ -24,13 +25,7 @@ const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) killGroup(child)
 })
-// By default these end a process without its handlers of `exit`: Ctrl-C, a runner whose patience is over, a terminal that is closed.
-for (const [signal, status] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const)
-  process.once(signal, () => process.exit(status))
+exitBySignal()
 
 /** Starts `command` as the leader of a process group of its own. */
 export function startChild(

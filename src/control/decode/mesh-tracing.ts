@@ -6,11 +6,11 @@ import {
   oneOf,
   optional,
   refine,
-  string,
   withDefault,
   type Decoder,
 } from '../../base/decode.ts'
 import { headerName } from './header-modifier.ts'
+import { shortText } from './short-text.ts'
 import { backendObjectRef, type BackendObjectRef } from './service-ref.ts'
 
 /** Spans of all calls of the mesh, by OTLP. */
@@ -36,14 +36,13 @@ interface WrittenTag {
   readonly default?: string
 }
 
-const text: Decoder<string> = refine(string(), (value, path, issues) => {
-  if (value !== '' && value.length <= 256) return value
-  issues.push({ path, message: 'expected 1 to 256 characters' })
-  return invalid
-})
-
 const customTag: Decoder<TracingTagSpec> = refine(
-  object<WrittenTag>({ tag: text, value: optional(text), header: optional(headerName), default: optional(text) }),
+  object<WrittenTag>({
+    tag: shortText,
+    value: optional(shortText),
+    header: optional(headerName),
+    default: optional(shortText),
+  }),
   ({ tag, value, header, default: otherwise }, path, issues) => {
     if (value !== undefined && header === undefined && otherwise === undefined) return { tag, value }
     if (header !== undefined && value === undefined)

@@ -6,13 +6,13 @@ import {
   oneOf,
   optional,
   refine,
-  string,
   withDefault,
   type Decoder,
 } from '../../base/decode.ts'
 import { positiveDuration } from './duration.ts'
 import { headerName } from './header-modifier.ts'
 import { backendObjectRef, type BackendObjectRef } from './service-ref.ts'
+import { shortText } from './short-text.ts'
 import { orFalse } from './traffic-outlier.ts'
 
 /** A limiter that somebody else runs, by Envoy's rate limit protocol. */
@@ -42,17 +42,12 @@ interface WrittenEntry {
   readonly value?: string
   readonly remoteAddress?: boolean
 }
-const text: Decoder<string> = refine(string(), (value, path, issues) => {
-  if (value !== '' && value.length <= 256) return value
-  issues.push({ path, message: 'expected 1 to 256 characters' })
-  return invalid
-})
 
 const entry: Decoder<LimitEntrySpec> = refine(
   object<WrittenEntry>({
-    key: optional(text),
+    key: optional(shortText),
     header: optional(headerName),
-    value: optional(text),
+    value: optional(shortText),
     remoteAddress: optional(boolean),
   }),
   ({ key, header, value, remoteAddress }, path, issues) => {
@@ -83,7 +78,7 @@ const timeout: Decoder<number> = refine(positiveDuration, (ms, path, issues) => 
 export const externalRateLimitSpec: Decoder<ExternalRateLimitSpec | false> = orFalse(
   object<ExternalRateLimitSpec>({
     backendRef: backendObjectRef,
-    domain: text,
+    domain: shortText,
     timeout: withDefault(timeout, 100),
     failureMode: withDefault(oneOf('Open', 'Closed'), 'Open'),
     rateLimitHeaders: withDefault(boolean, true),

@@ -1,5 +1,4 @@
 import { isHttp, isHttp2 } from '../../base/app-protocol.ts'
-import type { Problem } from '../../base/problem.ts'
 import type { TracingTagSpec } from '../decode/mesh-tracing.ts'
 import type { ResourceOf } from '../decode/resource-types.ts'
 import { destinationKind } from '../decode/service-ref.ts'
@@ -7,19 +6,21 @@ import type { InventorySnapshot } from '../inventory/snapshot.ts'
 import type { MeshTracing, TraceTag } from '../model/model.ts'
 import { findDestination } from './find-destination.ts'
 import { didYouMean } from './link-backends.ts'
-import { originOf, problemAt } from './linked.ts'
+import { originOf, problemAt, type Linked } from './linked.ts'
 
-/** The collector that a MeshConfig names, and what is sent to it; undefined: it names none; or why there are no spans. */
+/** The collector that a MeshConfig names, and what is sent to it; undefined: it names none, or the problem says why there are no spans. */
 export function linkTracing(
   config: ResourceOf<'MeshConfig'>,
   snapshot: InventorySnapshot,
-): MeshTracing | Problem | undefined {
+): Linked<MeshTracing | undefined> {
   const { tracing } = config.spec
-  if (tracing === undefined) return undefined
+  if (tracing === undefined) return { value: undefined, problems: [] }
   const { backendRef: ref, protocol: said } = tracing.collector
   const field = 'spec.tracing.collector'
-  const refuse = (part: string, message: string, remedy = ''): Problem =>
-    problemAt(config, `${field}.${part}`, `${message}, so there are no spans${remedy}`)
+  const refuse = (part: string, message: string, remedy = ''): Linked<undefined> => ({
+    value: undefined,
+    problems: [problemAt(config, `${field}.${part}`, `${message}, so there are no spans${remedy}`)],
+  })
   const kind = destinationKind(ref)
   if (kind === undefined)
     return refuse(
@@ -41,7 +42,7 @@ export function linkTracing(
     return refuse('backendRef.port', spoken, '; OTLP is HTTP: declare it so (appProtocol: grpc, or http)')
   if (said === 'grpc' && !isHttp2(port.protocol))
     return refuse('protocol', spoken, '; declare it grpc (appProtocol), or say protocol: http')
-  return {
+  const value: MeshTracing = {
     service: `${namespace}/${name}`,
     port: ref.port,
     protocol: said ?? (isHttp2(port.protocol) ? 'grpc' : 'http'),
@@ -49,6 +50,7 @@ export function linkTracing(
     tags: tracing.customTags.map(linkTag),
     origin: originOf(config, 'spec.tracing'),
   }
+  return { value, problems: [] }
 }
 
 const linkTag = (one: TracingTagSpec): TraceTag =>

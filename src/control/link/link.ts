@@ -116,9 +116,7 @@ const balancing = { PeakEWMA: 'peak-ewma', LeastRequest: 'least-request', RoundR
 function linkMesh(snapshot: InventorySnapshot): Linked<MeshSettings> {
   const [written] = resourcesOf(snapshot, 'MeshConfig')
   const { outboundTraffic, outboundDatagrams, accessLog, loadBalancing } = written?.spec ?? defaultMeshConfig
-  const linked = written && linkTracing(written, snapshot)
-  const failed = linked !== undefined && 'message' in linked ? linked : undefined
-  const tracing = linked !== undefined && 'message' in linked ? undefined : linked
+  const { value: tracing, problems = [] } = (written && linkTracing(written, snapshot)) ?? {}
   const value: MeshSettings = {
     outboundTraffic: outboundTraffic === 'AllowAny' ? 'allow-any' : 'registered-only',
     ...(outboundDatagrams === undefined
@@ -129,7 +127,7 @@ function linkMesh(snapshot: InventorySnapshot): Linked<MeshSettings> {
     ...(tracing && { tracing }),
     origin: written === undefined ? undefined : originOf(written, 'spec'),
   }
-  return { value, problems: failed === undefined ? [] : [failed] }
+  return { value, problems }
 }
 
 interface Context {

@@ -22,22 +22,22 @@ export interface PickParts {
  * attempt is too dear to learn that many died together. Undefined: there is none.
  */
 export function pickFrom(table: EndpointTable, parts: PickParts): EndpointState | undefined {
-  const { tried, furtherPicks, hash } = parts
+  const { tried, furtherPicks, hash, avoidEvery } = parts
+  const isUntried = (one: EndpointState): boolean => !tried.includes(one.address)
   const pick = afterTried(table, parts)
   let chosen = pick?.(hash, 0)
   if (chosen === undefined) return undefined
-  for (let attempt = 1; attempt <= furtherPicks && (chosen.isCut || tried.includes(chosen.address)); attempt++)
+  for (let attempt = 1; attempt <= furtherPicks && (chosen.isCut || !isUntried(chosen)); attempt++)
     chosen = pick?.(hash, attempt) ?? chosen
-  if (furtherPicks === 0 || !(chosen.isCut || tried.includes(chosen.address))) return chosen
+  if (furtherPicks === 0 || (isUntried(chosen) && !chosen.isCut)) return chosen
   // Who avoids whole priorities has said where to go.
-  const untried = parts.avoidEvery === undefined ? bestUntried(table.candidates, tried) : untriedOnly(chosen, tried)
-  if (untried !== undefined && (!untried.isCut || parts.avoidEvery !== undefined)) return untried
-  const further = untriedOnly(table.reserve()?.(hash, 0), tried)
-  return further !== undefined && (untried === undefined || !further.isCut) ? further : (untried ?? chosen)
+  if (avoidEvery !== undefined && isUntried(chosen)) return chosen
+  const untried = avoidEvery === undefined ? bestUntried(table.candidates, tried) : undefined
+  if (untried?.isCut === false) return untried
+  const further = table.reserve()?.(hash, 0)
+  const isBest = further !== undefined && isUntried(further) && (untried === undefined || !further.isCut)
+  return isBest ? further : (untried ?? chosen)
 }
-
-const untriedOnly = (one: EndpointState | undefined, tried: Trace['tried']): EndpointState | undefined =>
-  one === undefined || tried.includes(one.address) ? undefined : one
 
 /**
  * Of those that were not tried the one with the fewest calls, one that is cut off last. Policies prefer whoever seems idle, and the dead

@@ -1,6 +1,4 @@
 // A collector as others write them: a server of grpc-js, and one of node:http, that take OTLP and keep what came.
-import { once } from 'node:events'
-import http from 'node:http'
 import { create, fromBinary } from '@bufbuild/protobuf'
 import grpc from '@grpc/grpc-js'
 import { systemClock } from '../../../src/base/clock.ts'
@@ -13,6 +11,7 @@ import {
   type ExportTraceServiceResponse,
 } from '../../../src/xds/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts'
 import type { KeyValue } from '../../../src/xds/gen/opentelemetry/proto/common/v1/common_pb.ts'
+import { listenGrpc, listenHttp } from './listening.ts'
 
 /** One span as it came, ids in hex. */
 export interface CollectedSpan {
@@ -65,33 +64,21 @@ export async function startCollector(port = 0, httpPort = 0): Promise<Collector>
       else systemClock.after(how.delayMs, reply, { background: true })
     },
   })
-  const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, one) =>
-      error === null ? resolve(one) : reject(error),
-    ),
-  )
-  const web = http.createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      exports.push({ ...request.headers, ':path': request.url, ':method': request.method })
-      spans.push(...spansOf(fromBinary(ExportTraceServiceRequestSchema, Buffer.concat(chunks))))
-      response.setHeader('content-type', 'application/x-protobuf').end()
-    })
+  const bound = await listenGrpc(server, port)
+  const web = await listenHttp(httpPort, ({ fields, body }) => {
+    exports.push(fields)
+    spans.push(...spansOf(fromBinary(ExportTraceServiceRequestSchema, body)))
+    return { status: 200, contentType: 'application/x-protobuf' }
   })
-  web.listen(httpPort, '127.0.0.1')
-  await once(web, 'listening')
-  const address = web.address()
   return {
     port: bound,
-    httpPort: typeof address === 'object' && address !== null ? address.port : 0,
+    httpPort: web.port,
     spans,
     exports,
     behave: (next) => void (how = next),
     stop() {
       server.forceShutdown()
-      web.close()
-      web.closeAllConnections()
+      web.stop()
     },
   }
 }

@@ -10,6 +10,7 @@ import {
   type RateLimitRequest,
   type RateLimitResponse,
 } from '../../../src/xds/gen/envoy/service/ratelimit/v3/rls_pb.ts'
+import { listenGrpc } from './listening.ts'
 
 /** How it decides. */
 export interface LimiterRules {
@@ -69,10 +70,6 @@ export async function startLimiter(port: number, { limit, slow }: LimiterRules):
       )
     },
   })
-  const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, one) =>
-      error === null ? resolve(one) : reject(error),
-    ),
-  )
+  const bound = await listenGrpc(server, port)
   return { port: bound, asked, reset: () => counts.clear(), stop: () => server.forceShutdown() }
 }

@@ -1,6 +1,4 @@
 // A log server as others write them: grpc-js with Envoy's AccessLogService and OTLP's LogsService, and node:http for OTLP/HTTP. Keeps what came.
-import { once } from 'node:events'
-import http from 'node:http'
 import { create, fromBinary, toJson, type JsonObject } from '@bufbuild/protobuf'
 import grpc from '@grpc/grpc-js'
 import { hostedService } from '../../../src/control/serve/service.ts'
@@ -16,6 +14,7 @@ import {
   type ExportLogsServiceRequest,
   type ExportLogsServiceResponse,
 } from '../../../src/xds/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts'
+import { listenGrpc, listenHttp } from './listening.ts'
 
 /** An entry of Envoy's service as JSON, and the log that it belongs to. */
 export interface ServedEntry {
@@ -110,27 +109,16 @@ export async function startLogCollector(port = 0): Promise<LogCollector> {
       answer(null, create(ExportLogsServiceResponseSchema))
     },
   })
-  const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, one) =>
-      error === null ? resolve(one) : reject(error),
-    ),
-  )
-  const web = http.createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      posts.push({ ...request.headers, ':path': request.url, ':method': request.method })
-      if (refuses) return void response.writeHead(503).end()
-      take(fromBinary(ExportLogsServiceRequestSchema, Buffer.concat(chunks)))
-      response.setHeader('content-type', 'application/x-protobuf').end()
-    })
+  const bound = await listenGrpc(server, port)
+  const web = await listenHttp(0, ({ fields, body }) => {
+    posts.push(fields)
+    if (refuses) return { status: 503 }
+    take(fromBinary(ExportLogsServiceRequestSchema, body))
+    return { status: 200, contentType: 'application/x-protobuf' }
   })
-  web.listen(0, '127.0.0.1')
-  await once(web, 'listening')
-  const address = web.address()
   return {
     port: bound,
-    httpPort: typeof address === 'object' && address !== null ? address.port : 0,
+    httpPort: web.port,
     entries,
     records,
     streams,
@@ -151,8 +139,7 @@ export async function startLogCollector(port = 0): Promise<LogCollector> {
     },
     stop() {
       server.forceShutdown()
-      web.close()
-      web.closeAllConnections()
+      web.stop()
     },
   }
 }

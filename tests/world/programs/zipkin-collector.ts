@@ -1,7 +1,6 @@
 // A collector of Zipkin's second API: a server of node:http that keeps what came.
-import { once } from 'node:events'
-import http from 'node:http'
 import { readZipkinSpans, type ZipkinSpan } from '../../../src/proxy/tracing/testing/read-zipkin.ts'
+import { listenHttp } from './listening.ts'
 
 export interface ZipkinCollector {
   readonly port: number
@@ -19,27 +18,17 @@ export async function startZipkinCollector(idInProtobuf?: (id: string) => string
   const spans: ZipkinSpan[] = []
   const exports: Record<string, unknown>[] = []
   let status = 202
-  const server = http.createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const came = readZipkinSpans(Buffer.concat(chunks), request.headers['content-type'] ?? '', idInProtobuf)
-      exports.push({ ...request.headers, ':path': request.url, ':method': request.method, count: came.length })
-      if (status === 202) spans.push(...came)
-      response.writeHead(status).end()
-    })
+  const server = await listenHttp(0, ({ fields, contentType, body }) => {
+    const came = readZipkinSpans(body, contentType, idInProtobuf)
+    exports.push({ ...fields, count: came.length })
+    if (status === 202) spans.push(...came)
+    return { status }
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port: server.port,
     spans,
     exports,
     answer: (next) => void (status = next),
-    stop() {
-      server.close()
-      server.closeAllConnections()
-    },
+    stop: () => server.stop(),
   }
 }
